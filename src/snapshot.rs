@@ -236,12 +236,12 @@ impl Difference {
     /// Whether neither HEAD nor the index had the path.
     pub(crate) fn is_new(&self) -> bool {
         self.is(State::Untracked)
-            || self.after.as_ref().is_some_and(|dirt| dirt.notes.contains(NEW_FILE))
+            || self.after.as_ref().is_some_and(|status| status.notes.contains(NEW_FILE))
     }
 
     /// Whether it is in this state now.
     pub(crate) fn is(&self, state: State) -> bool {
-        self.after.as_ref().is_some_and(|dirt| dirt.states.contains(&state))
+        self.after.as_ref().is_some_and(|status| status.states.contains(&state))
     }
 }
 
@@ -315,7 +315,7 @@ impl Snapshot {
 
     /// The differences from a clean tree.
     pub(crate) fn changes_since_clean(mut self) -> Changes {
-        self.paths.retain(|_, dirt| dirt.is_unclean());
+        self.paths.retain(|_, status| status.is_unclean());
         let clean = Self {
             head: self.head.clone(),
             refs: self.refs.clone(),
@@ -370,14 +370,14 @@ mod tests {
     use super::*;
 
     fn snapshot(paths: &[(&str, State, u8)]) -> Snapshot {
-        let dirt = |&(path, state, content): &(&str, State, u8)| {
+        let status = |&(path, state, content): &(&str, State, u8)| {
             let fingerprint = Some(Fingerprint([content; 32]));
             (
                 path.into(),
                 PathStatus { states: [state].into(), fingerprint, ..PathStatus::default() },
             )
         };
-        Snapshot { paths: paths.iter().map(dirt).collect(), ..Snapshot::default() }
+        Snapshot { paths: paths.iter().map(status).collect(), ..Snapshot::default() }
     }
 
     fn id(digit: u8) -> ObjectId {

@@ -122,12 +122,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 /// A line for each reason why hooks are not in force, or may not be.
 fn broken(health: &[Health], paint: Paint) -> String {
     let mut text = String::new();
-    for hooks in health.chunk_by(|one, other| one.state == other.state) {
+    let broken: Vec<&Health> =
+        health.iter().filter(|health| health.state != HookState::InForce).collect();
+    for hooks in broken.chunk_by(|one, other| one.state == other.state) {
         let state = &hooks[0].state;
         let label = match state {
-            HookState::InForce => continue,
             HookState::Doubtful(_) => paint.doubtful("unknown:"),
-            HookState::NotInForce(_) => paint.bad("not in force:"),
+            _ => paint.bad("not in force:"),
         };
         let names: Vec<&str> = hooks.iter().map(|health| health.hook.name()).collect();
         let reason = cure::explain(state).unwrap_or_default();

@@ -308,7 +308,8 @@ mod tests {
     }
 
     #[test]
-    fn every_defect_of_a_hook_has_a_next_step() {
+    fn every_defect_of_our_hooks_has_a_next_step() {
+        // The others are defects of the hooks of somebody else.
         let file = || RepoPath::from("f");
         for defect in [
             Defect::NotInstalled(Some(file())),

@@ -10,7 +10,7 @@ use crate::base::change::{Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::git::layer::ObjectKind;
-use crate::git::process::{CatFile, Git, lines, parse_path};
+use crate::git::process::{CatFile, Git, lines};
 use crate::git::repository::Repository;
 use crate::git::store::{Store, is_empty_tree};
 use crate::os::env::Environment;
@@ -108,10 +108,10 @@ impl Objects {
 /// The directories that git reads objects from, alternates listed in files aside. While a server
 /// runs the hooks of a push, the environment names them: what is pushed is in quarantine (git(1)).
 fn directories(git: &Git, env: &Environment) -> Vec<PathBuf> {
-    let own = env.get("GIT_OBJECT_DIRECTORY").map(PathBuf::from).or_else(|| {
-        let arguments = ["rev-parse", "--git-path", "objects"];
-        git.output("find the objects", &arguments).ok().map(parse_path)
-    });
+    let own = env
+        .get("GIT_OBJECT_DIRECTORY")
+        .map(PathBuf::from)
+        .or_else(|| git.path("find the objects", &["rev-parse", "--git-path", "objects"]).ok());
     let alternates = env.get("GIT_ALTERNATE_OBJECT_DIRECTORIES").unwrap_or_default();
     let alternates = alternates.as_bytes().split(|&byte| byte == b':').map(OsStr::from_bytes);
     let alternates = alternates.filter(|path| !path.is_empty()).map(PathBuf::from);

@@ -18,7 +18,7 @@ use crate::disk::atomic::{self, Bits, WriteError};
 use crate::disk::read::{self, canonicalize_existing};
 use crate::disk::scratch::{Interrupted, Scratch};
 use crate::git::listing::entries_at;
-use crate::git::process::{Git, parse_path, text};
+use crate::git::process::{Git, text};
 use crate::os::child;
 use crate::os::env::Environment;
 
@@ -70,9 +70,7 @@ impl Rehearsal {
         })?;
         let objects =
             scratch.make_directory("objects").map_err(|error| Error::new(DOING, error))?;
-        let real = git
-            .directory()
-            .join(parse_path(git.output(DOING, &["rev-parse", "--git-path", "objects"])?));
+        let real = git.path(DOING, &["rev-parse", "--git-path", "objects"])?;
         let real = canonicalize_existing(&real);
         let refs = list_refs(git)?;
         let mut alternates = quote(real.as_os_str());
@@ -89,7 +87,7 @@ impl Rehearsal {
         let git = git.with(&variables);
         let start = if is_born(&git)? { "HEAD" } else { "--empty" };
         git.output(DOING, &["read-tree", start]).map_err(|error| {
-            error.or_help("see what `git fsck` says; in a partial clone, check HEAD out first")
+            error.or_help("run `git fsck`; in a partial clone, check out HEAD first")
         })?;
         Ok(Self { git, scratch, real, refs })
     }

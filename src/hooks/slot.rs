@@ -1,6 +1,5 @@
 //! The file of a hook, and the hook that was kept when it was installed.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
@@ -29,10 +28,9 @@ impl HookFile {
     /// Reads what is at a path now. Only a regular file is opened.
     pub(crate) fn read(path: &Path, top: &Path) -> Result<Self, Error> {
         let failed = |error| unreadable(path, top, &error);
-        let about = match path.symlink_metadata() {
-            Err(error) if is_absent(&error) => return Ok(Self::Missing),
-            about => about.map_err(|error| failed(error.into()))?,
-        };
+        let about =
+            read::if_there(path.symlink_metadata()).map_err(|error| failed(error.into()))?;
+        let Some(about) = about else { return Ok(Self::Missing) };
         if !about.is_symlink() && !about.is_file() {
             return Ok(Self::Other);
         }
@@ -61,10 +59,6 @@ impl HookFile {
             Self::Other => Some("not a file"),
         }
     }
-}
-
-fn is_absent(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// The place of one hook.
@@ -125,7 +119,7 @@ impl HookDirectory {
         let slots: Result<Vec<Slot>, Error> =
             hooks.iter().map(|hook| slot(directory, *hook, top)).collect();
         let names = match read::list(directory) {
-            Err(error) if is_absent(&error) => Vec::new(),
+            Err(error) if read::is_absent(&error) => Vec::new(),
             listed => listed.map_err(|error| {
                 Error::new(format!("list {}", shown(directory, top)), error)
                     .help("make it readable for this user")

@@ -85,8 +85,8 @@ impl Verification<'_> {
         let (findings, renames) = (self.first_findings(), renames(self.changes));
         let mut sorted: Vec<&Difference> = self.changes.paths.iter().collect();
         sorted.sort_by_key(|difference| {
-            let dirt = difference.after.as_ref().or(difference.before.as_ref());
-            (difference.after.is_none(), dirt.map(|dirt| &dirt.states))
+            let status = difference.after.as_ref().or(difference.before.as_ref());
+            (difference.after.is_none(), status.map(|status| &status.states))
         });
         let paths = sorted.into_iter().map(|difference| {
             let notes = match notes(difference, &renames) {
@@ -214,12 +214,12 @@ fn rewritten_backup(backup: &RepoPath, original: &RepoPath) -> String {
 /// The label of a path.
 fn label(difference: &Difference) -> String {
     match (&difference.before, &difference.after) {
-        (_, Some(dirt)) => names(dirt).join(", "),
-        (Some(dirt), None) if dirt.states.contains(&State::Untracked) => {
+        (_, Some(status)) => names(status).join(", "),
+        (Some(status), None) if status.states.contains(&State::Untracked) => {
             "no longer untracked".into()
         }
-        (Some(dirt), None) if dirt.states.contains(&State::Leftover) => "leftover gone".into(),
-        (Some(dirt), None) if is_only(dirt, State::Hidden) => "no longer hidden".into(),
+        (Some(status), None) if status.states.contains(&State::Leftover) => "leftover gone".into(),
+        (Some(status), None) if is_only(status, State::Hidden) => "no longer hidden".into(),
         _ => "changed back".into(),
     }
 }
@@ -274,12 +274,12 @@ fn notes(difference: &Difference, renames: &BTreeMap<&RepoPath, String>) -> Vec<
     notes
 }
 
-fn is_only(dirt: &PathStatus, state: State) -> bool {
-    dirt.states.iter().eq([&state])
+fn is_only(status: &PathStatus, state: State) -> bool {
+    status.states.iter().eq([&state])
 }
 
-fn names(dirt: &PathStatus) -> Vec<&'static str> {
-    dirt.states.iter().map(|state| state.name()).collect()
+fn names(status: &PathStatus) -> Vec<&'static str> {
+    status.states.iter().map(|state| state.name()).collect()
 }
 
 fn shown(head: &Head) -> String {
@@ -303,7 +303,7 @@ mod tests {
     use crate::rules;
     use crate::snapshot::{MovedRef, StagedBlobs, Unfinished};
 
-    fn dirt(states: &[State]) -> PathStatus {
+    fn status(states: &[State]) -> PathStatus {
         PathStatus { states: states.iter().copied().collect(), ..PathStatus::default() }
     }
 
@@ -380,10 +380,10 @@ mod tests {
     #[test]
     fn lines_are_grouped_and_aligned_and_leftovers_can_be_removed() {
         let changes = changes(&[
-            (b"a\x1b b.bak", None, Some(dirt(&[State::Leftover]))),
-            (b"b", None, Some(dirt(&[State::Untracked]))),
-            (b"c", None, Some(dirt(&[State::Staged, State::Modified]))),
-            (b"-x.bak", None, Some(dirt(&[State::Leftover]))),
+            (b"a\x1b b.bak", None, Some(status(&[State::Leftover]))),
+            (b"b", None, Some(status(&[State::Untracked]))),
+            (b"c", None, Some(status(&[State::Staged, State::Modified]))),
+            (b"-x.bak", None, Some(status(&[State::Leftover]))),
         ]);
         let removable = ["a\u{1b} b.bak", "-x.bak"].map(RepoPath::from);
         assert_eq!(
@@ -404,8 +404,8 @@ mod tests {
     fn while_a_manifest_is_rewritten_its_backup_is_not_to_be_removed() {
         let finding = rewritten();
         let changes = changes(&[
-            (b"package.json", None, Some(dirt(&[State::Modified]))),
-            (b"package.json.bak", None, Some(dirt(&[State::Leftover]))),
+            (b"package.json", None, Some(status(&[State::Modified]))),
+            (b"package.json.bak", None, Some(status(&[State::Leftover]))),
         ]);
         assert_eq!(
             human(&changes, &[finding.clone(), finding], Some(Ended::Code(3)), &[]),
@@ -422,7 +422,7 @@ mod tests {
     #[test]
     fn a_staged_file_is_staged_again() {
         let finding = rewritten();
-        let changes = changes(&[(b"package.json", None, Some(dirt(&[State::Staged])))]);
+        let changes = changes(&[(b"package.json", None, Some(status(&[State::Staged])))]);
         let shown = human(&changes, &[finding], None, &[]);
         assert!(shown.contains("    s/restore --restore\n    git add package.json\n"), "{shown}");
     }
@@ -430,8 +430,8 @@ mod tests {
     #[test]
     fn a_backup_that_may_be_the_only_copy_is_not_to_be_removed() {
         let changes = changes(&[
-            (b"a.bak", None, Some(dirt(&[State::Leftover]))),
-            (b"b.bak", None, Some(dirt(&[State::Leftover]))),
+            (b"a.bak", None, Some(status(&[State::Leftover]))),
+            (b"b.bak", None, Some(status(&[State::Leftover]))),
         ]);
         let shown = human(&changes, &[], None, &[RepoPath::from("a.bak")]);
         assert!(
@@ -450,11 +450,11 @@ mod tests {
     #[test]
     fn a_path_that_was_dirty_before_has_a_note() {
         let mut changes = changes(&[
-            (b"again", Some(dirt(&[State::Modified])), Some(dirt(&[State::Modified]))),
-            (b"back", Some(dirt(&[State::Modified])), None),
-            (b"gone", Some(dirt(&[State::Untracked])), None),
-            (b"left", Some(dirt(&[State::Leftover])), None),
-            (b"staged", Some(dirt(&[State::Untracked])), Some(dirt(&[State::Staged]))),
+            (b"again", Some(status(&[State::Modified])), Some(status(&[State::Modified]))),
+            (b"back", Some(status(&[State::Modified])), None),
+            (b"gone", Some(status(&[State::Untracked])), None),
+            (b"left", Some(status(&[State::Leftover])), None),
+            (b"staged", Some(status(&[State::Untracked])), Some(status(&[State::Staged]))),
         ]);
         let id = |digit: &str| ObjectId::from_hex(digit.repeat(40).as_bytes());
         let before = Head { commit: None, branch: Some(b"main".to_vec()) };
@@ -474,7 +474,7 @@ mod tests {
 
     #[test]
     fn the_document_has_the_same_changes() {
-        let changes = changes(&[(b"a\xff", Some(dirt(&[State::Modified])), None)]);
+        let changes = changes(&[(b"a\xff", Some(status(&[State::Modified])), None)]);
         let ran = ran(Ended::Signal(15));
         let text = verification(&changes, Since::Command(&ran, QUICK)).json();
         let value: Value = serde_json::from_str(&text).unwrap();
@@ -501,7 +501,7 @@ mod tests {
             unstashed: vec![id, id],
             begun: [Unfinished::Merge, Unfinished::IndexLock].into(),
             ended: [Unfinished::Bisect].into(),
-            ..changes(&[(b"a", None, Some(dirt(&[State::Modified])))])
+            ..changes(&[(b"a", None, Some(status(&[State::Modified])))])
         };
         assert_eq!(
             human(&changes, &[], Some(Ended::Code(0)), &[]),
@@ -547,7 +547,7 @@ mod tests {
     fn a_renamed_path_has_a_note() {
         let id = |digit| ObjectId::from_bytes(&[digit; 20]);
         let staged = |old, new| {
-            Some(PathStatus { staged: Some(StagedBlobs { old, new }), ..dirt(&[State::Staged]) })
+            Some(PathStatus { staged: Some(StagedBlobs { old, new }), ..status(&[State::Staged]) })
         };
         let changes = changes(&[
             (b"new", None, staged(None, id(1))),
@@ -566,8 +566,8 @@ mod tests {
     #[test]
     fn differences_and_warnings_follow_the_list() {
         let changes = changes(&[
-            (b"a", None, Some(dirt(&[State::Modified]))),
-            (b"a.bak", None, Some(dirt(&[State::Leftover]))),
+            (b"a", None, Some(status(&[State::Modified]))),
+            (b"a.bak", None, Some(status(&[State::Leftover]))),
         ]);
         let (a, b) = (RepoPath::from("a"), RepoPath::from("b"));
         let excerpt = |lines: &[&str], more| Excerpt {

@@ -24,11 +24,11 @@ pub(crate) struct Baseline {
 impl Baseline {
     pub(crate) fn write(&self) -> String {
         let Self { snapshot, configuration } = self;
-        let paths = snapshot.paths.iter().map(|(path, dirt)| {
+        let paths = snapshot.paths.iter().map(|(path, status)| {
             json!({
                 "path": bytes(path.as_bytes()),
-                "states": dirt.states.iter().map(|state| state.name()).collect::<Vec<_>>(),
-                "fingerprint": dirt.fingerprint.map(|Fingerprint(hash)| to_hex(&hash)),
+                "states": status.states.iter().map(|state| state.name()).collect::<Vec<_>>(),
+                "fingerprint": status.fingerprint.map(|Fingerprint(hash)| to_hex(&hash)),
             })
         });
         let settings = snapshot
@@ -137,7 +137,7 @@ mod tests {
 
     fn baseline() -> Baseline {
         let id = |digit| ObjectId::from_bytes(&[digit; 20]).unwrap();
-        let dirt = PathStatus {
+        let status = PathStatus {
             states: [State::Staged, State::Modified].into(),
             fingerprint: Some(Fingerprint([0xa5; 32])),
             ..PathStatus::default()
@@ -150,7 +150,7 @@ mod tests {
             stashes: vec![id(3), id(3)],
             unfinished: [Unfinished::Merge, Unfinished::IndexLock].into(),
             settings: [(b"core.worktree".to_vec(), Fingerprint([0x5a; 32]))].into(),
-            paths: [(RepoPath::from("a\n\u{1b}b"), dirt), (RepoPath::new(*b"\xff\x00"), hidden)]
+            paths: [(RepoPath::from("a\n\u{1b}b"), status), (RepoPath::new(*b"\xff\x00"), hidden)]
                 .into(),
         };
         Baseline { snapshot, configuration: b"{\"verify\": {}}\n".to_vec() }

@@ -44,8 +44,8 @@ const FILES: usize = 20;
 const PROCESSES: usize = 3;
 
 impl Watch<'_> {
-    pub(super) fn look(&self, look: Detail) -> Result<Snapshot, Error> {
-        let snapshot = self.tree.snapshot(look, self.config.debris(), self.context.terminal);
+    pub(super) fn look(&self, detail: Detail) -> Result<Snapshot, Error> {
+        let snapshot = self.tree.snapshot(detail, self.config.debris(), self.context.terminal);
         snapshot.map_err(|error| error.or_help("see the output of `git status`"))
     }
 
@@ -56,10 +56,10 @@ impl Watch<'_> {
         }
         let mut kept = 0;
         let has_text = [State::Untracked, State::Modified, State::Staged];
-        for (path, dirt) in &mut before.paths {
-            if kept < ALL_KEPT && dirt.states.iter().any(|state| has_text.contains(state)) {
-                dirt.text = self.tree.text(path, KEPT);
-                kept += dirt.text.as_ref().map_or(0, Vec::len);
+        for (path, status) in &mut before.paths {
+            if kept < ALL_KEPT && status.states.iter().any(|state| has_text.contains(state)) {
+                status.text = self.tree.text(path, KEPT);
+                kept += status.text.as_ref().map_or(0, Vec::len);
             }
         }
     }
@@ -170,7 +170,7 @@ impl Watch<'_> {
                 .as_ref()
                 .filter(|_| !difference.is(State::Deleted) && !difference.is(State::Leftover))?;
             let old = match &difference.before {
-                Some(dirt) => dirt.text.clone()?,
+                Some(status) => status.text.clone()?,
                 // The text of a new file is not shown: it may be a secret.
                 None if difference.is_new() => return None,
                 None => self.tree.committed(commit.as_deref()?, path)?,

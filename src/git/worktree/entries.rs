@@ -26,9 +26,9 @@ pub(super) struct GitPaths {
     /// The index.
     pub index: PathBuf,
     /// The git directory of this work tree: HEAD and the state of operations.
-    pub own: PathBuf,
+    pub git: PathBuf,
     /// The git directory that all work trees share: refs and the configuration.
-    pub shared: PathBuf,
+    pub common: PathBuf,
 }
 
 pub(super) enum IndexContent {
@@ -203,21 +203,21 @@ pub(super) fn paths(git: &Git, doing: &str) -> Result<(GitPaths, Option<gix::has
     let lines: Vec<&[u8]> = answer.stdout.split(|&byte| byte == b'\n').collect();
     // A path with a line feed makes more lines; git before 2.31 prints options it does not know.
     if answer.status.success()
-        && let [format, own, shared, index, b""] = lines[..]
-        && [own, shared, index].iter().all(|path| path.starts_with(b"/"))
+        && let [format, git_dir, common, index, b""] = lines[..]
+        && [git_dir, common, index].iter().all(|path| path.starts_with(b"/"))
     {
         let hash = match format {
             b"sha1" => Some(gix::hash::Kind::Sha1),
             b"sha256" => Some(gix::hash::Kind::Sha256),
             _ => None,
         };
-        let [own, shared, index] = [own, shared, index].map(|path| parse_path(path.to_vec()));
-        return Ok((GitPaths { index, own, shared }, hash));
+        let [git, common, index] = [git_dir, common, index].map(|path| parse_path(path.to_vec()));
+        return Ok((GitPaths { index, git, common }, hash));
     }
-    let own = git.path(doing, &["rev-parse", "--absolute-git-dir"])?;
-    let shared = git.path(doing, &["rev-parse", "--git-common-dir"])?;
+    let git_dir = git.path(doing, &["rev-parse", "--absolute-git-dir"])?;
+    let common = git.path(doing, &["rev-parse", "--git-common-dir"])?;
     let index = git.path(doing, &["rev-parse", "--git-path", "index"])?;
-    Ok((GitPaths { index, own, shared }, None))
+    Ok((GitPaths { index, git: git_dir, common }, None))
 }
 
 fn unknown_mode(doing: &str, entry: &gix::index::Entry) -> Error {

@@ -35,11 +35,11 @@ fn is_git_directory(git: &Path) -> bool {
     let is_head = |text: Vec<u8>| {
         text.starts_with(b"ref:") || ObjectId::from_hex(text.trim_ascii_end()).is_some()
     };
-    let shared = read("commondir").map(|text| git.join(OsStr::from_bytes(text.trim_ascii_end())));
-    let shared = shared.as_deref().unwrap_or(git);
+    let common = read("commondir").map(|text| git.join(OsStr::from_bytes(text.trim_ascii_end())));
+    let common = common.as_deref().unwrap_or(git);
     let head = read("HEAD").is_some_and(is_head)
         || fs::read_link(git.join("HEAD")).is_ok_and(|to| to.starts_with("refs"));
-    head && shared.join("objects").is_dir() && shared.join("refs").is_dir()
+    head && common.join("objects").is_dir() && common.join("refs").is_dir()
 }
 
 /// The error of a path that cannot be read.

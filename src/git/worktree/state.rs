@@ -99,10 +99,10 @@ pub(crate) fn operations(git: &Git, doing: &str) -> Result<BTreeSet<Unfinished>,
 }
 
 fn operations_in(git: &Git, doing: &str, paths: &GitPaths) -> Result<BTreeSet<Unfinished>, Error> {
-    let marks = Unfinished::MARKS.into_iter().filter(|(mark, _)| exists(&paths.own.join(mark)));
+    let marks = Unfinished::MARKS.into_iter().filter(|(mark, _)| exists(&paths.git.join(mark)));
     let mut found: BTreeSet<Unfinished> = marks.map(|(_, operation)| operation).collect();
     // With reftable, these two are refs and not files.
-    if exists(&paths.shared.join("reftable")) {
+    if exists(&paths.common.join("reftable")) {
         for (name, operation) in
             [("CHERRY_PICK_HEAD", Unfinished::CherryPick), ("REVERT_HEAD", Unfinished::Revert)]
         {
@@ -129,9 +129,9 @@ fn operations_in(git: &Git, doing: &str, paths: &GitPaths) -> Result<BTreeSet<Un
 fn locks(paths: &GitPaths) -> impl Iterator<Item = Unfinished> {
     use Unfinished::{ConfigLock, HeadLock, IndexLock, RefsLock};
 
-    let own = [IndexLock, HeadLock].map(|lock| (lock, paths.own.join(lock.name())));
-    let shared = [RefsLock, ConfigLock].map(|lock| (lock, paths.shared.join(lock.name())));
-    let locks = own.into_iter().chain(shared).filter(|(_, path)| *path != paths.index);
+    let of_git = [IndexLock, HeadLock].map(|lock| (lock, paths.git.join(lock.name())));
+    let of_common = [RefsLock, ConfigLock].map(|lock| (lock, paths.common.join(lock.name())));
+    let locks = of_git.into_iter().chain(of_common).filter(|(_, path)| *path != paths.index);
     let exists_after_pause = |path: &Path| {
         std::thread::sleep(PAUSE);
         exists(path)

@@ -6,7 +6,7 @@
 //! temporary index that holds only the suspects, unmarked; untracked paths from the walk, less
 //! those that `check-ignore` names; submodules and conflicts by name, with `git status`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, FileTimes};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -63,11 +63,13 @@ impl Settings {
             .query(DOING, &["config", "--type=bool", "--get-regexp", wanted])?
             .unwrap_or_default();
         let answer = text(&answer);
-        let is = |name: &str, default: bool| {
-            let mut lines = answer.lines().rev();
-            let last = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            last.map_or(default, |value| value == "true")
-        };
+        let mut values = HashMap::new();
+        for line in answer.lines() {
+            let setting = line.split_once(' ');
+            let (name, value) = setting.ok_or_else(|| unreadable(DOING, line.as_bytes()))?;
+            values.insert(name, value == "true");
+        }
+        let is = |name: &str, default: bool| values.get(name).copied().unwrap_or(default);
         Ok(Self {
             file_mode: is("core.filemode", true),
             folds_names: is("core.ignorecase", false) || is("core.precomposeunicode", false),

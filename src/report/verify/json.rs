@@ -130,8 +130,8 @@ fn unfinished(operations: &BTreeSet<Unfinished>) -> Vec<&'static str> {
 }
 
 /// The states by name; none if the path is clean.
-fn states(dirt: Option<&PathStatus>) -> Vec<&'static str> {
-    dirt.map(names).unwrap_or_default()
+fn states(status: Option<&PathStatus>) -> Vec<&'static str> {
+    status.map(names).unwrap_or_default()
 }
 
 fn head(head: &Head) -> Value {
