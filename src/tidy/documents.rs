@@ -1,6 +1,7 @@
 //! Tests of the documentation: its links, the files and functions that it names, and the lists of
 //! files in CONTRIBUTING.md.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -126,6 +127,19 @@ fn contributing_lists_every_file() {
             }
         }
     }
+}
+
+/// A row that is missing there leaves the questions that a kind answers untested.
+#[test]
+fn every_file_name_is_in_the_test_of_kinds() {
+    let code = fs::read_to_string(root().join("src/project/kinds.rs")).unwrap();
+    let (_, test) = code.split_once("mod tests {").unwrap();
+    let words: HashSet<String> = test
+        .split([' ', '"'])
+        .map(|word| word.rsplit('/').next().unwrap().to_lowercase())
+        .collect();
+    let missing: Vec<&str> = names().filter(|name| !words.contains(*name)).collect();
+    assert!(missing.is_empty(), "src/project/kinds.rs: no row in the test for {missing:?}");
 }
 
 #[test]
