@@ -15,7 +15,7 @@ use crate::report::paint::Paint;
 use crate::report::pins as report;
 
 /// One path of each kind. A file of another kind gets one of these.
-const PATHS: [&str; 16] = [
+const PATHS: &[&str] = &[
     "package.json",
     "Dockerfile",
     ".github/workflows/ci.yml",
@@ -40,7 +40,7 @@ fn path(named: &[u8]) -> RepoPath {
     if FileKind::of(&path, FileKind::may_pin).is_some() {
         path
     } else {
-        PATHS[named.iter().map(|byte| usize::from(*byte)).sum::<usize>() % 16].into()
+        PATHS[named.iter().map(|byte| usize::from(*byte)).sum::<usize>() % PATHS.len()].into()
     }
 }
 
