@@ -160,7 +160,7 @@ impl Config {
     }
 
     /// The line that keeps this rule from blocking a rewritten file at this path, and how.
-    pub(crate) fn spares(&self, rule: &Rule, path: &RepoPath) -> Option<(&Origin, String)> {
+    pub(crate) fn exempts(&self, rule: &Rule, path: &RepoPath) -> Option<(&Origin, String)> {
         let id = rule.id;
         if let Some(Weight { severity, origin }) = self.weights.get(id)
             && *severity != Some(Severity::Error)

@@ -41,7 +41,7 @@ impl Facts<'_> {
 
 /// The preparation script among the files of a change, new or not.
 pub(crate) fn script_in(change: &dyn Change) -> Result<Option<RepoPath>, Error> {
-    let scripts = change.whole(&|path| FileKind::PrepScript.matches(path))?;
+    let scripts = change.entries(&|path| FileKind::PrepScript.matches(path))?;
     Ok(scripts.into_iter().next().map(|entry| entry.path))
 }
 
@@ -144,7 +144,7 @@ pub(crate) fn of_changes(
     findings: &[Finding],
     facts: &Facts<'_>,
 ) -> Option<Advice> {
-    undo(changes, findings).or_else(|| clear_away(changes, facts))
+    undo(changes, findings).or_else(|| remove_leftovers(changes, facts))
 }
 
 /// How to undo a preparation that the findings show.
@@ -186,7 +186,7 @@ fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
 }
 
 /// How to remove the leftovers of a preparation.
-fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
+fn remove_leftovers(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
     let leftovers = changes.paths.iter().filter(|difference| difference.is(State::Leftover));
     let leftovers: Vec<&RepoPath> = leftovers.map(|difference| &difference.path).collect();
     let (debris, on_disk) = (facts.debris, facts.on_disk);
@@ -351,15 +351,15 @@ pub(crate) fn rewriting(
 }
 
 /// The most findings, and the most allowances, that are searched for a hint.
-const LOOKED_AT: usize = 50;
+const MAX_SEARCHED: usize = 50;
 
 /// A hint about an allowance that does not apply yet: it is in `config`, which is pushed together
 /// with the finding, and not in the configuration of `base`.
 pub(crate) fn too_early(findings: &[Finding], config: &Config, base: &str) -> Option<String> {
     // The input may be hostile, and a hint is not worth much time.
-    let few = config.allowances().len() <= LOOKED_AT;
-    let mut findings = findings.iter().take(LOOKED_AT).filter(|_| few);
-    let (origin, how) = findings.find_map(|finding| config.spares(finding.rule, &finding.path))?;
+    let few = config.allowances().len() <= MAX_SEARCHED;
+    let mut findings = findings.iter().take(MAX_SEARCHED).filter(|_| few);
+    let (origin, how) = findings.find_map(|finding| config.exempts(finding.rule, &finding.path))?;
     let base = if base.is_empty() { "the base" } else { base };
     Some(format!("{origin} {how}, but applies only once it is in {base}: push that file first"))
 }

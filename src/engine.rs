@@ -95,7 +95,7 @@ impl<'a> Engine<'a> {
 
     /// Whether a whole tree is judged: then an unused allowance is a finding.
     #[must_use]
-    pub(crate) fn whole(mut self, whole: bool) -> Self {
+    pub(crate) fn whole_tree(mut self, whole: bool) -> Self {
         self.whole = whole;
         self
     }
@@ -116,10 +116,10 @@ impl<'a> Engine<'a> {
 
     /// Judges each new entry by the rules that look at one entry or one file.
     pub(crate) fn entries(&mut self, change: &dyn Change) -> Result<(), Error> {
-        self.entries_among(&mut Gathering::of(change), change)
+        self.judge_entries(&mut Gathering::of(change), change)
     }
 
-    fn entries_among(
+    fn judge_entries(
         &mut self,
         files: &mut Gathering<'_>,
         change: &dyn Change,
@@ -172,11 +172,11 @@ impl<'a> Engine<'a> {
     }
 
     /// Judges by the rules that compare files, if a new file concerns them.
-    pub(crate) fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
-        self.together_among(&mut Gathering::of(change), change)
+    pub(crate) fn comparisons(&mut self, change: &dyn Change) -> Result<(), Error> {
+        self.judge_comparisons(&mut Gathering::of(change), change)
     }
 
-    fn together_among(
+    fn judge_comparisons(
         &mut self,
         files: &mut Gathering<'_>,
         change: &dyn Change,
@@ -186,9 +186,9 @@ impl<'a> Engine<'a> {
         }
         if let Some(first) = self.reporter(compares_pins)
             && let Some(table) =
-                self.judged(first, change, |findings| pin_table(files, change, findings))?
+                self.collect(first, change, |findings| pin_table(files, change, findings))?
         {
-            self.compared(&table, change);
+            self.judge_pins(&table, change);
         }
         self.projects(files, change)
     }
@@ -214,9 +214,9 @@ impl<'a> Engine<'a> {
         let Some(first) = self.reporter(is_among) else { return Ok(()) };
         let is_asked = |kind| asked.iter().any(|(_, wants, _)| wants(kind));
         let project =
-            self.judged(first, change, |findings| files.project(is_asked, |_| {}, findings))?;
+            self.collect(first, change, |findings| files.project(is_asked, |_| {}, findings))?;
         for (rule, _, judge) in asked {
-            self.judged(rule, change, |findings| judge(&project, findings));
+            self.collect(rule, change, |findings| judge(&project, findings));
         }
         Ok(())
     }
@@ -229,7 +229,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Collects what `judge` reports under a rule.
-    fn judged<T>(
+    fn collect<T>(
         &mut self,
         rule: &'static Rule,
         change: &dyn Change,
@@ -244,18 +244,18 @@ impl<'a> Engine<'a> {
     /// Judges all pins of a change, new or not, and returns them.
     pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<PinTable, Error> {
         let Some(first) = self.reporter(compares_pins) else { return Ok(PinTable::default()) };
-        let table = self.judged(first, change, |findings| {
+        let table = self.collect(first, change, |findings| {
             all_pins(&mut Gathering::of(change), true, findings)
         })?;
-        self.compared(&table, change);
+        self.judge_pins(&table, change);
         Ok(table)
     }
 
     /// Judges by the rules that compare pins.
-    pub(crate) fn compared(&mut self, table: &PinTable, change: &dyn Change) {
+    pub(crate) fn judge_pins(&mut self, table: &PinTable, change: &dyn Change) {
         for rule in self.rules.clone() {
             if let Check::Pins(judge) = rule.check {
-                self.judged(rule, change, |findings| judge(table, findings));
+                self.collect(rule, change, |findings| judge(table, findings));
             }
         }
     }
@@ -263,8 +263,8 @@ impl<'a> Engine<'a> {
     /// Judges one change by all rules.
     pub(crate) fn judge(mut self, change: &dyn Change) -> Result<Judgement, Error> {
         let mut files = Gathering::of(change);
-        self.entries_among(&mut files, change)?;
-        self.together_among(&mut files, change)?;
+        self.judge_entries(&mut files, change)?;
+        self.judge_comparisons(&mut files, change)?;
         Ok(self.finish())
     }
 
@@ -474,7 +474,7 @@ pub(crate) mod tests {
         fn fresh(&self) -> &[Entry] {
             &self.fresh
         }
-        fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+        fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
             Ok(self.whole.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
         }
         fn read(&self, entry: &Entry, _limit: u64) -> Result<Content, Error> {

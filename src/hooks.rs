@@ -127,7 +127,7 @@ impl Hook {
 
     /// Fills in a template of a hook file. The template is for a hook that reads lines; for the
     /// others, the pipes are removed and the guard is started by `exec`.
-    fn fit(self, template: &str) -> String {
+    fn fill_template(self, template: &str) -> String {
         let done = if self.act() == "push" { "pushed" } else { "committed" };
         let text = template
             .replace("@HOOK@", self.name())
@@ -156,10 +156,10 @@ pub(crate) fn shown(path: &Path, top: &Path) -> RepoPath {
 const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The bytes of a file; `None` if it is missing. A file that cannot be read is an error.
-fn read_if_there(path: &Path, top: &Path) -> Result<Option<Vec<u8>>, Error> {
+fn read_if_exists(path: &Path, top: &Path) -> Result<Option<Vec<u8>>, Error> {
     // A directory is not a hook.
     let text =
-        if path.is_dir() { Ok(None) } else { read::file_if_there(path, FinalLink::Follow, LIMIT) };
+        if path.is_dir() { Ok(None) } else { read::file_if_exists(path, FinalLink::Follow, LIMIT) };
     text.map_err(|error| unreadable(path, top, &error))
 }
 

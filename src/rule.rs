@@ -208,7 +208,7 @@ impl Verdict {
 
 /// The most findings of one rule in one file. A hostile file could have any number; the rest are
 /// counted.
-const MOST: usize = 100;
+const MAX_PER_FILE: usize = 100;
 
 /// The sink that a rule reports into. It copies the severity from the rule.
 #[derive(Debug)]
@@ -268,7 +268,7 @@ impl Findings {
     ) -> Draft<'_> {
         let same = self.found.last().is_some_and(|last| &last.path == path);
         self.same_file = if same { self.same_file + 1 } else { 1 };
-        if self.same_file > MOST {
+        if self.same_file > MAX_PER_FILE {
             match self.beyond.last_mut().filter(|(last, _)| last == path) {
                 Some((_, count)) => *count += 1,
                 None => self.beyond.push((path.clone(), 1)),

@@ -105,7 +105,7 @@ mod tests {
     fn check_or_write(path: &str, expected: &str) {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
         let found = fs::read_to_string(&file).unwrap();
-        if Environment::of_process().get("TRYCMD").is_some_and(|mode| mode == "overwrite") {
+        if Environment::current().get("TRYCMD").is_some_and(|mode| mode == "overwrite") {
             return fs::write(file, expected).unwrap();
         }
         let missing = expected.lines().find(|line| !found.lines().any(|known| known == *line));

@@ -160,11 +160,11 @@ pub(crate) trait Change {
     fn fresh(&self) -> &[Entry];
 
     /// The wanted entries, new or not. This walks the whole tree.
-    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error>;
+    fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error>;
 
     /// The entry at one path, new or not.
     fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
-        self.whole(&|known| known == path).map(|entries| entries.into_iter().next())
+        self.entries(&|known| known == path).map(|entries| entries.into_iter().next())
     }
 
     /// The content of an entry, if it has at most `limit` bytes.

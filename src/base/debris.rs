@@ -138,7 +138,7 @@ mod tests {
     fn with_backups(globs: &[&str]) -> Debris {
         let mut debris = Debris::default();
         for glob in globs {
-            debris.add_backups(glob, Pattern::of_names(glob).unwrap());
+            debris.add_backups(glob, Pattern::for_names(glob).unwrap());
         }
         debris
     }

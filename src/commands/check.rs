@@ -130,7 +130,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     if args.verbose {
         outcome = judged.verbose_lines().iter().fold(outcome, Outcome::note);
     }
-    if let Some(nothing) = judged.nothing {
+    if let Some(nothing) = judged.skip_reason {
         outcome = outcome.note(format!("bakstop: {nothing}"));
     }
     Ok(outcome)

@@ -34,7 +34,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// How to go on if the guard crashes.
-    pub(crate) fn go_on_after_crash(&self) -> String {
+    pub(crate) fn recovery_hint(&self) -> String {
         setup::after_crash(self.hook)
     }
 }

@@ -27,9 +27,9 @@ pub(super) fn judge(
         Scope::Tree(name) => past().tree(name),
         Scope::Range { spec, tip: true } => past().tip(spec),
         Scope::Range { spec, tip: false } => past().range(spec),
-        Scope::Push(remote) => past().push(&updates(refs::of_push)?, remote.as_deref()),
-        Scope::Receive => past().receive(&updates(refs::of_receive)?),
-        Scope::History => past().everything(),
+        Scope::Push(remote) => past().push(&updates(refs::parse_pre_push)?, remote.as_deref()),
+        Scope::Receive => past().receive(&updates(refs::parse_pre_receive)?),
+        Scope::History => past().history(),
     }
 }
 

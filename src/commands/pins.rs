@@ -82,7 +82,7 @@ fn is_about_pins(rule: &Rule) -> bool {
 /// The findings of the rules about pins in a planned state.
 fn judged(table: &PinTable, files: &OnDisk<'_>, config: &Config) -> Vec<Finding> {
     let mut engine = Engine::new(config).only(is_about_pins);
-    engine.compared(table, files);
+    engine.judge_pins(table, files);
     engine.finish().findings
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     rows.extend(interference.iter().map(|one| ("", describe(one, context.paint))));
     let mut text =
         format!("{}\n\n{}", arrangement(&setup, &layout), report::rows(&rows, str::to_owned));
-    if let Some(help) = cure::of_hooks(&setup, &health, &layout) {
+    if let Some(help) = cure::hooks_help(&setup, &health, &layout) {
         text += &format!("\n{} {help}\n", context.paint.strong("help:"));
     }
     let all_versions_known = programs.iter().all(|(version, _)| version.is_some());

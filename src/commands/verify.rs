@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         return since_baseline(args, context, output, &tree, file);
     }
     // The build may change the configuration.
-    let files = OnDisk::one(&tree, config::FILE.into())?;
+    let files = OnDisk::file(&tree, config::FILE.into())?;
     let config = Config::from_change(&files, || context.today())?;
     let watch = Watch { args, context, output, tree: &tree, config: &config };
     if let Some(saved) = to_file(&args.save_baseline)? {

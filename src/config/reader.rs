@@ -87,7 +87,7 @@ impl ConfigReader<'_> {
     fn backups(&mut self, node: &Node, config: &mut Config) {
         for node in self.list(node, "a list of patterns") {
             if let Some(glob) = self.string(node, "a pattern")
-                && let Some(pattern) = self.pattern(node, Pattern::of_names(glob))
+                && let Some(pattern) = self.pattern(node, Pattern::for_names(glob))
             {
                 config.debris.add_backups(glob, pattern);
             }
@@ -169,7 +169,8 @@ impl ConfigReader<'_> {
                 "rule" => rule = self.allowed_rule(node),
                 "path" => {
                     let glob = self.string(node, "a pattern");
-                    let pattern = glob.and_then(|glob| self.pattern(node, Pattern::of_paths(glob)));
+                    let pattern =
+                        glob.and_then(|glob| self.pattern(node, Pattern::for_paths(glob)));
                     path = pattern.map(|pattern| (node.span.clone(), pattern));
                 }
                 "reason" => reason = self.reason(node),

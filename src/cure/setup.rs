@@ -53,15 +53,17 @@ pub(crate) fn after_crash(hook: Hook) -> String {
 pub(crate) fn after_block(hook: Hook, operation: Option<Operation>) -> String {
     match (hook, operation) {
         (Hook::PreReceive, _) => "the push is refused".to_owned(),
-        (_, Some([act, go_on, give_up])) => {
-            format!("the {act} stops here (to give it up: {give_up}; once it is fixed: {go_on})")
+        (_, Some([act, continuation, abort])) => {
+            format!(
+                "the {act} stops here (to give it up: {abort}; once it is fixed: {continuation})"
+            )
         }
         _ => format!("the {} is blocked ({})", hook.act(), bypass(hook)),
     }
 }
 
 /// Where a hook can be installed, for a person who asked in the wrong kind of repository.
-pub(crate) fn right_place(bare: bool) -> &'static str {
+pub(crate) fn server_flag_help(bare: bool) -> &'static str {
     if bare {
         "to guard pushes to it: bakstop install --server"
     } else {
@@ -111,7 +113,7 @@ pub(crate) fn after_install(
 /// Why a hook is not in force, or may not be, and what to do about it unless that is to install.
 pub(crate) fn explain(state: &HookState) -> Option<String> {
     let help = match state {
-        HookState::NotInForce(defect) => of_defect(defect),
+        HookState::NotInForce(defect) => defect_help(defect),
         _ => None,
     };
     let help = help.map_or_else(String::new, |help| format!("; {help}"));
@@ -128,7 +130,7 @@ pub(crate) fn note(hook: Hook, note: &Note) -> String {
 }
 
 /// What to do about a hook that is not in force, where installing it does not help.
-fn of_defect(defect: &Defect) -> Option<String> {
+fn defect_help(defect: &Defect) -> Option<String> {
     Some(match defect {
         Defect::NoProgram => "put the program into ~/.local/bin or a directory of PATH".to_owned(),
         Defect::Crlf(_) => "add `.husky/* text eol=lf` to .gitattributes".to_owned(),
@@ -158,9 +160,9 @@ pub(crate) fn install_helps(state: &HookState) -> bool {
 }
 
 /// What to do about the hooks of a repository, if one step helps.
-pub(crate) fn of_hooks(setup: &Setup, health: &[Health], layout: &Layout) -> Option<String> {
+pub(crate) fn hooks_help(setup: &Setup, health: &[Health], layout: &Layout) -> Option<String> {
     match setup {
-        Setup::Foreign(foreign) => (!foreign.is_named()).then(|| of_foreign(foreign, layout)),
+        Setup::Foreign(foreign) => (!foreign.is_named()).then(|| foreign_help(foreign, layout)),
         _ => health
             .iter()
             .find(|health| install_helps(&health.state))
@@ -169,18 +171,18 @@ pub(crate) fn of_hooks(setup: &Setup, health: &[Health], layout: &Layout) -> Opt
 }
 
 /// What to do about one hook that is not in force.
-pub(crate) fn of_hook(setup: &Setup, health: &Health, layout: &Layout) -> String {
+pub(crate) fn hook_help(setup: &Setup, health: &Health, layout: &Layout) -> String {
     match (setup, &health.state) {
-        (Setup::Foreign(foreign), _) => of_foreign(foreign, layout),
+        (Setup::Foreign(foreign), _) => foreign_help(foreign, layout),
         (_, state) if install_helps(state) => health.hook.install().to_owned(),
-        (_, HookState::NotInForce(defect)) => of_defect(defect).unwrap_or(SHOW_OUTPUT.to_owned()),
+        (_, HookState::NotInForce(defect)) => defect_help(defect).unwrap_or(SHOW_OUTPUT.to_owned()),
         _ => SHOW_OUTPUT.to_owned(),
     }
 }
 
 /// What to do where somebody else runs the hooks and names bakstop, but the guard did not block:
 /// perhaps the manager has not been run since its configuration was changed.
-pub(crate) fn of_named(foreign: &Foreign) -> &'static str {
+pub(crate) fn named_help(foreign: &Foreign) -> &'static str {
     match foreign.owner {
         Owner::Manager { manager, .. } => manager.then.unwrap_or(SHOW_OUTPUT),
         _ => SHOW_OUTPUT,
@@ -194,14 +196,14 @@ pub(crate) fn after_refusal(foreign: &Foreign, flag: Option<&str>, layout: &Layo
         return "nothing was changed; bakstop is named there already, so there is nothing to add"
             .to_owned();
     }
-    let by_hand = of_foreign(foreign, layout);
+    let by_hand = foreign_help(foreign, layout);
     let Some(flag) = flag else { return format!("nothing was changed; {by_hand}") };
     let why = if foreign.is_off() { "runs no hook" } else { "looks nowhere else for hooks" };
     format!("nothing was changed; {flag} does not help here, because git {why}; {by_hand}")
 }
 
 /// What to do by hand where somebody else runs the hooks.
-fn of_foreign(foreign: &Foreign, layout: &Layout) -> String {
+fn foreign_help(foreign: &Foreign, layout: &Layout) -> String {
     let scripts = || lines_for_scripts(layout, &foreign.missing());
     match &foreign.owner {
         Owner::Manager { manager, configuration } => {
@@ -217,16 +219,16 @@ fn of_foreign(foreign: &Foreign, layout: &Layout) -> String {
         Owner::Setting(setting) => format!(
             "{}\nor let this repository have its own hooks, then install:\n{}",
             scripts(),
-            own_hooks(layout, setting)
+            default_hooks_help(layout, setting)
         ),
         Owner::SwitchedOff(setting) => {
-            format!("switch them on, then install:\n{}", own_hooks(layout, setting))
+            format!("switch them on, then install:\n{}", default_hooks_help(layout, setting))
         }
     }
 }
 
 /// The commands after which git runs the hooks in `.git/hooks`, and ours among them.
-fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
+fn default_hooks_help(layout: &Layout, setting: &HooksPath) -> String {
     let origin = setting.origin.as_bytes();
     let origin = RepoPath::new(origin.strip_prefix(b"file:").unwrap_or(origin));
     let command = match (setting.scope, origin.file_name()) {
@@ -277,7 +279,7 @@ pub(crate) fn renew(setup: &Setup, health: &Health, this: Option<&Path>) -> Stri
 }
 
 /// What to do about an environment that keeps the guard from judging.
-pub(crate) fn of_interference(interference: &Interference) -> String {
+pub(crate) fn interference_help(interference: &Interference) -> String {
     match interference {
         Interference::Weakens(_)
         | Interference::Blocks(_)
@@ -288,7 +290,7 @@ pub(crate) fn of_interference(interference: &Interference) -> String {
 }
 
 /// What to do about a line of the configuration that allows a rewritten manifest.
-pub(crate) fn of_allowance() -> String {
+pub(crate) fn allowance_help() -> String {
     format!("remove that from {FILE}, and commit it")
 }
 
@@ -302,7 +304,7 @@ mod tests {
             ("a b/pre-commit", "chmod +x 'a b/pre-commit'"),
             ("-x/pre-commit", "chmod +x ./-x/pre-commit"),
         ] {
-            let help = of_defect(&Defect::HuskyNotExecutable(file.into())).unwrap();
+            let help = defect_help(&Defect::HuskyNotExecutable(file.into())).unwrap();
             assert_eq!(help, format!("make it executable (`{command}`)"));
         }
     }
@@ -321,7 +323,7 @@ mod tests {
             Defect::NoStub(file()),
             Defect::HuskyNotExecutable(file()),
         ] {
-            let has_help = of_defect(&defect).is_some();
+            let has_help = defect_help(&defect).is_some();
             let state = HookState::NotInForce(defect);
             assert!(has_help != install_helps(&state), "{state:?}");
         }

@@ -14,7 +14,7 @@ use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::read::{self, FinalLink, canonicalize_existing};
 
 /// How long to wait for a reader of a FIFO: attempts, and the pause between two.
-const PATIENCE: (u32, Duration) = (50, Duration::from_millis(100));
+const RETRIES: (u32, Duration) = (50, Duration::from_millis(100));
 
 /// The most links that are followed (`path_resolution(7)`).
 const LINKS: usize = 40;
@@ -135,8 +135,8 @@ fn open(path: &Path, append: bool) -> io::Result<File> {
     let mut attempts = 0;
     let file = loop {
         match options.open(path) {
-            Err(error) if lacks_reader(&error, path) && attempts < PATIENCE.0 => {
-                std::thread::sleep(PATIENCE.1);
+            Err(error) if lacks_reader(&error, path) && attempts < RETRIES.0 => {
+                std::thread::sleep(RETRIES.1);
                 attempts += 1;
             }
             Err(error) if lacks_reader(&error, path) => {

@@ -95,7 +95,7 @@ pub(crate) fn file(path: &Path, link: FinalLink, limit: u64) -> Result<Vec<u8>, 
 }
 
 /// [`file`], or `None` if the path does not exist.
-pub(crate) fn file_if_there(
+pub(crate) fn file_if_exists(
     path: &Path,
     link: FinalLink,
     limit: u64,
@@ -107,7 +107,7 @@ pub(crate) fn file_if_there(
 }
 
 /// `None` for an operation that failed because its path does not exist.
-pub(crate) fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+pub(crate) fn if_exists<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     match found {
         Err(error) if is_absent(&error) => Ok(None),
         found => found.map(Some),

@@ -49,7 +49,7 @@ impl<'c> Gathering<'c> {
         select: impl FnOnce(&mut Vec<Entry>),
         findings: &mut Findings,
     ) -> Result<Project, Error> {
-        let mut entries = self.change.whole(&|path| FileKind::of(path, &is_asked).is_some())?;
+        let mut entries = self.change.entries(&|path| FileKind::of(path, &is_asked).is_some())?;
         entries.retain(Entry::is_regular);
         select(&mut entries);
         let files = entries.iter().map(|entry| self.read(entry, findings));

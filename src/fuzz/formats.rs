@@ -108,10 +108,10 @@ fn agrees(value: &Json, node: &Node) -> bool {
                 && values.iter().zip(nodes).all(|(value, node)| agrees(value, node))
         }
         (Json::Object(map), Value::Map(entries)) => {
-            let is_there = |(key, value): (&String, &Json)| {
+            let exists = |(key, value): (&String, &Json)| {
                 node.last(key).is_some_and(|node| agrees(value, node))
             };
-            map.iter().all(is_there) && entries.iter().all(|(key, _)| map.contains_key(&key.text))
+            map.iter().all(exists) && entries.iter().all(|(key, _)| map.contains_key(&key.text))
         }
         (Json::Null | Json::Bool(_) | Json::Number(_), Value::Other) => true,
         _ => false,

@@ -38,7 +38,7 @@ pub(super) fn config(data: &[u8]) {
             assert!(config.is(data) && config.text() == data);
             for rule in RULES {
                 config.hides(rule, &path);
-                config.spares(rule, &path);
+                config.exempts(rule, &path);
             }
             config.verify_allowance(&path);
             config.debris().content_of(&path, Mode::File);
@@ -61,7 +61,7 @@ pub(super) fn config(data: &[u8]) {
     }
     let (glob, path) = divided(data);
     let (glob, path) = (String::from_utf8_lossy(glob), RepoPath::new(path));
-    for pattern in [Pattern::of_paths(&glob), Pattern::of_names(&glob)] {
+    for pattern in [Pattern::for_paths(&glob), Pattern::for_names(&glob)] {
         match pattern {
             Ok(pattern) => _ = pattern.matches(&path),
             Err(problem) => assert!(!problem.is_empty()),
@@ -71,7 +71,7 @@ pub(super) fn config(data: &[u8]) {
 
 /// The input of push hooks, and the files that `verify` writes.
 pub(super) fn records(data: &[u8]) {
-    for parse in [refs::of_push, refs::of_receive] {
+    for parse in [refs::parse_pre_push, refs::parse_pre_receive] {
         match refs::lines(data, parse) {
             Ok(updates) => {
                 assert!(updates.iter().all(|update| !update.name.as_bytes().contains(&b'\n')));
@@ -250,7 +250,7 @@ impl Change for MemoryChange {
         &self.entries
     }
 
-    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+    fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         Ok(self.entries.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
     }
 
@@ -264,7 +264,7 @@ pub(super) fn judge(data: &[u8]) {
     let change = MemoryChange::of(data);
     let config = Config::from_change(&change, || TODAY).unwrap_or_default();
     let judgement = Engine::new(&config)
-        .whole(true)
+        .whole_tree(true)
         .explain_hidden(true)
         .judge(&change)
         .expect("nothing can fail in memory");

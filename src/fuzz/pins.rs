@@ -61,12 +61,12 @@ pub(super) fn read(data: &[u8]) {
     let (name, text) = divided(data);
     let file = File { path: path(name), text: text.to_vec(), fresh: true, replaces: false };
     let found = pins::pins_of_file(&SourceFile::new(file.clone()));
-    stands_in(&found, &file.text);
+    check_spans(&found, &file.text);
     assert!(found.is_equivalent(&pins::pins_of_file(&SourceFile::new(file))));
 }
 
 /// Every span of a reading is in the file.
-fn stands_in(found: &FilePins, text: &[u8]) {
+fn check_spans(found: &FilePins, text: &[u8]) {
     for pin in &found.pins {
         let spans: Vec<&Span> = [&pin.at, &pin.place].into_iter().chain(&pin.version).collect();
         spans
@@ -146,7 +146,7 @@ fn check(table: &PinTable, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVers
         );
     }
     for (number, found) in plan.after.file_pins.iter().enumerate() {
-        stands_in(found, &plan.after.project.file(number).text);
+        check_spans(found, &plan.after.project.file(number).text);
     }
     // A second plan moves nothing.
     let targets: BTreeMap<usize, &NewVersion> = {

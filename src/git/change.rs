@@ -80,7 +80,7 @@ impl Change for TreeChange<'_> {
         &self.fresh
     }
 
-    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+    fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         let mut whole = trees::entries(self.objects, &self.tree, wanted)?;
         let fresh: HashSet<(&RepoPath, &ObjectId)> =
             self.fresh.iter().map(|entry| (&entry.path, &entry.id)).collect();

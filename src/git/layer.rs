@@ -69,7 +69,7 @@ impl ObjectKind {
     }
 
     /// The kind that has this name in git.
-    pub(super) fn of_name(name: &[u8]) -> Option<Self> {
+    pub(super) fn from_name(name: &[u8]) -> Option<Self> {
         [Self::Commit, Self::Tree, Self::Blob]
             .into_iter()
             .find(|kind| kind.name().as_bytes() == name)
@@ -156,8 +156,8 @@ mod tests {
     #[test]
     fn kinds_have_the_names_of_git() {
         for kind in [ObjectKind::Commit, ObjectKind::Tree, ObjectKind::Blob] {
-            assert_eq!(ObjectKind::of_name(kind.name().as_bytes()), Some(kind));
+            assert_eq!(ObjectKind::from_name(kind.name().as_bytes()), Some(kind));
         }
-        assert_eq!(ObjectKind::of_name(b"tag"), None);
+        assert_eq!(ObjectKind::from_name(b"tag"), None);
     }
 }

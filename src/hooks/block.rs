@@ -14,7 +14,7 @@ const CLOSE: &[u8] = b"# <<< bakstop";
 
 /// The block, without a line end after it.
 pub(super) fn render(hook: Hook) -> Vec<u8> {
-    seal(hook.fit(TEXT).trim_end().as_bytes())
+    seal(hook.fill_template(TEXT).trim_end().as_bytes())
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -192,10 +192,10 @@ fn commands(style: Style, file: &str, text: &str, hooks: &[Hook]) -> String {
         (_, _) => &["hooks"],
     };
     // In package.json, a string is a dependency of that name.
-    let is_there = |key: &&&str| {
+    let exists = |key: &&&str| {
         values(text, key).any(|value| file != "package.json" || value.starts_with('{'))
     };
-    let present = keys.iter().take_while(is_there).count();
+    let present = keys.iter().take_while(exists).count();
     let (present, missing) = keys.split_at(present);
     let place = match present {
         [] => file.to_owned(),

@@ -12,7 +12,7 @@ use crate::hooks::by_hand::{self, Style};
 use crate::hooks::layout::parse_hooks_path;
 use crate::hooks::manager::MANAGERS;
 use crate::hooks::rehearsal::{self, Lines};
-use crate::hooks::setup::names_us;
+use crate::hooks::setup::mentions_bakstop;
 use crate::hooks::shim::{self, Author};
 
 /// A text as a hook file, as the configuration of a hook manager, and as the path of the program in
@@ -46,7 +46,7 @@ pub(crate) fn files(data: &[u8]) {
             assert!(ours.current && ours.binary.as_deref() == Some(path));
         }
     }
-    names_us(data);
+    mentions_bakstop(data);
     for manager in &MANAGERS {
         manager.wrote(data);
         manager.claims(|_| Some(data.to_vec()));

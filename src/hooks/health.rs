@@ -8,11 +8,11 @@ use crate::base::path::RepoPath;
 use crate::hooks::block::{self, Condition, Found};
 use crate::hooks::layout::Layout;
 use crate::hooks::plan::still_ignored;
-use crate::hooks::setup::{Husky, Setup, names_us};
+use crate::hooks::setup::{Husky, Setup, mentions_bakstop};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::state::{Defect, HookState};
-use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown, skipped};
+use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_exists, shown, skipped};
 use crate::os::env::Environment;
 use crate::rule::Rule;
 use crate::rules::RULES;
@@ -55,7 +55,7 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
                 let ours = slot.author() != Author::Others;
                 let health =
                     if ours { of_file(slot, layout, env) } else { of_block(slot, layout, env) };
-                let defect = unreached(slot, husky, layout);
+                let defect = unreached_reason(slot, husky, layout);
                 health.reached(defect.map(HookState::NotInForce)).finish()
             };
             Ok(shown_slots(&place).map(of).collect())
@@ -119,7 +119,7 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let name = &slot.name;
     let shim = match slot.author() {
         Author::Bakstop(shim) => shim,
-        author => return Health::new(slot.hook, not_ours(slot, &author)),
+        author => return Health::new(slot.hook, foreign_state(slot, &author)),
     };
     let mut health = Health::new(slot.hook, HookState::InForce);
     if !slot.is_executable() {
@@ -133,7 +133,7 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
         health.note_for_install(OTHER_VERSION);
     }
     if slot.has_kept() {
-        health.note(about_kept(slot));
+        health.note(kept_hook_note(slot));
     }
     if slot.is_chained() {
         health.note(format!("another hook manager runs it as {name}"));
@@ -152,11 +152,11 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
 const OTHER_VERSION: &str = "its text is of another version";
 
 /// The state of a hook file that is not, or not only, ours.
-fn not_ours(slot: &Slot, author: &Author) -> HookState {
+fn foreign_state(slot: &Slot, author: &Author) -> HookState {
     let name = &slot.name;
     if *author == Author::BakstopAndOthers {
         HookState::Doubtful(format!("{name} was edited after bakstop wrote it"))
-    } else if names_us(slot.text()) {
+    } else if mentions_bakstop(slot.text()) {
         HookState::Doubtful(format!("{name} is not ours, and names bakstop"))
     } else {
         let other = (slot.file != HookFile::Missing).then(|| name.clone());
@@ -165,7 +165,7 @@ fn not_ours(slot: &Slot, author: &Author) -> HookState {
 }
 
 /// Whether the hook that was here before runs: our file runs it, if both are executable.
-fn about_kept(slot: &Slot) -> String {
+fn kept_hook_note(slot: &Slot) -> String {
     let kept = &slot.kept_name;
     match slot.kept_file.why_ignored() {
         Some(why) => format!("{kept} is kept; {}", still_ignored(why)),
@@ -182,7 +182,7 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let condition = match block::look(slot.text(), slot.hook) {
         Found::Block(found) => found.condition,
         Found::Pieces => return doubt(format!("{name} holds pieces of a block")),
-        Found::Nothing if names_us(slot.text()) => {
+        Found::Nothing if mentions_bakstop(slot.text()) => {
             return doubt(format!("{name} names bakstop, outside a block"));
         }
         Found::Nothing => return defect(Defect::NotInstalled(None)),
@@ -201,7 +201,7 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
 }
 
 /// Why git does not get to a tracked file of husky.
-fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Defect> {
+fn unreached_reason(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Defect> {
     if !husky.prepared {
         return Some(Defect::HuskyNotPrepared);
     }
@@ -209,8 +209,8 @@ fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Defect> {
         return (!slot.is_executable()).then(|| Defect::HuskyNotExecutable(slot.name.clone()));
     }
     let stub = layout.hooks.join(slot.hook.name());
-    let is_there = binary::is_program(&stub) && layout.hooks.join("h").is_file();
-    (!is_there).then(|| Defect::NoStub(shown(&stub, &layout.top)))
+    let exists = binary::is_program(&stub) && layout.hooks.join("h").is_file();
+    (!exists).then(|| Defect::NoStub(shown(&stub, &layout.top)))
 }
 
 /// What in the environment keeps the guard from judging.
@@ -279,7 +279,7 @@ fn switched_off(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, E
             .or_else(|| env.get("HOME").map(|home| PathBuf::from(home).join(".config")))
             .map(|directory| directory.join("husky/init.sh"));
         if let Some(path) = start
-            && read_if_there(&path, Path::new(""))?.is_some_and(|text| switches_husky_off(&text))
+            && read_if_exists(&path, Path::new(""))?.is_some_and(|text| switches_husky_off(&text))
         {
             let path = RepoPath::new(path.into_os_string().into_encoded_bytes());
             off.push(Interference::Disarms(Off::StartFile(path)));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::error::Error;
 use crate::disk::atomic::{Bits, TEMPORARY};
 use crate::hooks::block::{self, Block, Condition, Found};
-use crate::hooks::setup::{Setup, names_us};
+use crate::hooks::setup::{Setup, mentions_bakstop};
 use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::{Hook, find, shown};
@@ -124,7 +124,7 @@ pub(crate) fn install(
         let bits = if matches!(setup, Setup::Server(_)) { FOR_EVERYONE } else { DIRECTORY };
         edits.insert(0, HookEdit::MakeDirectory { path: place.directory.clone(), bits });
     }
-    edits.extend(scraps(place));
+    edits.extend(stale_temporaries(place));
     Ok(edits)
 }
 
@@ -134,7 +134,7 @@ fn without_program() -> Error {
 }
 
 /// Removes files that a killed installation left.
-fn scraps(place: &HookDirectory) -> impl Iterator<Item = HookEdit> {
+fn stale_temporaries(place: &HookDirectory) -> impl Iterator<Item = HookEdit> {
     let name = |path: &PathBuf| {
         path.file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()))
@@ -158,7 +158,7 @@ pub(crate) fn uninstall(place: &HookDirectory) -> Result<Vec<HookEdit>, Error> {
     for slot in &place.slots {
         edits.extend(if place.husky { uninstall_block(slot)? } else { uninstall_file(slot)? });
     }
-    edits.extend(scraps(place));
+    edits.extend(stale_temporaries(place));
     // To git, an empty directory of hooks is the same as a missing one.
     let goes = |name: &PathBuf| edits.contains(&HookEdit::Remove(name.clone()));
     if !edits.is_empty() && !place.names.is_empty() && place.names.iter().all(goes) {
@@ -194,7 +194,7 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Err
 fn replace(slot: &Slot, ours: HookEdit) -> Result<Vec<HookEdit>, Error> {
     let (name, text) = (&slot.name, slot.text());
     let refused = |cause: String| Error::new(INSTALL, cause);
-    let asks = asks_its_name(text);
+    let asks = depends_on_name(text);
     if slot.is_delegated() {
         Err(refused(format!("{name} is not ours")).help("give it another name, then install"))
     } else if slot.kept_file == slot.file {
@@ -203,7 +203,7 @@ fn replace(slot: &Slot, ours: HookEdit) -> Result<Vec<HookEdit>, Error> {
     } else if slot.has_kept() {
         Err(refused(format!("{name} is not ours, and {} is there as well", slot.kept_name))
             .help("keep the one that you want as the first, remove the other, then install"))
-    } else if asks && names_us(text) {
+    } else if asks && mentions_bakstop(text) {
         // A person has added the line.
         Ok(Vec::new())
     } else if matches!(slot.file, HookFile::Link(_)) && text.contains(&0) {
@@ -364,7 +364,7 @@ fn pieces(doing: &str, slot: &Slot) -> Error {
 
 /// Whether a hook depends on the name that it is called by: under another name, it would do
 /// something else.
-fn asks_its_name(text: &[u8]) -> bool {
+fn depends_on_name(text: &[u8]) -> bool {
     if text.contains(&0) {
         // A compiled program.
         return false;
@@ -644,7 +644,7 @@ mod tests {
             ("# basename $0", false),
             ("basename \"$file\"", false),
         ] {
-            assert_eq!(asks_its_name(line.as_bytes()), asks, "{line}");
+            assert_eq!(depends_on_name(line.as_bytes()), asks, "{line}");
         }
     }
 }

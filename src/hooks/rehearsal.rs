@@ -51,7 +51,7 @@ const LINE: usize = 64 * 1024;
 /// How many pieces of output may wait before the hook has to.
 const PIECES: usize = 8;
 /// The interval at which the end of the hook and an interruption are checked.
-const BEAT: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Settings that would make git write next to the index, or start a monitor of the work tree. They
 /// are off for git and for the hook.
 const SETTINGS: [&str; 4] =
@@ -282,9 +282,9 @@ fn watch(
 ) -> std::io::Result<HookRun> {
     let (mut output, mut lines) = (Vec::new(), Lines::new(listen));
     let pieces = pieces(reader);
-    let (mut ended, mut beat) = (None, Instant::now() + BEAT);
+    let (mut ended, mut next_check) = (None, Instant::now() + POLL_INTERVAL);
     loop {
-        match pieces.recv_timeout(beat.saturating_duration_since(Instant::now())) {
+        match pieces.recv_timeout(next_check.saturating_duration_since(Instant::now())) {
             Ok(piece) => {
                 lines.take(&piece);
                 output.extend_from_slice(&piece);
@@ -303,12 +303,12 @@ fn watch(
             }
         }
         // By the clock, because output may come without a pause.
-        if Instant::now() >= beat {
+        if Instant::now() >= next_check {
             if ended.is_some() {
-                break; // What it wrote before its end had one beat to arrive.
+                break; // What it wrote before its end had one interval to arrive.
             }
             ended = child.try_wait()?;
-            beat = Instant::now() + BEAT;
+            next_check = Instant::now() + POLL_INTERVAL;
         }
         if stop.load(Ordering::Relaxed) && ended.is_none() {
             ended = Some(child::end(&mut child)?);

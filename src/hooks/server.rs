@@ -27,10 +27,10 @@ impl Server {
         let hooks = layout.hooks.clone();
         let place = HookDirectory::server(&hooks, &layout.top)?;
         // Without a `pre-receive` of somebody else, nothing runs the directory.
-        let is_anothers =
+        let is_foreign =
             |slot: &&Slot| slot.file != HookFile::Missing && slot.author() == Author::Others;
         let delegates = |slot: &Slot| runs_directory(slot.text()) || hooks.join(DELEGATES).is_dir();
-        let delegates = place.slots.iter().find(is_anothers).is_some_and(delegates);
+        let delegates = place.slots.iter().find(is_foreign).is_some_and(delegates);
         Ok(Self { hooks, delegates })
     }
 
@@ -64,7 +64,7 @@ impl Server {
 }
 
 /// Every directory that an earlier installation may have written into.
-pub(crate) fn everywhere(layout: &Layout) -> Result<Vec<HookDirectory>, Error> {
+pub(crate) fn installed_directories(layout: &Layout) -> Result<Vec<HookDirectory>, Error> {
     let mut directories = vec![layout.default_hooks()];
     if layout.hooks.starts_with(&layout.common) {
         directories.push(layout.hooks.clone());

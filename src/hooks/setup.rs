@@ -13,7 +13,7 @@ use crate::hooks::manager::{HookManager, MANAGERS};
 use crate::hooks::server::{self, Server};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{self, HookDirectory};
-use crate::hooks::{Hook, find, read_if_there, shown, unreadable};
+use crate::hooks::{Hook, find, read_if_exists, shown, unreadable};
 
 /// The setup that the person asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Setup {
         if layout.bare {
             return bare(layout);
         }
-        if let Some(foreign) = elsewhere(layout, hooks)? {
+        if let Some(foreign) = foreign_hooks_path(layout, hooks)? {
             return Ok(Self::Foreign(foreign));
         }
         let husky = match &layout.hooks_path {
@@ -147,9 +147,12 @@ fn no_husky(layout: &Layout) -> Error {
 
 /// Every directory that an earlier installation may have written into: the repository may run its
 /// hooks in another way by now.
-pub(crate) fn everywhere(layout: &Layout, git: &Git) -> Result<Vec<HookDirectory>, Error> {
+pub(crate) fn installed_directories(
+    layout: &Layout,
+    git: &Git,
+) -> Result<Vec<HookDirectory>, Error> {
     if layout.bare {
-        return server::everywhere(layout);
+        return server::installed_directories(layout);
     }
     let top = &layout.top;
     let mut husky = layout.tracked_husky(git)?;
@@ -174,7 +177,7 @@ pub(crate) fn everywhere(layout: &Layout, git: &Git) -> Result<Vec<HookDirectory
 
 fn bare(layout: &Layout) -> Result<Setup, Error> {
     let hooks = [Hook::PreReceive];
-    Ok(match elsewhere(layout, &hooks)? {
+    Ok(match foreign_hooks_path(layout, &hooks)? {
         Some(foreign) => Setup::Foreign(foreign),
         None if layout.hooks.starts_with(&layout.common) => Setup::Server(Server::find(layout)?),
         None => Setup::Foreign(outside(layout, &hooks)?),
@@ -210,7 +213,7 @@ fn outside(layout: &Layout, hooks: &[Hook]) -> Result<Foreign, Error> {
 fn scripts(layout: &Layout, hooks: &[Hook], cause: String, owner: Owner) -> Result<Foreign, Error> {
     let named = |&hook: &Hook| {
         let text = read_script(layout, hook)?;
-        Ok((hook, text.is_some_and(|text| names_us(&text))))
+        Ok((hook, text.is_some_and(|text| mentions_bakstop(&text))))
     };
     let named: Result<Vec<_>, Error> = hooks.iter().map(named).collect();
     Ok(Foreign { cause, owner, named: named? })
@@ -223,7 +226,7 @@ fn is_ours(layout: &Layout) -> Result<bool, Error> {
 }
 
 /// Detects a `core.hooksPath` that is set outside this repository or switches hooks off.
-fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> {
+fn foreign_hooks_path(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> {
     let Some(setting) = &layout.hooks_path else { return Ok(None) };
     let (value, origin) = (&setting.value, &setting.origin);
     let off = value.as_bytes().is_empty() || (layout.hooks.exists() && !layout.hooks.is_dir());
@@ -245,15 +248,15 @@ fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> 
 }
 
 /// Whether a text seems to call the guard.
-pub(crate) fn names_us(text: &[u8]) -> bool {
+pub(crate) fn mentions_bakstop(text: &[u8]) -> bool {
     find(text, b"bakstop hook ").is_some() || find(text, b"id: bakstop").is_some()
 }
 
 /// Whether the configuration of a manager calls the guard for this hook.
-fn calls_us(text: &[u8], hook: Hook, style: Style) -> bool {
+fn runs_guard(text: &[u8], hook: Hook, style: Style) -> bool {
     if style == Style::Repos {
         // One entry serves every hook.
-        return names_us(text);
+        return mentions_bakstop(text);
     }
     let call = format!("bakstop hook {}", hook.name());
     memchr::memmem::find_iter(text, &call)
@@ -285,7 +288,8 @@ fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
     }
     let mut files = BTreeMap::new();
     for name in MANAGERS.iter().flat_map(|manager| manager.configuration) {
-        files.extend(read_if_there(&layout.top.join(name), &layout.top)?.map(|text| (*name, text)));
+        files
+            .extend(read_if_exists(&layout.top.join(name), &layout.top)?.map(|text| (*name, text)));
     }
     let read = |name: &str| files.get(name).cloned();
     Ok(MANAGERS.iter().find_map(|manager| {
@@ -298,7 +302,7 @@ fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
 
 /// The script that git runs as this hook.
 fn read_script(layout: &Layout, hook: Hook) -> Result<Option<Vec<u8>>, Error> {
-    read_if_there(&layout.hooks.join(hook.name()), &layout.top)
+    read_if_exists(&layout.hooks.join(hook.name()), &layout.top)
 }
 
 fn foreign(
@@ -309,7 +313,7 @@ fn foreign(
 ) -> Foreign {
     let configuration = manager.configuration.iter().find_map(|name| Some((*name, read(name)?)));
     let is_named = |hook: Hook| {
-        configuration.as_ref().is_some_and(|(_, text)| calls_us(text, hook, manager.style))
+        configuration.as_ref().is_some_and(|(_, text)| runs_guard(text, hook, manager.style))
     };
     let served = wanted.iter().copied().filter(|hook| by_hand::can_serve(manager.style, *hook));
     let named = served.map(|hook| (hook, is_named(hook))).collect();
@@ -338,7 +342,7 @@ fn configured_husky(layout: &Layout) -> Option<Husky> {
 /// Whether a directory of husky holds the guard: then the repository uses husky.
 fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
     for hook in Hook::STRICT {
-        let text = read_if_there(&directory.join(hook.name()), &layout.top)?;
+        let text = read_if_exists(&directory.join(hook.name()), &layout.top)?;
         if text.is_some_and(|text| slot::is_ours(&text, hook)) {
             return Ok(true);
         }
@@ -349,7 +353,7 @@ fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
 /// Detects husky in a clone in which it has not been run yet.
 fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option<Husky>, Error> {
     let depends = |directory: &Path| -> Result<bool, Error> {
-        let manifest = read_if_there(&directory.join("package.json"), &layout.top)?;
+        let manifest = read_if_exists(&directory.join("package.json"), &layout.top)?;
         Ok(manifest.is_some_and(|manifest| find(&manifest, b"husky").is_some()))
     };
     let wanted = choice == Choice::Husky || depends(&layout.top)?;

@@ -39,7 +39,7 @@ pub(crate) enum Author {
 
 /// Renders a hook file. `binary` is the absolute path that it tries first; a shared file has none.
 pub(super) fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
-    let text = hook.fit(if hook == Hook::PreReceive { SERVER } else { TEXT });
+    let text = hook.fill_template(if hook == Hook::PreReceive { SERVER } else { TEXT });
     let Some(binary) = binary else {
         let shared = text
             .split_inclusive('\n')

@@ -61,7 +61,7 @@ pub(crate) struct Judged {
     /// Lines for `--verbose`: what was judged and how.
     pub how: Vec<String>,
     /// Why nothing was judged, if nothing was.
-    pub nothing: Option<String>,
+    pub skip_reason: Option<String>,
     /// Whether the current directory is below the top of the work tree.
     pub below_top: bool,
     /// How to rewrite commits with findings.
@@ -79,7 +79,7 @@ impl Judged {
             judgement,
             entries,
             how,
-            nothing: (entries == 0).then(|| nothing.into()),
+            skip_reason: (entries == 0).then(|| nothing.into()),
             ..Self::default()
         }
     }
@@ -121,7 +121,7 @@ pub(super) fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a
 }
 
 /// Reads a configuration that is not part of what is judged.
-pub(super) fn given(path: &Path, context: &Context) -> Result<Config, Error> {
+pub(super) fn config_file(path: &Path, context: &Context) -> Result<Config, Error> {
     let shown = RepoPath::from(path).to_string();
     let doing = format!("read the configuration {shown}");
     let text = read::file(&context.directory.join(path), FinalLink::Follow, config::LIMIT)
@@ -142,7 +142,7 @@ pub(crate) fn configuration(
     context: &Context,
 ) -> Result<Config, Error> {
     match options.config {
-        Some(path) => given(path, context),
+        Some(path) => config_file(path, context),
         // Nothing will be judged.
         None if change.fresh().is_empty() => Ok(Config::default()),
         None => Config::from_change(change, || context.today()),

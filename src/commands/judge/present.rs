@@ -55,7 +55,7 @@ fn in_files(
     context: &Context,
 ) -> Result<Judgement, Error> {
     let config = configuration(change, options, context)?;
-    let mut judgement = engine(&config, options).whole(whole).judge(change)?;
+    let mut judgement = engine(&config, options).whole_tree(whole).judge(change)?;
     let facts = Facts {
         debris: config.debris(),
         on_disk: &on_disk,

@@ -48,7 +48,7 @@ impl HookFacts {
             Setup::Foreign(foreign) => format!("{}, and {defect}", foreign.cause),
             _ => defect.to_string(),
         };
-        Some(Obstacle::new(reason, cure::of_hook(&self.setup, &self.health, layout)))
+        Some(Obstacle::new(reason, cure::hook_help(&self.setup, &self.health, layout)))
     }
 
     /// An environment in which the guard, or its rule, is switched off.
@@ -62,7 +62,7 @@ impl HookFacts {
                 }
                 Interference::Disarms(_) => one.to_string(),
             };
-            Some(Obstacle::new(reason, cure::of_interference(one)))
+            Some(Obstacle::new(reason, cure::interference_help(one)))
         })
     }
 }
@@ -118,7 +118,7 @@ impl Attempt<'_> {
         let Some(config) = self.configuration()? else { return Ok(Vec::new()) };
         let manifests = rehearsal.files_named(MANIFEST)?;
         let allowed: Vec<_> =
-            manifests.iter().filter_map(|entry| config.spares(RULE, &entry.path)).collect();
+            manifests.iter().filter_map(|entry| config.exempts(RULE, &entry.path)).collect();
         Ok(listed(&allowed, |(origin, how)| {
             format!("bakstop: not proven elsewhere: {origin} {how}")
         }))
@@ -176,9 +176,9 @@ impl Attempt<'_> {
     /// The line of the committed configuration that lets a rewritten manifest pass, if one does.
     fn allowed(&self) -> Result<Option<Obstacle>, Error> {
         let Some(config) = self.configuration()? else { return Ok(None) };
-        let allowed = config.spares(RULE, self.manifest);
+        let allowed = config.exempts(RULE, self.manifest);
         Ok(allowed
-            .map(|(origin, how)| Obstacle::new(format!("{origin} {how}"), cure::of_allowance())))
+            .map(|(origin, how)| Obstacle::new(format!("{origin} {how}"), cure::allowance_help())))
     }
 
     fn configuration(&self) -> Result<Option<Config>, Error> {
@@ -195,7 +195,7 @@ impl Attempt<'_> {
         let blocks = |one: &&Interference| matches!(one, Interference::Blocks(_));
         if let Some(why) = known.interference.iter().find(blocks) {
             let reason = format!("every commit is blocked: {why}");
-            return Ok(Obstacle::new(reason, cure::of_interference(why)));
+            return Ok(Obstacle::new(reason, cure::interference_help(why)));
         }
         let allowed = self.allowed()?;
         if allowed.is_none() && known.health.state == HookState::NotInForce(Defect::NoProgram) {
@@ -253,7 +253,7 @@ impl Attempt<'_> {
             "{cause}; bakstop is named there, \
              but the hook did not block a rewritten {manifest} (it {ended})"
         );
-        Obstacle::new(reason, cure::of_named(foreign))
+        Obstacle::new(reason, cure::named_help(foreign))
     }
 
     /// Whether a program is the one that runs now.

@@ -162,7 +162,7 @@ impl<'a> Splitter<'_, 'a> {
                 }
                 body_end = self.at;
             }
-            if is_script && self.script.nesting < MOST_NESTED {
+            if is_script && self.script.nesting < MAX_NESTED {
                 self.script.nested(self.text, start..body_end);
             }
         }
@@ -197,7 +197,7 @@ impl<'a> Splitter<'_, 'a> {
         let inner = command.inner_script();
         self.script.commands.push(command);
         if let Some(inner) = inner
-            && self.script.nesting < MOST_NESTED
+            && self.script.nesting < MAX_NESTED
         {
             self.script.nested(self.text, inner);
         }
@@ -208,7 +208,7 @@ impl<'a> Splitter<'_, 'a> {
 const DEEPEST: usize = 64;
 
 /// The greatest depth of scripts in scripts that is parsed.
-const MOST_NESTED: usize = 4;
+const MAX_NESTED: usize = 4;
 
 /// Removes assignments, reserved words and wrappers such as `sudo -E` from the start of a command.
 /// `command -v`, which only looks a program up, leaves nothing.

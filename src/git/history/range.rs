@@ -67,7 +67,7 @@ impl History<'_> {
     }
 
     /// The commits of a range.
-    pub(crate) fn of_range(&self, range: &Range) -> Result<Commits, Error> {
+    pub(crate) fn range_commits(&self, range: &Range) -> Result<Commits, Error> {
         let doing = format!("judge the range {}", range.name);
         let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], &[])?;
         Ok(Commits { nodes, tips: vec![self.range_tip(range)?], bare_trees: Vec::new() })

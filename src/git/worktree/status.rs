@@ -9,7 +9,7 @@ use crate::snapshot::{DELETED_IN_INDEX, NEW_FILE, StagedBlobs, State};
 /// Overrides of settings that make git look at less of the file system: a file system monitor, the
 /// cache of untracked files, and a comparison without ctime, which misses a file that was changed
 /// and given its old size and time.
-pub(super) const DOUBT: [&str; 8] = [
+pub(super) const OVERRIDES: [&str; 8] = [
     "-c",
     "core.fsmonitor=",
     "-c",
@@ -209,7 +209,7 @@ mod tests {
 
     const HEAD: &str = "# branch.oid (initial)\0# branch.head main\0";
 
-    fn one(record: &str) -> Option<String> {
+    fn parsed(record: &str) -> Option<String> {
         let answer = format!("{HEAD}{record}\0");
         let records = parse(answer.as_bytes()).ok()?;
         let lines = records.iter().map(|(path, record)| {
@@ -257,7 +257,7 @@ mod tests {
             ("! a".into(), ""),
             ("# stash 1".into(), ""),
         ] {
-            assert_eq!(one(&record).as_deref(), Some(expected), "{record:?}");
+            assert_eq!(parsed(&record).as_deref(), Some(expected), "{record:?}");
         }
     }
 
@@ -276,7 +276,7 @@ mod tests {
             format!("2 R. N... 100644 100644 100644 {a} {a} R100 n"),
             format!("u XX N... 100644 100644 000000 100644 {a} {a} {a} a"),
         ] {
-            assert_eq!(one(&record), None, "{record:?}");
+            assert_eq!(parsed(&record), None, "{record:?}");
         }
         for answer in ["", "\0", "? a\0"] {
             assert!(parse(answer.as_bytes()).is_err(), "{answer:?}");

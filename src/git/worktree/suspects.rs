@@ -21,7 +21,7 @@ use crate::git::listing::{RAW, RawChange, empty_tree, parse_changes, staged_chan
 use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
 use crate::git::worktree::entries::WorkTreeIndex;
 use crate::git::worktree::state::RepositoryState;
-use crate::git::worktree::status::{self, DOUBT, Records, StatusRecord, merge, parse_record};
+use crate::git::worktree::status::{self, OVERRIDES, Records, StatusRecord, merge, parse_record};
 use crate::git::worktree::walk::{Marked, Seen};
 use crate::snapshot::State;
 
@@ -121,7 +121,7 @@ impl<'a> Suspects<'a> {
     fn suspects_alone(&self, file_mode: bool) -> Result<Option<Records>, Error> {
         // `git status` reads a skipped .gitignore from the index, `git check-ignore` does not.
         let needs_all = |marked: &Marked| {
-            let is_skipped_rules = !marked.there && marked.path.file_name() == b".gitignore";
+            let is_skipped_rules = !marked.exists && marked.path.file_name() == b".gitignore";
             is_skipped_rules || (marked.changed && marked.special)
         };
         if self.seen.hidden.iter().any(needs_all) {
@@ -169,7 +169,7 @@ impl<'a> Suspects<'a> {
         // One run removes only one of the two marks.
         for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
             let command = ["update-index", flag, "-z", "--stdin"];
-            git.output_with_input(DOING, &[&ONE_FILE[..], &DOUBT, &command].concat(), &paths)?;
+            git.output_with_input(DOING, &[&ONE_FILE[..], &OVERRIDES, &command].concat(), &paths)?;
         }
         Ok((scratch, git))
     }
@@ -201,7 +201,7 @@ impl<'a> Suspects<'a> {
         let (scratch, git) =
             temporary_index(self.git, EPOCH, &mut |file| std::io::Write::write_all(file, &index))?;
         let mode = if file_mode { "core.fileMode=true" } else { "core.fileMode=false" };
-        let settings = [&ONE_FILE[..], &DOUBT, &["-c", mode]].concat();
+        let settings = [&ONE_FILE[..], &OVERRIDES, &["-c", mode]].concat();
         // Exit code 1 means that a file differs, which the next command reports.
         let refreshed =
             git.run(DOING, &[&settings[..], &["update-index", "-q", "--refresh"]].concat())?;
@@ -224,7 +224,7 @@ impl<'a> Suspects<'a> {
         if !directories.is_empty() {
             let listing = ["ls-files", "--others", "--exclude-standard", "-z", "--full-name", "--"];
             let mut arguments: Vec<OsString> =
-                DOUBT.iter().chain(&listing).map(OsString::from).collect();
+                OVERRIDES.iter().chain(&listing).map(OsString::from).collect();
             if directories.len() > MAX_PATHSPECS {
                 arguments.push(":/".into());
             } else {
@@ -251,8 +251,12 @@ fn status_of(
     paths: &[&RepoPath],
 ) -> Result<Records, Error> {
     let mode = file_mode.then_some(["-c", "core.fileMode=true"]);
-    let mut arguments: Vec<OsString> =
-        settings.iter().chain(mode.iter().flatten()).chain(&DOUBT).map(OsString::from).collect();
+    let mut arguments: Vec<OsString> = settings
+        .iter()
+        .chain(mode.iter().flatten())
+        .chain(&OVERRIDES)
+        .map(OsString::from)
+        .collect();
     arguments.extend(status::ARGUMENTS.map(OsString::from));
     arguments.push("--".into());
     arguments.extend(paths.iter().map(|path| literal(path)));

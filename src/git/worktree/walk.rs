@@ -56,7 +56,7 @@ pub(super) struct Marked {
     pub path: RepoPath,
     pub hiding: Hiding,
     /// Whether the path exists.
-    pub there: bool,
+    pub exists: bool,
     /// Whether it may differ from the index. A missing path that a sparse checkout skips does not.
     pub changed: bool,
     /// Whether it is a submodule, a conflict or an entry of `git add -N`.
@@ -64,8 +64,14 @@ pub(super) struct Marked {
 }
 
 impl Marked {
-    fn of(entry: &Tracked<'_>, hiding: Hiding, there: bool, changed: bool) -> Self {
-        Self { path: RepoPath::new(entry.path), hiding, there, changed, special: entry.needs_git() }
+    fn of(entry: &Tracked<'_>, hiding: Hiding, exists: bool, changed: bool) -> Self {
+        Self {
+            path: RepoPath::new(entry.path),
+            hiding,
+            exists,
+            changed,
+            special: entry.needs_git(),
+        }
     }
 }
 
@@ -301,13 +307,13 @@ impl<'a> Walk<'a> {
             return Ok(false);
         }
         let place = self.place(entry.path);
-        let is_there = is_repository(&place);
-        if is_there {
+        let is_checked_out = is_repository(&place);
+        if is_checked_out {
             seen.submodules.push(RepoPath::new(entry.path));
         } else if list(&place, entry.path)?.is_some_and(|(_, names)| !names.is_empty()) {
             seen.stuffed.push(RepoPath::new(entry.path));
         }
-        Ok(is_there)
+        Ok(is_checked_out)
     }
 
     /// Compares a file or a link with its index entry.
@@ -323,7 +329,7 @@ impl<'a> Walk<'a> {
             (Mode::Symlink, FileType::Symlink) => {}
             _ => return Likeness::Differs,
         }
-        if !entry.stat.is_some_and(|known| self.vouches(known, stat_of(about))) {
+        if !entry.stat.is_some_and(|known| self.proves_unchanged(known, stat_of(about))) {
             Likeness::Differs
         } else if flipped {
             Likeness::Flipped
@@ -337,7 +343,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether the metadata prove that the content is that of the index.
-    fn vouches(&self, known: Stat, now: Stat) -> bool {
+    fn proves_unchanged(&self, known: Stat, now: Stat) -> bool {
         let (seconds, nanoseconds) = known.mtime;
         let (seconds, written) = (i64::from(seconds), self.written);
         // Without nanoseconds, the file may have changed at any time of that second.
@@ -425,7 +431,7 @@ impl Seen {
     /// Removes the marks that git ignores: it looks at those paths itself.
     pub(super) fn unmark(&mut self, obeyed: &BTreeMap<RepoPath, Hiding>) {
         for marked in std::mem::take(&mut self.hidden) {
-            if !marked.there || marked.hiding != Hiding::SkipWorktree {
+            if !marked.exists || marked.hiding != Hiding::SkipWorktree {
                 self.hidden.push(marked);
             } else if let Some(&hiding) = obeyed.get(&marked.path) {
                 self.hidden.push(Marked { hiding, ..marked });
@@ -561,7 +567,7 @@ mod tests {
         }
         let (_, mut names) = list(directory.path(), b"").unwrap().unwrap();
         let mut next = 0;
-        for (name, is_there) in [
+        for (name, exists) in [
             ("a", true),
             ("b", true),
             ("b", true),
@@ -572,7 +578,7 @@ mod tests {
         ] {
             let found = find(&mut names, &mut next, name.as_bytes())
                 .map(|found| found.name().to_bytes().to_vec());
-            assert_eq!(found, is_there.then(|| name.into()), "{name}");
+            assert_eq!(found, exists.then(|| name.into()), "{name}");
         }
     }
 }
