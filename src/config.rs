@@ -21,7 +21,7 @@ pub(crate) const FILE: &str = "bakstop.json";
 /// The largest configuration that is read, in bytes.
 pub(crate) const LIMIT: u64 = 1024 * 1024;
 
-/// A parsed configuration. The default applies where there is no file.
+/// A parsed configuration. The default applies if the file is missing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Config {
     /// The file name, as printed; empty for the default.

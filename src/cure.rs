@@ -222,11 +222,11 @@ pub(crate) fn unfinished(operation: Unfinished) -> String {
     )
 }
 
-/// What a crash interrupted.
+/// The work that a crash interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Crashed {
     Judgement,
-    /// A build, and the comparison of what it changed.
+    /// A build, and the comparison of its changes.
     Build,
     Proof,
     /// Moving pins.
@@ -236,7 +236,7 @@ pub(crate) enum Crashed {
     Nothing,
 }
 
-/// How to go on after a crash.
+/// How to proceed after a crash.
 pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
     match crashed {
         Crashed::Judgement => {
@@ -259,7 +259,7 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
     }
 }
 
-/// Which commits must be rewritten to remove what they add.
+/// Which commits must be rewritten to remove findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rewrite {
     /// None: a tree is judged, and a new commit changes it.
@@ -350,7 +350,8 @@ pub(crate) fn rewriting(
     Ok(Some(advice))
 }
 
-/// The most findings, and the most allowances, that are searched for a hint.
+/// The maximum number of findings, and the maximum number of allowances, that are searched for a
+/// hint.
 const MAX_SEARCHED: usize = 50;
 
 /// A hint about an allowance that does not apply yet: it is in `config`, which is pushed together
@@ -364,7 +365,7 @@ pub(crate) fn too_early(findings: &[Finding], config: &Config, base: &str) -> Op
     Some(format!("{origin} {how}, but applies only once it is in {base}: push that file first"))
 }
 
-/// The most files in one command, and the most commands for one step.
+/// The maximum number of files in one command, and the maximum number of commands for one step.
 const NAMED: usize = 8;
 const COMMANDS: usize = 10;
 

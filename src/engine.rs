@@ -64,7 +64,7 @@ impl<'a> Engine<'a> {
         Self::of(&RULES, config)
     }
 
-    /// The same, with these rules.
+    /// An engine with those of `rules` that are on.
     pub(crate) fn of(rules: &[&'static Rule], config: &'a Config) -> Self {
         let rules = rules.iter().copied().filter(|rule| config.turns_on(rule)).collect();
         Self {
@@ -114,7 +114,7 @@ impl<'a> Engine<'a> {
         self
     }
 
-    /// Judges each new entry by the rules that look at one entry or one file.
+    /// Judges each new entry by the rules about one entry or one file.
     pub(crate) fn entries(&mut self, change: &dyn Change) -> Result<(), Error> {
         self.judge_entries(&mut Gathering::of(change), change)
     }
@@ -145,7 +145,7 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// The same for several changes. The findings are in the order of the changes.
+    /// [`Self::entries`] for several changes. The findings are in the order of the changes.
     ///
     /// The last change is judged first: a pack stores older versions of a file as differences from
     /// newer ones.
@@ -221,8 +221,8 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Of some rules that read the same files, the one that reports a file that is too large: the
-    /// first that is not off.
+    /// The rule that reports a file that is too large, if several rules read it: the first that is
+    /// not off.
     fn reporter(&self, is_asked: impl Fn(&Rule) -> bool) -> Option<&'static Rule> {
         let asked = self.rules.iter().copied().filter(|rule| is_asked(rule));
         asked.min_by_key(|rule| self.config.is_off(rule))

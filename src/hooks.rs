@@ -4,8 +4,8 @@
 //! `setup` detects how the repository runs its hooks, and `server` how a bare one does; `slot`
 //! reads the files; `plan` computes edits, and `apply` makes them; `health` reports a `state` for
 //! each hook. `shim` and `block` are the two texts that are installed. `manager` lists the hook
-//! managers whose configuration is left to the person, and `by_hand` renders what to add to it.
-//! `binary` finds the program that a hook runs. `rehearsal` runs a hook without a commit.
+//! managers whose configuration the user edits, and `by_hand` renders what to add to it. `binary`
+//! finds the program that a hook runs. `rehearsal` runs a hook without a commit.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -75,7 +75,7 @@ pub(crate) fn skipped(env: &Environment) -> Result<Vec<&'static Rule>, String> {
 impl Hook {
     /// The hooks that a clone gets.
     pub(crate) const USUAL: [Self; 3] = [Self::PreCommit, Self::PreMergeCommit, Self::PrePush];
-    /// The same with the one that `--strict` adds.
+    /// These, and the hook that `--strict` adds.
     pub(crate) const STRICT: [Self; 4] =
         [Self::PreCommit, Self::PreMergeCommit, Self::PrePush, Self::PrepareCommitMsg];
 
@@ -152,7 +152,8 @@ pub(crate) fn shown(path: &Path, top: &Path) -> RepoPath {
     RepoPath::new(path.strip_prefix(top).unwrap_or(path).as_os_str().as_bytes())
 }
 
-/// The most bytes of a hook or a configuration of hooks. A hook may be a compiled program.
+/// The maximum size in bytes of a hook or a configuration of hooks. A hook may be a compiled
+/// program.
 const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The bytes of a file; `None` if it is missing. A file that cannot be read is an error.

@@ -165,7 +165,7 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     })
 }
 
-/// How a person can go on if this verb crashes.
+/// How to proceed if this verb crashes.
 fn recovery_hint(verb: &Verb) -> String {
     let crashed = match verb {
         Verb::Hook(args) => return args.recovery_hint(),

@@ -18,7 +18,7 @@ pub(crate) struct Rule {
     /// Names the pattern that it catches, in kebab-case, like its file and its manual page.
     pub id: &'static str,
     pub group: RuleGroup,
-    /// One line: what it catches.
+    /// A description in one line.
     pub summary: &'static str,
     /// The severity of its findings, unless one has another.
     pub severity: Severity,
@@ -91,8 +91,8 @@ impl Debug for Rule {
     }
 }
 
-/// What a rule looks at. The less it asks for, the less a commit costs. No rule can fail or open a
-/// file.
+/// The input of a rule. The less a rule asks for, the faster a commit is judged. No rule can fail
+/// or open a file.
 #[derive(Debug)]
 pub(crate) enum Check {
     /// Each new entry by its path and mode; no content is read.
@@ -206,8 +206,8 @@ impl Verdict {
     }
 }
 
-/// The most findings of one rule in one file. A hostile file could have any number; the rest are
-/// counted.
+/// The maximum number of findings of one rule in one file. A hostile file could have any number;
+/// the rest are counted.
 const MAX_PER_FILE: usize = 100;
 
 /// The sink that a rule reports into. It copies the severity from the rule.

@@ -22,8 +22,8 @@ pub(crate) enum State {
     Untracked,
     /// An ignored leftover of a preparation, which git never shows.
     Leftover,
-    /// Marked so that git does not look at it. That alone is not unclean, but it is a change by a
-    /// build.
+    /// Marked so that git ignores changes to it. The mark alone is not unclean, but it counts as a
+    /// change by a build.
     Hidden,
 }
 

@@ -1,4 +1,4 @@
-//! The laws of the house, as tests: what docs/architecture.md promises, the source is held to.
+//! Tests that the source follows the rules of docs/architecture.md.
 
 use std::collections::HashMap;
 use std::fs;

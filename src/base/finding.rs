@@ -94,11 +94,11 @@ pub(crate) fn line_around(text: &[u8], at: usize) -> Span {
     start..end
 }
 
-/// The most characters of a source line on each side of the marked place.
+/// The maximum number of characters of a source line on each side of the marked place.
 const CONTEXT: usize = 60;
 /// How many bytes around the place are searched for credentials: part of one is a leak as well.
 const AROUND: usize = 16 * 1024;
-/// The most characters of the marked place.
+/// The maximum number of characters of the marked place.
 const MARKED: usize = 160;
 
 impl Place {

@@ -4,10 +4,10 @@ use fast_glob::glob_match;
 
 use crate::base::path::RepoPath;
 
-/// The most characters of a pattern: the cost of matching grows with them.
+/// The maximum number of characters of a pattern: the cost of matching grows with them.
 pub(crate) const LONGEST: usize = 1000;
 
-/// The most groups of alternatives: with more, `fast_glob` matches nothing.
+/// The maximum number of groups of alternatives: with more, `fast_glob` matches nothing.
 const MAX_GROUPS: usize = 8;
 
 /// A glob that matches whole paths, from the top of the work tree. `*` and `?` stop at a slash,

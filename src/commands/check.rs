@@ -1,4 +1,4 @@
-//! `bakstop check`: judge what enters history, or what is in it already.
+//! `bakstop check`: check the files that enter history, or the existing history.
 
 use std::path::PathBuf;
 

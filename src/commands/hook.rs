@@ -1,8 +1,8 @@
 //! `bakstop hook`: what the installed hooks run.
 //!
-//! It is `check` for a hook: it prints nothing without findings, obeys the switches that a person
-//! may set for one commit or push, and prints what was blocked and how to go on. A server obeys no
-//! switch.
+//! It is `check` for a hook: it prints nothing without findings, obeys the variables that disable
+//! it for one commit or push, and prints what was blocked and how to proceed. On a server, these
+//! variables have no effect.
 
 use std::ffi::OsString;
 
@@ -33,13 +33,13 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// How to go on if the guard crashes.
+    /// How to proceed if the guard crashes.
     pub(crate) fn recovery_hint(&self) -> String {
         setup::after_crash(self.hook)
     }
 }
 
-/// Judges what a hook can stop.
+/// Judges the content of a commit or push that the hook can stop.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let hook = args.hook;
     let server = hook == Hook::PreReceive;
@@ -92,7 +92,7 @@ fn scope(args: &Args) -> Scope {
     }
 }
 
-/// What happens now, and how to go on.
+/// What happens now, and how to proceed.
 fn stopped(hook: Hook, context: &Context) -> String {
     let operation = match hook {
         // The findings are printed even if the question to git fails.

@@ -33,7 +33,7 @@ pub(super) fn judge(
     }
 }
 
-/// The most bytes of the input of a hook: more than a million lines.
+/// The maximum size in bytes of the input of a hook: more than a million lines.
 const LINES: u64 = 256 * 1024 * 1024;
 
 /// Reads the ref updates that git passes to a hook on standard input.

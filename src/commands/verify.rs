@@ -29,8 +29,7 @@ pub(crate) use args::Args;
 use record::Record;
 use watch::Watch;
 
-/// Compares the work tree with a clean one, with what it was before the command, or with a
-/// baseline.
+/// Compares the work tree with a clean one, with its state before the command, or with a baseline.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let inputs = [&args.baseline, &args.record, &args.history];
     let to_file = |file: &Option<PathBuf>| {
@@ -169,7 +168,7 @@ fn compared(
     }
 }
 
-/// The most bytes of a baseline.
+/// The maximum size in bytes of a baseline.
 const BASELINE: u64 = 256 * 1024 * 1024;
 
 fn read_baseline(file: &Path) -> Result<Baseline, Error> {

@@ -14,11 +14,11 @@ use crate::formats::{self, Syntax};
 use crate::rule::{Problem, Rule, RuleGroup, Subject};
 use crate::rules::{self, RULES};
 
-/// The most characters of a reason.
+/// The maximum number of characters of a reason.
 const LONGEST_REASON: usize = 1000;
-/// The most characters of a message of a library, which may quote the configuration.
+/// The maximum number of characters of a message of a library, which may quote the configuration.
 const LONGEST_MESSAGE: usize = 200;
-/// The most characters of a quoted word.
+/// The maximum number of characters of a quoted word.
 const LONGEST_WORD: usize = 60;
 
 /// The configuration as far as it is understood, and its problems in the order of the text.

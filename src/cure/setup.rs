@@ -13,23 +13,23 @@ use crate::hooks::setup::{Foreign, Owner, Setup};
 use crate::hooks::state::{Defect, HookState};
 use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, shown};
 
-/// For a hook of somebody else that reports what the guard finds and succeeds all the same.
+/// For a foreign hook that prints the findings of the guard but succeeds.
 pub(crate) const LET_IT_FAIL: &str =
     "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`";
-/// For a hook that fails for a reason that is not known.
+/// For a hook that fails for an unknown reason.
 pub(crate) const FIX_THE_HOOK: &str =
     "fix what makes it fail; `bakstop prove -v` shows all of its output";
-/// For a hook of which nothing more is known.
+/// For a hook without further information.
 pub(crate) const SHOW_OUTPUT: &str = "`bakstop prove -v` shows its output";
 /// For a hook file that cannot be judged.
 pub(crate) const ASK_INSTALL: &str = "see what `bakstop install` reports about it";
 
-/// How to go on once without the guard.
+/// How to bypass the guard once.
 fn bypass(hook: Hook) -> String {
     format!("to go on without this check: {SWITCH}=0 {}", hook.command())
 }
 
-/// How to go on where the configuration to judge by is broken. On a server, no switch is obeyed.
+/// How to proceed if the configuration is invalid. On a server, switches are ignored.
 pub(crate) fn despite_configuration(hook: Hook) -> String {
     match hook {
         Hook::PreReceive => {
@@ -39,7 +39,7 @@ pub(crate) fn despite_configuration(hook: Hook) -> String {
     }
 }
 
-/// How to go on if the guard crashes in a hook.
+/// How to proceed if the guard crashes in a hook.
 pub(crate) fn after_crash(hook: Hook) -> String {
     match hook {
         Hook::PreReceive => "to go on: the push is refused; \
@@ -49,7 +49,7 @@ pub(crate) fn after_crash(hook: Hook) -> String {
     }
 }
 
-/// What a hook stops, and how to go on; `operation` is what git is in the middle of.
+/// What a hook blocks, and how to proceed; `operation` is the unfinished operation of git.
 pub(crate) fn after_block(hook: Hook, operation: Option<Operation>) -> String {
     match (hook, operation) {
         (Hook::PreReceive, _) => "the push is refused".to_owned(),
@@ -62,7 +62,7 @@ pub(crate) fn after_block(hook: Hook, operation: Option<Operation>) -> String {
     }
 }
 
-/// Where a hook can be installed, for a person who asked in the wrong kind of repository.
+/// Whether to use `--server`, for a user who chose wrongly for this kind of repository.
 pub(crate) fn server_flag_help(bare: bool) -> &'static str {
     if bare {
         "to guard pushes to it: bakstop install --server"
@@ -71,8 +71,8 @@ pub(crate) fn server_flag_help(bare: bool) -> &'static str {
     }
 }
 
-/// What a person does after an installation that changed something. `program` is what the hooks
-/// run, and whether every user of the machine can run that.
+/// The next steps after an installation that changed something. `program` is the program that the
+/// hooks run, and whether every user of the machine can run it.
 pub(crate) fn after_install(
     setup: &Setup,
     edits: &[HookEdit],
@@ -129,7 +129,7 @@ pub(crate) fn note(hook: Hook, note: &Note) -> String {
     }
 }
 
-/// What to do about a hook that is not in force, where installing it does not help.
+/// What to do about a hook that is not in force, if installing it does not help.
 fn defect_help(defect: &Defect) -> Option<String> {
     Some(match defect {
         Defect::NoProgram => "put the program into ~/.local/bin or a directory of PATH".to_owned(),
@@ -152,7 +152,7 @@ fn defect_help(defect: &Defect) -> Option<String> {
     })
 }
 
-/// Whether installing puts a hook into force.
+/// Whether installing would make a hook run the guard.
 pub(crate) fn install_helps(state: &HookState) -> bool {
     use Defect::{NoServerProgram, NotExecutable, NotInstalled};
     let HookState::NotInForce(defect) = state else { return false };
@@ -180,8 +180,8 @@ pub(crate) fn hook_help(setup: &Setup, health: &Health, layout: &Layout) -> Stri
     }
 }
 
-/// What to do where somebody else runs the hooks and names bakstop, but the guard did not block:
-/// perhaps the manager has not been run since its configuration was changed.
+/// What to do if a hook manager or script names bakstop, but the guard did not block: perhaps the
+/// manager has not run since its configuration changed.
 pub(crate) fn named_help(foreign: &Foreign) -> &'static str {
     match foreign.owner {
         Owner::Manager { manager, .. } => manager.then.unwrap_or(SHOW_OUTPUT),
@@ -189,8 +189,7 @@ pub(crate) fn named_help(foreign: &Foreign) -> &'static str {
     }
 }
 
-/// What to do where `install` leaves the hooks of somebody else alone. `flag` is the one that asked
-/// for another way.
+/// What to do if `install` refuses to change foreign hooks. `flag` requested another setup.
 pub(crate) fn after_refusal(foreign: &Foreign, flag: Option<&str>, layout: &Layout) -> String {
     if foreign.is_named() {
         return "nothing was changed; bakstop is named there already, so there is nothing to add"
@@ -202,7 +201,7 @@ pub(crate) fn after_refusal(foreign: &Foreign, flag: Option<&str>, layout: &Layo
     format!("nothing was changed; {flag} does not help here, because git {why}; {by_hand}")
 }
 
-/// What to do by hand where somebody else runs the hooks.
+/// Manual steps for foreign hooks.
 fn foreign_help(foreign: &Foreign, layout: &Layout) -> String {
     let scripts = || lines_for_scripts(layout, &foreign.missing());
     match &foreign.owner {
@@ -227,7 +226,7 @@ fn foreign_help(foreign: &Foreign, layout: &Layout) -> String {
     }
 }
 
-/// The commands after which git runs the hooks in `.git/hooks`, and ours among them.
+/// The commands that make git run the hooks in `.git/hooks`, including ours.
 fn default_hooks_help(layout: &Layout, setting: &HooksPath) -> String {
     let origin = setting.origin.as_bytes();
     let origin = RepoPath::new(origin.strip_prefix(b"file:").unwrap_or(origin));
@@ -249,7 +248,7 @@ fn default_hooks_help(layout: &Layout, setting: &HooksPath) -> String {
     format!("  {command}\n  {}", hook.install())
 }
 
-/// What to add to hooks that are scripts of somebody else.
+/// The lines to add to foreign hook scripts.
 fn lines_for_scripts(layout: &Layout, hooks: &[Hook]) -> String {
     let mut text = String::from("add a line by hand, at the end of each of these scripts:\n");
     for hook in hooks {
@@ -265,7 +264,7 @@ fn lines_for_scripts(layout: &Layout, hooks: &[Hook]) -> String {
     text + ")"
 }
 
-/// The command after which the hooks run this program, `this`.
+/// The command that makes the hooks run this program, `this`.
 pub(crate) fn renew(setup: &Setup, health: &Health, this: Option<&Path>) -> String {
     if matches!(setup, Setup::Native { tracked: false, .. }) {
         return health.hook.install().to_owned();
@@ -278,7 +277,7 @@ pub(crate) fn renew(setup: &Setup, health: &Health, this: Option<&Path>) -> Stri
     }
 }
 
-/// What to do about an environment that keeps the guard from judging.
+/// What to do about an environment that disables the guard or its rules.
 pub(crate) fn interference_help(interference: &Interference) -> String {
     match interference {
         Interference::Weakens(_)

@@ -16,7 +16,7 @@ use crate::disk::read::{self, FinalLink, canonicalize_existing};
 /// How long to wait for a reader of a FIFO: attempts, and the pause between two.
 const RETRIES: (u32, Duration) = (50, Duration::from_millis(100));
 
-/// The most links that are followed (`path_resolution(7)`).
+/// The maximum number of links that are followed (`path_resolution(7)`).
 const LINKS: usize = 40;
 
 /// Where a report or record is written. Created before the work begins, so that errors come early.
@@ -103,7 +103,7 @@ impl Target {
         // Absolute, so that the result is the same if a build creates the directory.
         let mut target =
             canonicalize_existing(&std::path::absolute(name).unwrap_or_else(|_| name.to_owned()));
-        // Follow a dangling link. One that leads to itself is replaced.
+        // Follow a dangling link. One that points to itself is replaced.
         for _ in 0..LINKS {
             let next = fs::read_link(&target);
             let (Ok(next), Err(_)) = (next, fs::metadata(&target)) else { break };

@@ -307,7 +307,7 @@ mod tests {
             ReadError::TooLarge { size: 0, limit: 3 * MIB }.to_string(),
             "it is larger than 3 MiB"
         );
-        // It grew after it was looked at.
+        // The file grew after its metadata was read.
         let (open, about) = open(&path, FinalLink::Refuse).unwrap();
         fs::write(&path, "1234567890").unwrap();
         assert!(matches!(content(&open, &about, 5), Err(ReadError::TooLarge { .. })));

@@ -15,7 +15,7 @@ use crate::os::signals::{SignalGuard, termination_signals};
 
 /// The start of the directory's name.
 const PREFIX: &str = "bakstop-";
-/// How often to try to remove the directory: a child process may still write into it.
+/// How many times to try to remove the directory: a child process may still write into it.
 const ATTEMPTS: usize = 100;
 
 /// A private temporary directory.

@@ -19,13 +19,13 @@ pub(crate) struct Excerpt {
 
 /// The lines at the start of a diff that name the file.
 const HEADER: usize = 2;
-/// The most lines of one file.
+/// The maximum number of lines of one file.
 const LINES: usize = 14;
-/// The most lines of all files together.
+/// The maximum number of lines of all files together.
 const ALL_LINES: usize = 100;
 /// The lines of context around a change.
 const RADIUS: usize = 1;
-/// The most characters of a line.
+/// The maximum number of characters of a line.
 const WIDTH: usize = 160;
 /// The same limits for a fix, which a user may paste.
 const FIX_LINES: usize = 200;

@@ -110,8 +110,8 @@ fn is_tarball(spec: &str) -> bool {
     [".tgz", ".tar.gz", ".tar"].iter().any(|ending| spec.ends_with(ending))
 }
 
-/// The directory of leftovers that a path leads into. Tools differ in whether `#`, `?` and `\`
-/// belong to a name, so each reading is tried.
+/// The directory of leftovers that contains a path. Tools differ in whether `#`, `?` and `\` belong
+/// to a name, so each reading is tried.
 fn leads_into<'a>(path: &str, directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
     let path = path.trim_start();
     let before = |mark: char| path.split_once(mark).map(|(path, _)| path);

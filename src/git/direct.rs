@@ -2,8 +2,8 @@
 //!
 //! `git commit` writes the trees of the index before it runs the hook, and records the root in the
 //! index. So the staged changes are mostly the difference of two trees, which takes as long as the
-//! change is large; the index is not loaded. This layer goes by lists of what is allowed, and hands
-//! over everything that is not certain.
+//! change is large; the index is not loaded. This layer uses allowlists, and hands over everything
+//! else.
 
 use crate::base::change::{Entry, ObjectId};
 use crate::base::path::RepoPath;

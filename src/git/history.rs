@@ -28,7 +28,7 @@ pub(crate) struct CommitNode {
     pub parents: Vec<ObjectId>,
 }
 
-/// Commits to judge, and the tips that they lead to.
+/// Commits to judge, and the tips of their refs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Commits {
     /// The commits, parents before children.
@@ -55,8 +55,8 @@ pub(crate) struct Tip {
     pub bases: Vec<ObjectId>,
 }
 
-/// The most trees that a new ref is compared with. With fewer, more entries count as new, never
-/// less.
+/// The maximum number of trees that a new ref is compared with. With fewer, more entries count as
+/// new, never less.
 const MAX_BASES: usize = 8;
 
 /// The history of a repository.
@@ -336,7 +336,7 @@ impl<'a> History<'a> {
         Ok(found.into_iter().flatten().map(|(id, _)| id).collect())
     }
 
-    /// Asks git for objects by name, through a pipe: no name can be taken for an option.
+    /// Asks git for objects by name, through a pipe: no name can be mistaken for an option.
     fn look_up(
         &self,
         doing: &str,

@@ -17,10 +17,11 @@ const PIECE: usize = 128 * 1024;
 /// The number of bytes that are read first, from the end: all extensions of a small repository.
 const FIRST_PIECE: usize = 8 * 1024;
 
-/// The most bytes of an entry: its fixed part, the longest path and the padding.
+/// The maximum size in bytes of an entry: its fixed part, the longest path and the padding.
 const MAX_ENTRY: usize = LONGEST_PATH + 256;
 
-/// The most bytes of extensions that are searched. A million files need a twentieth of that.
+/// The maximum size in bytes of extensions that are searched. A million files need a twentieth of
+/// that.
 const MAX_EXTENSIONS: u64 = 64 * 1024 * 1024;
 
 const TREE: &[u8; 4] = b"TREE";

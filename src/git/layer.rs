@@ -50,7 +50,7 @@ impl Display for Handover {
     }
 }
 
-/// The kinds of object that paths and refs lead to, after git has peeled tags.
+/// The kinds of object that paths and refs name, after git has peeled tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ObjectKind {
     Commit,

@@ -53,7 +53,7 @@ const PATHSPEC_VARIABLES: [&str; 4] =
     ["GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"];
 
 impl Git {
-    /// Git as run in `directory`.
+    /// Git in `directory`.
     pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
@@ -82,7 +82,7 @@ impl Git {
         &self.directory
     }
 
-    /// The output of a command, whatever its exit code. `doing` completes "could not …".
+    /// The output of a command with any exit code. `doing` completes "could not …".
     pub(crate) fn run(
         &self,
         doing: &str,
@@ -170,7 +170,7 @@ impl Git {
         self.output(doing, &["rev-parse", "--show-prefix"]).map(|answer| text(&answer))
     }
 
-    /// [`Self::prefix`] with a known top: asks git only if the paths alone do not show it.
+    /// [`Self::prefix`] for a known top. Runs git only if the directory is not lexically below it.
     pub(crate) fn prefix_below(&self, top: &Path, doing: &str) -> Result<String, Error> {
         let below = || {
             let (top, directory) = (top.canonicalize().ok()?, self.directory.canonicalize().ok()?);
@@ -291,7 +291,7 @@ pub(crate) fn parse_path(mut answer: Vec<u8>) -> PathBuf {
     OsString::from_vec(answer).into()
 }
 
-/// A path without the slash that marks a directory: with it, git would match what is below as well.
+/// A path without the slash that marks a directory: with it, git would also match the paths below.
 pub(super) fn without_slash(path: &[u8]) -> &[u8] {
     path.strip_suffix(b"/").unwrap_or(path)
 }

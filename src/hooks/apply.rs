@@ -51,7 +51,7 @@ pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) ->
 
 const LOOK: &str = "look at it, then run the command again";
 
-/// Whether the file is as it was when the plan was made. A link may lead to a hook that an earlier
+/// Whether the file is as it was when the plan was made. A link may point to a hook that an earlier
 /// edit has changed.
 fn is_as_planned(now: &HookFile, then: &HookFile) -> bool {
     now == then || matches!((now, then), (HookFile::Link(_), HookFile::Link(_)))

@@ -13,7 +13,7 @@ const NAME: &str = "bakstop";
 /// The path by which hooks start the running program.
 ///
 /// If it was called by a link such as `~/bin/bakstop`, that is the path: an update may replace the
-/// file that the link leads to.
+/// target of the link.
 pub(crate) fn this(directory: &Path, env: &Environment) -> Option<PathBuf> {
     let running = std::env::current_exe().ok().filter(|path| path.is_file())?;
     let called = std::env::args_os().next().and_then(|name| called(&name, directory, env));
@@ -30,7 +30,7 @@ fn called(name: &OsStr, directory: &Path, env: &Environment) -> Option<PathBuf> 
     (!path.components().any(|part| part == Component::ParentDir)).then_some(path)
 }
 
-/// Whether two paths lead to the same file.
+/// Whether two paths resolve to the same file.
 pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
@@ -98,7 +98,7 @@ fn in_path<'a>(
         .filter(|path| is_program(path))
 }
 
-/// Whether a path leads to a file that can be run.
+/// Whether a path resolves to an executable file.
 pub(crate) fn is_program(path: &Path) -> bool {
     path.metadata()
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)

@@ -1,4 +1,4 @@
-//! The lines that a person adds to the configuration of a hook manager. They fit the content of the
+//! The lines that the user adds to the configuration of a hook manager. They fit the content of the
 //! file: a duplicate key breaks it, or silently replaces the team's own hooks.
 
 use crate::hooks::Hook;
@@ -42,7 +42,7 @@ always_run = true
 stages = [\"pre-commit\", \"pre-merge-commit\"]
 ";
 
-/// Why the guard goes last.
+/// Why the guard must run last.
 const LAST: &str = "so that it also judges what the others stage";
 
 /// Whether the manager can run the guard as this hook. pre-commit and prek do not pass on the

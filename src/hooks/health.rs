@@ -92,7 +92,7 @@ impl Health {
         self.notes.push(Note { text: text.into(), install_helps: true });
     }
 
-    /// A hook that git does not get to is not in force.
+    /// A hook that git does not run is not in force.
     fn reached(mut self, obstacle: Option<HookState>) -> Self {
         if let (HookState::InForce, Some(state)) = (&self.state, obstacle) {
             self.state = state;
@@ -100,7 +100,7 @@ impl Health {
         self
     }
 
-    /// A hook that finds no program guards nothing, although it lets nothing pass.
+    /// A hook that finds no program is not in force, although it blocks every commit.
     fn finish(mut self) -> Self {
         if self.state == HookState::InForce && self.binary.is_none() {
             let server = self.hook == Hook::PreReceive;
@@ -200,7 +200,7 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     health
 }
 
-/// Why git does not get to a tracked file of husky.
+/// Why git does not run a tracked file of husky.
 fn unreached_reason(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Defect> {
     if !husky.prepared {
         return Some(Defect::HuskyNotPrepared);

@@ -19,7 +19,7 @@ pub(crate) struct HookManager {
     pub then: Option<&'static str>,
 }
 
-/// The managers, as seen in what they write (lefthook 2.2, pre-commit 4, prek 0.5,
+/// The managers, from the files that they write (lefthook 2.2, pre-commit 4, prek 0.5,
 /// simple-git-hooks 2.14, husky 4.3).
 pub(super) static MANAGERS: [HookManager; 5] = [
     HookManager {

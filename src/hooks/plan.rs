@@ -46,11 +46,11 @@ pub(crate) enum Overwrite {
     RemoveBlock,
 }
 
-/// Of our hook files: git ignores those that are not executable.
+/// The permission bits of our hook files: git ignores those that are not executable.
 const EXECUTABLE: Bits = Bits::New(0o777);
-/// Of our hook on a server: it may run as another user.
+/// The permission bits of our hook on a server, which may run as another user.
 const FOR_EVERYONE: Bits = Bits::Exact(0o755);
-/// Of husky's files, which it passes to a shell.
+/// The permission bits of husky's files, which it passes to a shell.
 const PLAIN: Bits = Bits::New(0o666);
 const DIRECTORY: Bits = Bits::New(0o777);
 
@@ -190,7 +190,7 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Err
     }
 }
 
-/// Keeps the hook of somebody else under another name, so that `ours` can take its place.
+/// Keeps a foreign hook under another name, so that `ours` can replace it.
 fn replace(slot: &Slot, ours: HookEdit) -> Result<Vec<HookEdit>, Error> {
     let (name, text) = (&slot.name, slot.text());
     let refused = |cause: String| Error::new(INSTALL, cause);
@@ -204,7 +204,7 @@ fn replace(slot: &Slot, ours: HookEdit) -> Result<Vec<HookEdit>, Error> {
         Err(refused(format!("{name} is not ours, and {} is there as well", slot.kept_name))
             .help("keep the one that you want as the first, remove the other, then install"))
     } else if asks && mentions_bakstop(text) {
-        // A person has added the line.
+        // The user has added the line.
         Ok(Vec::new())
     } else if matches!(slot.file, HookFile::Link(_)) && text.contains(&0) {
         Err(refused(format!("{name} is a link to a program, which may go by its name"))
@@ -288,7 +288,7 @@ fn write_block(slot: &Slot, text: Vec<u8>, bits: Bits, how: Overwrite) -> HookEd
 }
 
 /// Fails if git would not run the block in this file: another interpreter would read it, or git
-/// ignores the file, and what is in it has not run so far.
+/// ignores the file, and its commands have never run.
 fn refuse_ignored(slot: &Slot, text: &[u8], mode: u32) -> Result<(), Error> {
     let name = &slot.name;
     if !is_for_sh(text) {

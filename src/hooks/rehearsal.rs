@@ -48,7 +48,7 @@ pub(crate) struct HookRun {
 const KEPT: usize = 64 * 1024;
 /// The longest line that is parsed, in bytes.
 const LINE: usize = 64 * 1024;
-/// How many pieces of output may wait before the hook has to.
+/// How many pieces of output are buffered before the hook blocks.
 const PIECES: usize = 8;
 /// The interval at which the end of the hook and an interruption are checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -62,7 +62,7 @@ const RUNS_HOOKS: (u32, u32) = (2, 36);
 const DOING: &str = "rehearse a commit";
 
 impl Rehearsal {
-    /// Reads the tree of HEAD into the index. What is staged or changed here does not matter.
+    /// Reads the tree of HEAD into the index. Staged and unstaged changes do not matter.
     pub(crate) fn prepare(git: &Git, env: &Environment) -> Result<Self, Error> {
         let scratch = Scratch::new().map_err(|error| {
             Error::new("make a temporary directory", error)

@@ -1,4 +1,4 @@
-//! How a bare repository runs its hooks, and where the guard of pushes goes.
+//! How a bare repository runs its hooks, and where the guard is installed.
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ impl Server {
     pub(crate) fn find(layout: &Layout) -> Result<Self, Error> {
         let hooks = layout.hooks.clone();
         let place = HookDirectory::server(&hooks, &layout.top)?;
-        // Without a `pre-receive` of somebody else, nothing runs the directory.
+        // Without a foreign `pre-receive`, nothing runs the directory.
         let is_foreign =
             |slot: &&Slot| slot.file != HookFile::Missing && slot.author() == Author::Others;
         let delegates = |slot: &Slot| runs_directory(slot.text()) || hooks.join(DELEGATES).is_dir();
@@ -34,7 +34,7 @@ impl Server {
         Ok(Self { hooks, delegates })
     }
 
-    /// Where the guard goes.
+    /// Where the guard is installed.
     pub(crate) fn place(&self, layout: &Layout) -> Result<HookDirectory, Error> {
         if self.delegates {
             HookDirectory::delegated(&self.hooks.join(DELEGATES), &layout.top)

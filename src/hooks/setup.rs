@@ -1,4 +1,4 @@
-//! How a repository runs its hooks, and where the guard goes.
+//! How a repository runs its hooks, and where the guard is installed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::hooks::shim::Author;
 use crate::hooks::slot::{self, HookDirectory};
 use crate::hooks::{Hook, find, read_if_exists, shown, unreadable};
 
-/// The setup that the person asked for.
+/// The setup that the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
     /// The one that the repository uses.
@@ -39,7 +39,7 @@ pub(crate) enum Setup {
     Husky(Husky),
     /// A bare repository.
     Server(Server),
-    /// Hooks of somebody else, which are left alone.
+    /// Foreign hooks, which are not changed.
     Foreign(Foreign),
 }
 
@@ -50,14 +50,14 @@ pub(crate) struct Husky {
     pub directory: PathBuf,
     /// Whether git runs the tracked files directly (husky 5 to 8), or by stubs (husky 9).
     pub direct: bool,
-    /// Whether husky has been run in this clone: `core.hooksPath` leads to it.
+    /// Whether husky has been run in this clone: `core.hooksPath` points to it.
     pub prepared: bool,
 }
 
-/// Hooks that are left alone.
+/// Foreign hooks, which are not changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Foreign {
-    /// What was found.
+    /// Why the hooks are foreign.
     pub cause: String,
     pub owner: Owner,
     /// Whether bakstop is named there, for each hook that can be there.
@@ -209,7 +209,7 @@ fn outside(layout: &Layout, hooks: &[Hook]) -> Result<Foreign, Error> {
     scripts(layout, hooks, cause, Owner::Scripts)
 }
 
-/// Scripts of somebody else in the directory that git takes the hooks from.
+/// Foreign scripts in the directory that git runs hooks from.
 fn scripts(layout: &Layout, hooks: &[Hook], cause: String, owner: Owner) -> Result<Foreign, Error> {
     let named = |&hook: &Hook| {
         let text = read_script(layout, hook)?;

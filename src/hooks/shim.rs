@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::hooks::{Hook, find, is_sealed, seal};
 
 const TEXT: &str = include_str!("../../hooks/native.sh");
-/// The same for a server: one program, and no switch.
+/// The template for a server: one program, which cannot be disabled.
 const SERVER: &str = include_str!("../../hooks/server.sh");
 /// The mark of a file that we wrote. The digest follows.
 const MARK: &[u8] = b"# bakstop-hook ";

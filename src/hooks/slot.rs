@@ -19,14 +19,14 @@ pub(crate) enum HookFile {
         text: Vec<u8>,
         mode: u32,
     },
-    /// A symbolic link, with the content and permission bits of the file that it leads to, if any.
+    /// A symbolic link, with the content and permission bits of its target, if any.
     Link(Option<(Vec<u8>, u32)>),
     /// A directory or a special file.
     Other,
 }
 
 impl HookFile {
-    /// Reads what is at a path now. Only a regular file is opened.
+    /// Reads the file at a path. Only a regular file is opened.
     pub(crate) fn read(path: &Path, top: &Path) -> Result<Self, Error> {
         let failed = |error| unreadable(path, top, &error);
         let about = match path.symlink_metadata() {
@@ -44,7 +44,7 @@ impl HookFile {
                 Ok(Self::Regular { text, mode: atomic::mode(&about) })
             }
             Ok((text, about)) => Ok(Self::Link(Some((text, atomic::mode(&about))))),
-            // A link that leads to no file is not a hook, and is kept like one.
+            // A dangling link is not a hook, but is kept like one.
             Err(error) if link == FinalLink::Follow && error.is_dead_end() => Ok(Self::Link(None)),
             Err(error) => Err(failed(error)),
         }
@@ -169,7 +169,7 @@ impl Slot {
         Self::at(directory, directory.join(DELEGATED), hook, top)
     }
 
-    /// A hook among husky's tracked files. A link is followed: the file that it leads to is edited.
+    /// A hook among husky's tracked files. A link is followed: its target is edited.
     fn husky(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         let path = directory.join(hook.name());
         let real = read::canonicalize_existing(&path);

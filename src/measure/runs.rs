@@ -33,7 +33,7 @@ impl Run {
         format!("{}\n", self.json())
     }
 
-    /// The run for reports and records.
+    /// The run as JSON, for reports and records.
     pub(crate) fn json(&self) -> Value {
         json!({
             "label": self.label,
@@ -130,7 +130,7 @@ impl Usual {
 pub(crate) struct Timing {
     /// In seconds.
     pub seconds: f64,
-    /// The most seconds that it may take.
+    /// The time limit in seconds.
     pub budget: Option<f64>,
     /// `None` if there are no runs to compare with.
     pub usual: Option<Usual>,
@@ -157,7 +157,7 @@ impl Timing {
     }
 }
 
-/// The most time that a build may take.
+/// The time limit of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget(pub Duration);
 

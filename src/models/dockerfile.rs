@@ -74,8 +74,8 @@ const SET_BY_IMAGES: [&str; 2] = ["NODE_VERSION", "YARN_VERSION"];
 const SET_BY_SYSTEM: [&str; 10] =
     ["HOME", "PATH", "PWD", "OLDPWD", "USER", "HOSTNAME", "SHELL", "SHLVL", "TERM", "IFS"];
 
-/// The most variables of a stage, and the most stages that build on others. Values beyond that are
-/// unknown.
+/// The maximum number of variables of a stage, and the maximum number of stages that build on
+/// others. Values beyond that are unknown.
 const MOST: usize = 1000;
 
 impl Stage {

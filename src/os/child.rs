@@ -141,7 +141,7 @@ pub(crate) fn run(
     Ok(Ran { ended, took, left: family::left_running(&existing_children) })
 }
 
-/// How long a program may take to print a line, and the most bytes of it.
+/// How long a program may take to print a line, and its maximum size in bytes.
 const LINE: (Duration, u64) = (Duration::from_secs(3), 1024);
 /// How long a process may take to end after SIGTERM, and how often to check.
 const GRACE: Duration = Duration::from_secs(2);

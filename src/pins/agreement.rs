@@ -1,4 +1,4 @@
-//! Groups the pins that govern the same build, and compares those of each group.
+//! Groups the pins that apply to the same build, and compares them within each group.
 //!
 //! The reference of a group is the pin of its manifest, searched upward as corepack does; else that
 //! of its version manager; else that of an action in a workflow.
@@ -29,7 +29,7 @@ pub(crate) struct PinTable {
     pub rows: Vec<Row>,
 }
 
-/// The pins of what is built with one package manager.
+/// The pins of the code that one package manager builds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PinGroup {
     /// Its directory; empty at the top.

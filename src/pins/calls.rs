@@ -11,7 +11,8 @@ use crate::pins::pin::Channel;
 use crate::pins::pin::{Demand, FilePins, Pin, PinKind, last_occurrence};
 use crate::project::{Project, SourceFile};
 
-/// The most bytes of called files that are read again, once for the arguments of each call.
+/// The maximum size in bytes of called files that are read again, once for the arguments of each
+/// call.
 const MAX_REREAD: usize = 8 * 1024 * 1024;
 
 /// The place of a value that is not in the file that uses it.

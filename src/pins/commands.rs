@@ -49,7 +49,7 @@ pub(super) struct WorkingDirectory {
 }
 
 impl WorkingDirectory {
-    /// The directory at a path, unknown if that leads out of the work tree.
+    /// The directory at a path; unknown if the path is outside of the work tree.
     pub(super) fn at(directory: &str) -> Self {
         Self { directory: joined("", directory), moved: false }
     }
@@ -421,7 +421,7 @@ fn installer_pin(
     })
 }
 
-/// The most commands of a pipe in which the shell is searched for.
+/// The maximum number of commands of a pipe in which the shell is searched for.
 const LONGEST_PIPE: usize = 8;
 
 const VERSION: &str = "PNPM_VERSION";

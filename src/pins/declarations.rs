@@ -59,7 +59,7 @@ impl<'a> Declarations<'a> {
         self.governing(directory)
     }
 
-    /// The directory whose pins govern what is built in a directory.
+    /// The directory whose pins apply to builds in a directory.
     pub(super) fn governing<'d>(&self, directory: &'d [u8]) -> &'d [u8] {
         let home = self.workspaces.nearest_package(directory).unwrap_or(directory);
         let found = ancestors(home).find(|directory| self.decides(directory));

@@ -241,7 +241,8 @@ pub(crate) struct Pin {
     pub strictness: Strictness,
     /// Whether npm installs the package manager where corepack is known to be installed.
     pub bypasses_corepack: bool,
-    /// Whether it is for another repository, or for one variant of several: it is not compared.
+    /// Whether it is excluded from comparison: it applies to another repository, or to one of
+    /// several variants.
     pub is_exempt: bool,
 }
 
@@ -372,7 +373,7 @@ impl FilePins {
         self.uses_corepack |= part.uses_corepack;
     }
 
-    /// Whether it cannot lead to a finding.
+    /// Whether it cannot cause a finding.
     pub(crate) fn is_irrelevant(&self) -> bool {
         self.pins.is_empty()
             && self.faults.is_empty()

@@ -1,4 +1,4 @@
-//! The report for a person: message, place, marked source line, and next steps.
+//! The text report: message, place, marked source line, and next steps.
 
 use std::collections::{BTreeSet, HashMap};
 use std::iter;
@@ -15,12 +15,13 @@ use crate::report::paint::Paint;
 use crate::rule::Finding;
 use crate::rules;
 
-/// The most places of one file that are shown for one rule.
+/// The maximum number of places of one file that are shown for one rule.
 const PLACES: usize = 5;
-/// The most files that are shown for one rule, and how many of them with source lines.
+/// The maximum number of files that are shown for one rule, and how many of them with source lines.
 const FILES: usize = 10;
 const EXCERPTS: usize = 3;
-/// The most marks in one file, including labels; the most notes and fixes of a group.
+/// The maximum number of marks in one file, including labels; the maximum number of notes and fixes
+/// of a group.
 const MARKS: usize = 2 * PLACES;
 const NOTES: usize = 5;
 const FIXES: usize = 3;

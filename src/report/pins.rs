@@ -1,5 +1,5 @@
-//! The pins of package managers: a table for a person, `bakstop.pins/1` for a program; and the
-//! result of moving them.
+//! The pins of package managers: a table as text, and `bakstop.pins/1` as JSON; and the result of
+//! moving them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,7 +126,7 @@ fn shown(pin: &Pin) -> &Span {
     }
 }
 
-/// The version, or a description of what is pinned instead.
+/// The version, or a description if there is none.
 fn version(pin: &Pin) -> String {
     match &pin.demand {
         Demand::Exact(version) => version.to_string(),

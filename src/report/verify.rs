@@ -1,4 +1,4 @@
-//! The report of `verify`: changes of a work tree, for a person and as `bakstop.verify/1`.
+//! The report of `verify`: changes of a work tree, as text and as `bakstop.verify/1`.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ mod json;
 /// The result of `verify`.
 #[derive(Debug)]
 pub(crate) struct Verification<'a> {
-    /// Paths that changed or are not clean, and changes besides.
+    /// Paths that changed or are not clean, and other changes.
     pub changes: &'a Changes,
     pub since: Since<'a>,
     /// Findings in these paths.
@@ -46,8 +46,8 @@ pub(crate) enum Since<'a> {
 }
 
 impl Verification<'_> {
-    /// For a person: a line for each path, the differences, the next steps, and a summary. Nothing
-    /// if nothing changed in time.
+    /// As text: a line for each path, the differences, the next steps, and a summary. Nothing if
+    /// nothing changed in time.
     pub(crate) fn human(&self, paint: Paint) -> String {
         let summary: String = self
             .summary()
@@ -80,7 +80,7 @@ impl Verification<'_> {
         command && self.changes.is_empty()
     }
 
-    /// The rows of the list: changes besides the paths, then paths, by state.
+    /// The rows of the list: other changes, then paths by state.
     fn rows(&self, paint: Paint) -> Vec<(String, String)> {
         let (findings, renames) = (self.first_findings(), renames(self.changes));
         let mut sorted: Vec<&Difference> = self.changes.paths.iter().collect();
@@ -101,7 +101,7 @@ impl Verification<'_> {
         self.other_changes().into_iter().chain(paths).collect()
     }
 
-    /// What changed besides the paths.
+    /// Changes other than those of paths.
     fn other_changes(&self) -> Vec<(String, String)> {
         let Changes { head, refs, stashed, unstashed, settings, begun, ended, .. } = self.changes;
         let mut rows = Vec::new();

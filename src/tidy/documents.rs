@@ -151,7 +151,7 @@ fn contributing_names_existing_items() {
     assert!(checked > 10, "{checked}");
 }
 
-/// Whether a path such as `git::staged::Staged::read` leads to items of this crate.
+/// Whether a path such as `git::staged::Staged::read` names items of this crate.
 fn is_item(path: &str) -> bool {
     let names: Vec<&str> = path.split("::").collect();
     let file = |end: usize| root().join("src").join(names[..end].join("/")).with_extension("rs");

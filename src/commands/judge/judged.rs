@@ -13,7 +13,7 @@ use crate::report::View;
 use crate::report::paint::Paint;
 use crate::rule::Rule;
 
-/// What is judged.
+/// The scope of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// The index against HEAD.
@@ -58,7 +58,7 @@ pub(crate) struct Judged {
     pub judgement: Judgement,
     /// The number of new entries.
     pub entries: usize,
-    /// Lines for `--verbose`: what was judged and how.
+    /// Lines for `--verbose`: the scope, and how it was read.
     pub how: Vec<String>,
     /// Why nothing was judged, if nothing was.
     pub skip_reason: Option<String>,
@@ -120,7 +120,7 @@ pub(super) fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a
         .only_list(options.list)
 }
 
-/// Reads a configuration that is not part of what is judged.
+/// Reads a configuration from outside the judged files.
 pub(super) fn config_file(path: &Path, context: &Context) -> Result<Config, Error> {
     let shown = RepoPath::from(path).to_string();
     let doing = format!("read the configuration {shown}");

@@ -96,8 +96,8 @@ impl Attempt<'_> {
         })
     }
 
-    /// Whether a hook that reported the guard's error also fails because of it. Of the hooks that
-    /// bakstop installed that is known; others are run again with a harmless manifest.
+    /// Whether a hook that reported the guard's error also fails because of it. That is known for
+    /// the hooks that bakstop installed; others are run again with a harmless manifest.
     pub(super) fn counterproof(
         &self,
         again: impl FnOnce() -> Result<HookRun, Error>,
@@ -202,7 +202,7 @@ impl Attempt<'_> {
             let reason = "the guard finds no bakstop, and blocks everything";
             return Ok(Obstacle::new(reason, self.renew(&known)));
         }
-        // What would have let the commit pass, had nothing else failed.
+        // Why the commit would have passed if nothing else had failed.
         let passable = allowed.map(Ok).or_else(|| match known.not_in_force(self.layout) {
             Some(obstacle) if matches!(known.setup, Setup::Foreign(_)) => Some(Err(obstacle)),
             obstacle => obstacle.or_else(|| known.off()).map(Ok),
@@ -246,7 +246,7 @@ impl Attempt<'_> {
         )
     }
 
-    /// Others run the hooks, and name bakstop.
+    /// A foreign hook or manager names bakstop.
     fn named(&self, foreign: &Foreign, ended: &str) -> Obstacle {
         let (cause, manifest) = (&foreign.cause, self.manifest);
         let reason = format!(

@@ -65,7 +65,7 @@ impl Probe {
 /// another file may be an error, and the rewritten manifest a warning.
 pub(super) struct Matcher<'a> {
     dependency: &'a str,
-    /// Whether the lines are those of an error of the rule.
+    /// Whether the current line belongs to an error of the rule.
     inside: bool,
     pub matched: bool,
 }

@@ -24,7 +24,7 @@ pub(super) struct Record {
     runs: Vec<Run>,
 }
 
-/// The most bytes of a record: some hundred thousand runs.
+/// The maximum size in bytes of a record: some hundred thousand runs.
 const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The runs in a file; `None` if it does not exist.

@@ -33,14 +33,14 @@ pub(super) struct Watch<'a> {
     pub config: &'a Config,
 }
 
-/// The most bytes of a text whose difference is shown.
+/// The maximum size in bytes of a text whose difference is shown.
 const SHOWN: u64 = 1024 * 1024;
-/// The most bytes of a file, and of all files, that are kept before a build.
+/// The maximum size in bytes of a file, and of all files, that are kept before a build.
 const KEPT: u64 = 256 * 1024;
 const ALL_KEPT: usize = 16 * 1024 * 1024;
-/// The most files whose difference is shown.
+/// The maximum number of files whose difference is shown.
 const FILES: usize = 20;
-/// The most processes that are named.
+/// The maximum number of processes that are named.
 const PROCESSES: usize = 3;
 
 impl Watch<'_> {

@@ -206,7 +206,7 @@ impl History<'_> {
                 .git
                 .query(doing, &["symbolic-ref", "--quiet", "HEAD"])?
                 .map(|answer| text(&answer)),
-            // Git takes these for a pattern; branch names cannot contain them.
+            // Git treats these as a pattern; branch names cannot contain them.
             _ if name.contains(['*', '?', '[', '\\']) => None,
             _ => Some(format!("refs/heads/{name}")),
         };

@@ -12,7 +12,7 @@ use crate::git::worktree::WorkTree;
 pub(crate) struct OnDisk<'a> {
     tree: &'a WorkTree,
     entries: Vec<Entry>,
-    /// Whether the type of each entry was looked at.
+    /// Whether the type of each entry was checked.
     listed: bool,
 }
 

@@ -25,7 +25,8 @@ pub(super) struct RepositoryState {
 const REMOTE_REFS: [&[u8]; 2] = [b"refs/remotes/", b"refs/prefetch/"];
 const STASH: &[u8] = b"refs/stash";
 
-/// How often to look again at a lock, which an editor may hold for a moment, and the pause between.
+/// How many times to look again at a lock, which an editor may hold for a moment, and the pause
+/// between.
 const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 

@@ -6,7 +6,7 @@ use crate::base::change::ObjectId;
 use crate::base::path::RepoPath;
 use crate::snapshot::{DELETED_IN_INDEX, NEW_FILE, StagedBlobs, State};
 
-/// Overrides of settings that make git look at less of the file system: a file system monitor, the
+/// Overrides of settings that make git read less of the file system: a file system monitor, the
 /// cache of untracked files, and a comparison without ctime, which misses a file that was changed
 /// and given its old size and time.
 pub(super) const OVERRIDES: [&str; 8] = [

@@ -28,8 +28,8 @@ use crate::snapshot::State;
 /// Completes "could not …".
 pub(super) const DOING: &str = "read the state of the work tree";
 
-/// The most paths that git is given as pathspecs: it compares each with every entry of the index
-/// (measured: a millisecond for each with 100,000 entries).
+/// The maximum number of paths that git is given as pathspecs: it compares each with every entry of
+/// the index (measured: a millisecond for each with 100,000 entries).
 const MAX_PATHSPECS: usize = 16;
 
 /// If one file in so many is a suspect, `git status` of the whole tree takes less time (measured
@@ -117,7 +117,7 @@ impl<'a> Suspects<'a> {
         self.seen.hidden.iter().filter(|marked| marked.changed).map(|marked| &marked.path).collect()
     }
 
-    /// The records of the suspects alone; `None` if git must look at the whole tree.
+    /// The records of the suspects alone; `None` if git must compare the whole tree.
     fn suspects_alone(&self, file_mode: bool) -> Result<Option<Records>, Error> {
         // `git status` reads a skipped .gitignore from the index, `git check-ignore` does not.
         let needs_all = |marked: &Marked| {

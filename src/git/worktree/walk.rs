@@ -28,7 +28,7 @@ use crate::snapshot::Hiding;
 pub(super) struct Seen {
     /// Tracked paths that may differ from the index.
     pub doubtful: Vec<RepoPath>,
-    /// The same of submodules, conflicts and entries of `git add -N`.
+    /// Submodules, conflicts and entries of `git add -N` that may differ.
     pub special: Vec<RepoPath>,
     /// Tracked paths that differ from the index in the executable bit only.
     pub flipped: Vec<RepoPath>,
@@ -85,7 +85,7 @@ enum Likeness {
     Differs,
 }
 
-/// The most threads; more would wait for the file system.
+/// The maximum number of threads; more would wait for the file system.
 const THREADS: usize = 8;
 const ENTRIES_PER_THREAD: usize = 2000;
 
@@ -200,12 +200,12 @@ impl<'a> Walk<'a> {
                     scope.spawn(move |scope| self.enter(scope, &directory));
                 }
             }
-            // Of several errors, one is reported.
+            // Only one of several errors is reported.
             Err(error) => _ = self.failed.set(error),
         }
     }
 
-    /// Looks at the entries of a directory; returns what it saw, and the directories to visit next.
+    /// Compares the entries of a directory; returns the result, and the directories to visit next.
     fn look(&self, directory: &PendingDirectory) -> Result<(Seen, Vec<PendingDirectory>), Error> {
         let (mut seen, mut inner) = (Seen::default(), Vec::new());
         let place = self.place(&directory.path);
@@ -428,7 +428,7 @@ impl Seen {
             .push(RepoPath::new(entry.path));
     }
 
-    /// Removes the marks that git ignores: it looks at those paths itself.
+    /// Removes the marks that git ignores: it compares those paths itself.
     pub(super) fn unmark(&mut self, obeyed: &BTreeMap<RepoPath, Hiding>) {
         for marked in std::mem::take(&mut self.hidden) {
             if !marked.exists || marked.hiding != Hiding::SkipWorktree {
@@ -459,7 +459,7 @@ impl Seen {
     }
 }
 
-/// The entries of a directory, sorted by name; `None` if there is no such directory.
+/// The entries of a directory, sorted by name; `None` if the directory does not exist.
 fn list(place: &Path, path: &[u8]) -> Result<Option<(Dir, Vec<DiskEntry>)>, Error> {
     let failed = |error: Errno| unreadable(path, &error.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;

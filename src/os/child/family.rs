@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, WaitOptions, getpid, waitpid};
 
-/// How often to look for running processes, some of which may be ending, and the pause between.
+/// How many times to look for running processes, some of which may be ending, and the pause
+/// between.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 
