@@ -90,7 +90,7 @@ pub(crate) enum Treatment<'a> {
 impl Config {
     /// Gives a rule a severity, for tests with rules outside the table.
     #[cfg(test)]
-    pub(crate) fn weighing(rule: &Rule, severity: Option<Severity>) -> Self {
+    pub(crate) fn with_severity(rule: &Rule, severity: Option<Severity>) -> Self {
         let weight = Weight { severity, origin: Origin { name: FILE.into(), line: 1, column: 1 } };
         Self { weights: [(rule.id, weight)].into(), ..Self::default() }
     }

@@ -356,7 +356,7 @@ const MAX_SEARCHED: usize = 50;
 
 /// A hint about an allowance that does not apply yet: it is in `config`, which is pushed together
 /// with the finding, and not in the configuration of `base`.
-pub(crate) fn too_early(findings: &[Finding], config: &Config, base: &str) -> Option<String> {
+pub(crate) fn allowance_hint(findings: &[Finding], config: &Config, base: &str) -> Option<String> {
     // The input may be hostile, and a hint is not worth much time.
     let few = config.allowances().len() <= MAX_SEARCHED;
     let mut findings = findings.iter().take(MAX_SEARCHED).filter(|_| few);
@@ -504,7 +504,7 @@ mod tests {
         let commit = ObjectId::from_bytes(&[1; 20]).map(|id| Commit { id, subject: String::new() });
         let steps = (&[Step::Stage]).into();
         let finding =
-            Finding::new(rules::about(subject), "a/package.json".into(), None, "m".into());
+            Finding::new(rules::for_subject(subject), "a/package.json".into(), None, "m".into());
         Finding { severity, commit, steps, help: "as the rule says".into(), ..finding }
     }
 

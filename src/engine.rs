@@ -280,7 +280,7 @@ impl<'a> Engine<'a> {
         let mut judgement = Judgement::default();
         let mut used = HashSet::new();
         for finding in found {
-            self.weigh(finding, &mut judgement, &mut used);
+            self.apply_config(finding, &mut judgement, &mut used);
         }
         if let Some((_, origin)) = self.config.with_built_in() {
             judgement.hidden.extend(not_leftovers.into_iter().map(|finding| {
@@ -300,7 +300,7 @@ impl<'a> Engine<'a> {
                 // The commands are for files of the repository.
                 finding.steps = (&[]).into();
             }
-            self.weigh(finding, &mut judgement, &mut HashSet::new());
+            self.apply_config(finding, &mut judgement, &mut HashSet::new());
         }
         judgement.findings = sorted(judgement.findings);
         judgement.rules = self.rules;
@@ -308,7 +308,12 @@ impl<'a> Engine<'a> {
     }
 
     /// Reports or hides a finding, as the configuration says.
-    fn weigh(&self, mut finding: Finding, judgement: &mut Judgement, used: &mut HashSet<usize>) {
+    fn apply_config(
+        &self,
+        mut finding: Finding,
+        judgement: &mut Judgement,
+        used: &mut HashSet<usize>,
+    ) {
         finding.severity = match self.config.treat(&finding) {
             Treatment::Reported(severity) => severity,
             Treatment::Off(origin) => {
@@ -485,7 +490,7 @@ pub(crate) mod tests {
 
     /// The findings of a rule: `path:line:column: message`, or `path: message`.
     pub(crate) fn transcript(rule: &'static Rule, change: &Fake) -> Vec<String> {
-        shown(&judged_by(rule, change))
+        messages(&judged_by(rule, change))
     }
 
     /// The findings of a rule, without a configuration.
@@ -503,7 +508,7 @@ pub(crate) mod tests {
         Config::parse(config::FILE, text.as_bytes(), jiff::civil::date(2026, 5, 2)).unwrap()
     }
 
-    pub(crate) fn shown(findings: &[Finding]) -> Vec<String> {
+    pub(crate) fn messages(findings: &[Finding]) -> Vec<String> {
         let line = |finding: &Finding| {
             let place =
                 finding.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column));
@@ -630,7 +635,7 @@ pub(crate) mod tests {
         let mut engine = Engine::new(&config).explain_hidden(true);
         engine.entries(&change).unwrap();
         let Judgement { findings, hidden, .. } = engine.finish();
-        assert_eq!(shown(&findings), ["b.bak: a backup file"]);
+        assert_eq!(messages(&findings), ["b.bak: a backup file"]);
         let lines: Vec<String> = hidden
             .iter()
             .map(|hidden| format!("{} {} {}", hidden.by, hidden.finding.path, hidden.reason))
@@ -653,7 +658,7 @@ pub(crate) mod tests {
             engine.entries(&Fake::default().file("b.bak", "").file("a.bak", "")).unwrap();
         }
         assert_eq!(
-            shown(&engine.finish().findings),
+            messages(&engine.finish().findings),
             ["a.bak: a backup file", "b.bak: a backup file"]
         );
     }

@@ -91,7 +91,7 @@ impl Hook {
     }
 
     /// The action that the hook can stop.
-    pub(crate) fn act(self) -> &'static str {
+    pub(crate) fn action(self) -> &'static str {
         match self {
             Self::PreCommit | Self::PrepareCommitMsg => "commit",
             Self::PreMergeCommit => "merge",
@@ -128,7 +128,7 @@ impl Hook {
     /// Fills in a template of a hook file. The template is for a hook that reads lines; for the
     /// others, the pipes are removed and the guard is started by `exec`.
     fn fill_template(self, template: &str) -> String {
-        let done = if self.act() == "push" { "pushed" } else { "committed" };
+        let done = if self.action() == "push" { "pushed" } else { "committed" };
         let text = template
             .replace("@HOOK@", self.name())
             .replace("@COMMAND@", self.command())
@@ -148,7 +148,7 @@ impl Hook {
 const FEED: &str = "printf %s \"$lines\" 2>/dev/null | ";
 
 /// A path for messages: relative to the top of the work tree if it lies below.
-pub(crate) fn shown(path: &Path, top: &Path) -> RepoPath {
+pub(crate) fn display_path(path: &Path, top: &Path) -> RepoPath {
     RepoPath::new(path.strip_prefix(top).unwrap_or(path).as_os_str().as_bytes())
 }
 
@@ -165,7 +165,7 @@ fn read_if_exists(path: &Path, top: &Path) -> Result<Option<Vec<u8>>, Error> {
 }
 
 fn unreadable(path: &Path, top: &Path, error: &ReadError) -> Error {
-    Error::new(format!("read {}", shown(path, top)), error).help(error.next_step())
+    Error::new(format!("read {}", display_path(path, top)), error).help(error.next_step())
 }
 
 /// A short digest of a text (FNV-1a). It detects edits of our own text; it is not a protection.

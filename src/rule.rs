@@ -56,7 +56,7 @@ pub(crate) enum Subject {
 
 impl Subject {
     /// Whether it shows that a preparation was not restored.
-    pub(crate) fn is_preparation(self) -> bool {
+    pub(crate) fn shows_preparation(self) -> bool {
         matches!(self, Self::Manifest | Self::Lockfile)
     }
 }
@@ -355,9 +355,9 @@ pub(crate) mod tests {
         let change = Fake::default().file("a", "x");
         for (config, expected) in [
             (Config::default(), None),
-            (Config::weighing(&OFF, None), None),
-            (Config::weighing(&OFF, Some(Severity::Warning)), Some(Severity::Warning)),
-            (Config::weighing(&OFF, Some(Severity::Error)), Some(Severity::Error)),
+            (Config::with_severity(&OFF, None), None),
+            (Config::with_severity(&OFF, Some(Severity::Warning)), Some(Severity::Warning)),
+            (Config::with_severity(&OFF, Some(Severity::Error)), Some(Severity::Error)),
         ] {
             let change = Fake::default().file("a", "x");
             let Judgement { findings, hidden, rules, .. } =
@@ -369,7 +369,7 @@ pub(crate) mod tests {
         }
         // A rule that the configuration turns off still judges: its findings are counted as hidden.
         let judgement =
-            Engine::of(&[&SEEN], &Config::weighing(&SEEN, None)).judge(&change).unwrap();
+            Engine::of(&[&SEEN], &Config::with_severity(&SEEN, None)).judge(&change).unwrap();
         assert_eq!((judgement.findings.len(), judgement.hidden.len()), (0, 1));
     }
 

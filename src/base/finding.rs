@@ -185,16 +185,16 @@ fn characters(text: &[u8]) -> usize {
 }
 
 /// The first characters of a text, escaped, and an ellipsis if there are more.
-fn head(text: &str, most: usize) -> String {
-    let start: String = text.chars().take(most).collect();
+fn head(text: &str, max: usize) -> String {
+    let start: String = text.chars().take(max).collect();
     let dots = if start.len() < text.len() { "…" } else { "" };
     safe(&start) + dots
 }
 
 /// The last characters of a text, escaped, and an ellipsis if there are more or it is already
 /// `cut`.
-fn tail(text: &str, most: usize, cut: bool) -> String {
-    let before = text.chars().count().saturating_sub(most);
+fn tail(text: &str, max: usize, cut: bool) -> String {
+    let before = text.chars().count().saturating_sub(max);
     let end: String = text.chars().skip(before).collect();
     let dots = if cut || before > 0 { "…" } else { "" };
     dots.to_owned() + &safe(&end)

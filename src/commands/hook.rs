@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     } else {
         skipped(&context.env).map_err(|unknown| no_such_rule(&unknown))?
     };
-    let recovery_hint = setup::despite_configuration(hook);
+    let recovery_hint = setup::invalid_configuration_hint(hook);
     let options = Options {
         without: &skipped,
         config: None,

@@ -80,7 +80,7 @@ fn since_baseline(
     };
     let watch = Watch { args, context, output, tree, config: &config };
     let mut now = watch.look(Detail::Contents)?;
-    leave_out(file, tree, [&mut snapshot, &mut now]);
+    remove_baseline(file, tree, [&mut snapshot, &mut now]);
     let (changes, notes) = watch.allow(now.changes_since(snapshot));
     watch.report(&changes, Since::Baseline, &notes)
 }
@@ -88,7 +88,7 @@ fn since_baseline(
 /// Saves the state of the work tree, and the configuration.
 fn save_baseline(watch: &Watch<'_>, saved: Destination) -> Result<Outcome, Error> {
     let mut snapshot = watch.look(Detail::Contents)?;
-    leave_out(saved.name(), watch.tree, [&mut snapshot]);
+    remove_baseline(saved.name(), watch.tree, [&mut snapshot]);
     let text = Baseline { snapshot, configuration: watch.config.text().to_vec() }.write();
     Ok(Outcome { file: Some((saved, text)), ..Outcome::new(Verdict::Clean, "") })
 }
@@ -180,7 +180,7 @@ fn read_baseline(file: &Path) -> Result<Baseline, Error> {
 }
 
 /// Removes the baseline file from snapshots: no build made it.
-fn leave_out<'a>(
+fn remove_baseline<'a>(
     file: &Path,
     tree: &WorkTree,
     snapshots: impl IntoIterator<Item = &'a mut Snapshot>,

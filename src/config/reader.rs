@@ -27,7 +27,7 @@ pub(super) fn parse(name: &str, text: &[u8]) -> (Config, Vec<Problem>) {
     let mut config = Config { name: name.into(), text: text.into(), ..Config::default() };
     match formats::parse(Syntax::Json, text) {
         Ok(root) => reader.root(&root, &mut config),
-        Err(error) => reader.problem(&error.span, shown(&error.message, LONGEST_MESSAGE)),
+        Err(error) => reader.problem(&error.span, shorten(&error.message, LONGEST_MESSAGE)),
     }
     reader.problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
     (config, reader.problems)
@@ -219,7 +219,7 @@ impl ConfigReader<'_> {
     }
 
     fn pattern(&mut self, node: &Node, pattern: Result<Pattern, String>) -> Option<Pattern> {
-        pattern.map_err(|problem| self.problem(&node.span, shown(&problem, LONGEST_MESSAGE))).ok()
+        pattern.map_err(|problem| self.problem(&node.span, shorten(&problem, LONGEST_MESSAGE))).ok()
     }
 
     /// The entries of an object. Other values, unknown keys and duplicate keys are problems. If
@@ -317,11 +317,11 @@ fn did_you_mean(word: &str, known: &[&str]) -> String {
 
 /// A word of the configuration in quotes, safe to print.
 fn quoted(word: &str) -> String {
-    format!("\"{}\"", shown(word, LONGEST_WORD))
+    format!("\"{}\"", shorten(word, LONGEST_WORD))
 }
 
 /// The first characters of a text, safe to print.
-fn shown(text: &str, characters: usize) -> String {
+fn shorten(text: &str, characters: usize) -> String {
     let end = text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at);
     let dots = if end < text.len() { "…" } else { "" };
     format!("{}{dots}", Escaped(&text.as_bytes()[..end]))

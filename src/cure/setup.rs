@@ -11,7 +11,7 @@ use crate::hooks::operation::Operation;
 use crate::hooks::plan::HookEdit;
 use crate::hooks::setup::{Foreign, Owner, Setup};
 use crate::hooks::state::{Defect, HookState};
-use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, shown};
+use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, display_path};
 
 /// For a foreign hook that prints the findings of the guard but succeeds.
 pub(crate) const LET_IT_FAIL: &str =
@@ -30,7 +30,7 @@ fn bypass(hook: Hook) -> String {
 }
 
 /// How to proceed if the configuration is invalid. On a server, switches are ignored.
-pub(crate) fn despite_configuration(hook: Hook) -> String {
+pub(crate) fn invalid_configuration_hint(hook: Hook) -> String {
     match hook {
         Hook::PreReceive => {
             format!("a {FILE} in the repository's directory on the server goes before it")
@@ -58,7 +58,7 @@ pub(crate) fn after_block(hook: Hook, operation: Option<Operation>) -> String {
                 "the {act} stops here (to give it up: {abort}; once it is fixed: {continuation})"
             )
         }
-        _ => format!("the {} is blocked ({})", hook.act(), bypass(hook)),
+        _ => format!("the {} is blocked ({})", hook.action(), bypass(hook)),
     }
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn after_install(
         let files: Vec<String> = edits
             .iter()
             .filter(|edit| !matches!(edit, HookEdit::MakeDirectory { .. }))
-            .map(|edit| shown(edit.path(), &layout.top).as_pathspec(layout.below_top))
+            .map(|edit| display_path(edit.path(), &layout.top).as_pathspec(layout.below_top))
             .collect();
         return vec![
             format!("these files are shared, so commit them: git add {}", files.join(" ")),
@@ -94,7 +94,7 @@ pub(crate) fn after_install(
         ];
     }
     let Some((program, for_everyone)) = program else { return Vec::new() };
-    let name = shown(program, &layout.top);
+    let name = display_path(program, &layout.top);
     if binary::is_build_output(program) {
         vec![format!(
             "the hooks run {name}, which `cargo clean` removes; \
@@ -252,7 +252,7 @@ fn default_hooks_help(layout: &Layout, setting: &HooksPath) -> String {
 fn lines_for_scripts(layout: &Layout, hooks: &[Hook]) -> String {
     let mut text = String::from("add a line by hand, at the end of each of these scripts:\n");
     for hook in hooks {
-        let script = shown(&layout.hooks.join(hook.name()), &layout.top);
+        let script = display_path(&layout.hooks.join(hook.name()), &layout.top);
         text += &format!("  {script}:\n    {} || exit\n", hook.call());
     }
     text +=
@@ -265,7 +265,7 @@ fn lines_for_scripts(layout: &Layout, hooks: &[Hook]) -> String {
 }
 
 /// The command that makes the hooks run this program, `this`.
-pub(crate) fn renew(setup: &Setup, health: &Health, this: Option<&Path>) -> String {
+pub(crate) fn reinstall_help(setup: &Setup, health: &Health, this: Option<&Path>) -> String {
     if matches!(setup, Setup::Native { tracked: false, .. }) {
         return health.hook.install().to_owned();
     }

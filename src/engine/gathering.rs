@@ -171,7 +171,7 @@ mod tests {
         const SECOND_OF_PINS: Rule = Rule { id: "second", ..FIRST_OF_PINS };
         let change =
             Fake::default().with("Dockerfile", Mode::File, Content::TooLarge(LIMIT + 1), true);
-        let off = Config::weighing(&FIRST, None);
+        let off = Config::with_severity(&FIRST, None);
         for rules in [[&FIRST, &SECOND], [&FIRST_OF_PINS, &SECOND_OF_PINS]] {
             for (config, expected) in [(&Config::default(), "first"), (&off, "second")] {
                 let Judgement { findings, hidden, .. } =

@@ -16,7 +16,7 @@ use crate::cure::{self, Facts};
 use crate::edit::excerpt;
 use crate::edit::fix::{Fix, Safety};
 use crate::engine::Engine;
-use crate::fuzz::asserts::{divided, json, safe};
+use crate::fuzz::asserts::{json, safe, split_input};
 use crate::measure::runs::{self, Budget, Percent, Run};
 use crate::report::View;
 use crate::report::paint::Paint;
@@ -59,7 +59,7 @@ pub(super) fn config(data: &[u8]) {
             assert!(error.cause().lines().count() <= 21, "{error:?}");
         }
     }
-    let (glob, path) = divided(data);
+    let (glob, path) = split_input(data);
     let (glob, path) = (String::from_utf8_lossy(glob), RepoPath::new(path));
     for pattern in [Pattern::for_paths(&glob), Pattern::for_names(&glob)] {
         match pattern {
@@ -154,7 +154,7 @@ pub(super) fn escape(data: &[u8]) {
     );
     safe(&report::error(&Error::new("read", String::from_utf8_lossy(data)), Paint::PLAIN));
     place(data);
-    let (old, new) = divided(data);
+    let (old, new) = split_input(data);
     for (_, excerpt) in
         excerpt::excerpts([(&RepoPath::from("a"), old.to_vec(), new.to_vec())].into_iter())
     {
@@ -230,7 +230,7 @@ struct MemoryChange {
 
 impl MemoryChange {
     fn of(data: &[u8]) -> Self {
-        let parts = data.split(|&byte| byte == 0).take(8).map(divided);
+        let parts = data.split(|&byte| byte == 0).take(8).map(split_input);
         let texts: BTreeMap<_, _> =
             parts.map(|(path, text)| (RepoPath::new(path), text.to_vec())).collect();
         let id = ObjectId::from_bytes(&[1; 20]).expect("20 bytes");

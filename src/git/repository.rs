@@ -137,9 +137,9 @@ fn check_variables(env: &Environment) -> Result<(), Handover> {
 
 /// The top of the work tree, its repository, and whether `.git` is a file.
 fn discover(directory: &Path) -> Result<(PathBuf, PathBuf, bool), Handover> {
-    let device = about(directory)?.dev();
+    let device = metadata(directory)?.dev();
     for top in directory.ancestors() {
-        if about(top)?.dev() != device {
+        if metadata(top)?.dev() != device {
             return Err("the search for the repository crosses a file system".into());
         }
         let git = top.join(".git");
@@ -175,14 +175,14 @@ fn looks_like_a_repository(git: &Path, common: &Path) -> Result<(), Handover> {
 
 /// Git refuses a repository of another user, unless `safe.directory` allows it.
 fn owned(path: &Path) -> Result<(), Handover> {
-    if about(path)?.uid() == rustix::process::geteuid().as_raw() {
+    if metadata(path)?.uid() == rustix::process::geteuid().as_raw() {
         Ok(())
     } else {
         Err("the repository belongs to another user".into())
     }
 }
 
-fn about(path: &Path) -> Result<fs::Metadata, Handover> {
+fn metadata(path: &Path) -> Result<fs::Metadata, Handover> {
     fs::symlink_metadata(path)
         .map_err(|error| Handover::failed("a directory cannot be examined", error))
 }

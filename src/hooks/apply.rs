@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::base::error::Error;
 use crate::disk::atomic::{self, Old, WriteError};
 use crate::disk::lock::{Busy, DirectoryLock};
+use crate::hooks::display_path;
 use crate::hooks::plan::{HookEdit, Overwrite};
-use crate::hooks::shown;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 
 /// Locks the hooks of a repository: several packages of a workspace may install at once.
@@ -43,7 +43,7 @@ pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) ->
                     "remove the obstacle, then run the command again: it goes on where it stopped"
                 }
             };
-            Error::new(format!("change {}", shown(edit.path(), top)), error).help(help)
+            Error::new(format!("change {}", display_path(edit.path(), top)), error).help(help)
         })?;
     }
     Ok(())

@@ -16,11 +16,11 @@ const NAME: &str = "bakstop";
 /// target of the link.
 pub(crate) fn this(directory: &Path, env: &Environment) -> Option<PathBuf> {
     let running = std::env::current_exe().ok().filter(|path| path.is_file())?;
-    let called = std::env::args_os().next().and_then(|name| called(&name, directory, env));
+    let called = std::env::args_os().next().and_then(|name| invoked_path(&name, directory, env));
     called.filter(|path| is_same_file(path, &running)).or(Some(running))
 }
 
-fn called(name: &OsStr, directory: &Path, env: &Environment) -> Option<PathBuf> {
+fn invoked_path(name: &OsStr, directory: &Path, env: &Environment) -> Option<PathBuf> {
     let path = if Path::new(name).components().count() > 1 {
         directory.join(name)
     } else {

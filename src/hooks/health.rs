@@ -12,7 +12,7 @@ use crate::hooks::setup::{Husky, Setup, mentions_bakstop};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::state::{Defect, HookState};
-use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_exists, shown, skipped};
+use crate::hooks::{Hook, SKIP, SWITCH, binary, display_path, find, read_if_exists, skipped};
 use crate::os::env::Environment;
 use crate::rule::Rule;
 use crate::rules::RULES;
@@ -139,7 +139,7 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
         health.note(format!("another hook manager runs it as {name}"));
     }
     if let Some(missing) = shim.binary.as_ref().filter(|path| !path.is_file()) {
-        let missing = shown(missing, &layout.top);
+        let missing = display_path(missing, &layout.top);
         health.note(format!("it was installed from {missing}, which is gone"));
     }
     health.binary = match slot.hook {
@@ -210,7 +210,7 @@ fn unreached_reason(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Defec
     }
     let stub = layout.hooks.join(slot.hook.name());
     let exists = binary::is_program(&stub) && layout.hooks.join("h").is_file();
-    (!exists).then(|| Defect::NoStub(shown(&stub, &layout.top)))
+    (!exists).then(|| Defect::NoStub(display_path(&stub, &layout.top)))
 }
 
 /// What in the environment keeps the guard from judging.

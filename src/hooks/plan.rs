@@ -8,7 +8,7 @@ use crate::hooks::block::{self, Block, Condition, Found};
 use crate::hooks::setup::{Setup, mentions_bakstop};
 use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
-use crate::hooks::{Hook, find, shown};
+use crate::hooks::{Hook, display_path, find};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HookEdit {
@@ -63,7 +63,7 @@ const UNINSTALL: &str = "uninstall the hooks";
 impl HookEdit {
     /// The change in a line, before or after it is made.
     fn describe(&self, top: &Path, done: bool) -> String {
-        let file = |path: &Path| shown(path, top);
+        let file = |path: &Path| display_path(path, top);
         let (past, verb, object) = match self {
             Self::MakeDirectory { path, .. } => ("created", "create", format!("{}/", file(path))),
             Self::Write { path, how, .. } => {

@@ -87,7 +87,7 @@ impl Rehearsal {
             ("GIT_ALTERNATE_OBJECT_DIRECTORIES".to_owned(), alternates),
         ]);
         let git = git.with(&variables);
-        let start = if is_born(&git)? { "HEAD" } else { "--empty" };
+        let start = if has_head_commit(&git)? { "HEAD" } else { "--empty" };
         git.output(DOING, &["read-tree", start]).map_err(|error| {
             error.or_help("see what `git fsck` says; in a partial clone, check HEAD out first")
         })?;
@@ -233,7 +233,7 @@ fn settings_off(env: &Environment) -> Vec<(String, OsString)> {
 }
 
 /// Whether HEAD has a commit.
-fn is_born(git: &Git) -> Result<bool, Error> {
+fn has_head_commit(git: &Git) -> Result<bool, Error> {
     let doing = "read HEAD";
     if git.query(doing, &["rev-parse", "--quiet", "--verify", "HEAD"])?.is_some() {
         return Ok(true);

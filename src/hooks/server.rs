@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use crate::base::error::Error;
+use crate::hooks::display_path;
 use crate::hooks::layout::Layout;
 use crate::hooks::shim::Author;
-use crate::hooks::shown;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::state::{Defect, HookState};
 
@@ -53,7 +53,7 @@ impl Server {
             Some(why) => Some(HookState::NotInForce(Defect::NotReached(slot.name.clone(), why))),
             None if runs_directory(slot.text()) => None,
             None => {
-                let directory = shown(&self.hooks.join(DELEGATES), &layout.top);
+                let directory = display_path(&self.hooks.join(DELEGATES), &layout.top);
                 Some(HookState::Doubtful(format!(
                     "bakstop cannot see whether {} runs what is in {directory}",
                     slot.name

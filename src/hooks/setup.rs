@@ -13,7 +13,7 @@ use crate::hooks::manager::{HookManager, MANAGERS};
 use crate::hooks::server::{self, Server};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{self, HookDirectory};
-use crate::hooks::{Hook, find, read_if_exists, shown, unreadable};
+use crate::hooks::{Hook, display_path, find, read_if_exists, unreadable};
 
 /// The setup that the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,12 +120,12 @@ impl Setup {
                 "write hook files",
                 format!(
                     "git takes its hooks from {}, which husky owns",
-                    shown(&layout.hooks, &layout.top)
+                    display_path(&layout.hooks, &layout.top)
                 ),
             )
             .help(format!(
                 "leave out --native: the guard then goes into {}/pre-commit",
-                shown(&husky.directory, &layout.top)
+                display_path(&husky.directory, &layout.top)
             ))),
             (Some(husky), _) => Ok(Self::Husky(husky)),
             (None, Choice::Husky) => Err(no_husky(layout)),
@@ -203,7 +203,7 @@ fn native(layout: &Layout, choice: Choice, hooks: &[Hook]) -> Result<Setup, Erro
 }
 
 fn outside(layout: &Layout, hooks: &[Hook]) -> Result<Foreign, Error> {
-    let place = shown(&layout.hooks, &layout.top);
+    let place = display_path(&layout.hooks, &layout.top);
     let cause =
         format!("git takes the hooks from {place}, outside this repository: others may share them");
     scripts(layout, hooks, cause, Owner::Scripts)
@@ -294,7 +294,8 @@ fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
     let read = |name: &str| files.get(name).cloned();
     Ok(MANAGERS.iter().find_map(|manager| {
         let written = hooks.iter().find(|(_, text)| manager.wrote(text));
-        let written = written.map(|(hook, _)| shown(&layout.hooks.join(hook.name()), &layout.top));
+        let written =
+            written.map(|(hook, _)| display_path(&layout.hooks.join(hook.name()), &layout.top));
         let evidence = written.or_else(|| manager.claims(read).map(RepoPath::from))?;
         Some(foreign(manager, &evidence, wanted, read))
     }))
@@ -376,7 +377,7 @@ fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option
         })),
         several => {
             let names: Vec<String> =
-                several.iter().map(|path| shown(path, &layout.top).to_string()).collect();
+                several.iter().map(|path| display_path(path, &layout.top).to_string()).collect();
             Err(Error::new(
                 "decide which husky runs the hooks",
                 format!("there are several: {}", names.join(", ")),

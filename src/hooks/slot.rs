@@ -9,7 +9,7 @@ use crate::disk::atomic;
 use crate::disk::read::{self, FinalLink};
 use crate::hooks::block::{self, Found};
 use crate::hooks::shim::{self, Author};
-use crate::hooks::{Hook, LIMIT, shown, unreadable};
+use crate::hooks::{Hook, LIMIT, display_path, unreadable};
 
 /// The file at the path of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl HookDirectory {
         let names = match read::list(directory) {
             Err(error) if is_absent(&error) => Vec::new(),
             listed => listed.map_err(|error| {
-                Error::new(format!("list {}", shown(directory, top)), error)
+                Error::new(format!("list {}", display_path(directory, top)), error)
                     .help("make it readable for this user")
             })?,
         };
@@ -175,8 +175,8 @@ impl Slot {
         let real = read::canonicalize_existing(&path);
         if !real.starts_with(top) {
             return Err(Error::new(
-                format!("edit {}", shown(&path, top)),
-                format!("it leads to {}, outside the work tree", shown(&real, top)),
+                format!("edit {}", display_path(&path, top)),
+                format!("it leads to {}, outside the work tree", display_path(&real, top)),
             )
             .help("replace the link by a file"));
         }
@@ -189,8 +189,8 @@ impl Slot {
             hook,
             file: HookFile::read(&path, top)?,
             kept_file: HookFile::read(&kept, top)?,
-            name: shown(&path, top),
-            kept_name: shown(&kept, top),
+            name: display_path(&path, top),
+            kept_name: display_path(&kept, top),
             path,
             kept,
         })

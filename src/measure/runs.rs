@@ -65,7 +65,7 @@ impl Run {
     }
 
     /// Whether a line is the start of a run, from a process that was killed while writing.
-    fn is_begun(line: &str) -> bool {
+    fn is_incomplete(line: &str) -> bool {
         let cut_off = |error: serde_json::Error| error.is_eof();
         BEGIN.starts_with(line)
             || line.starts_with(BEGIN) && serde_json::from_str::<Value>(line).is_err_and(cut_off)
@@ -83,7 +83,7 @@ const BEGIN: &str = r#"{"label":"#;
 pub(crate) fn complete_length(text: &[u8]) -> usize {
     let start = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let last = String::from_utf8_lossy(&text[start..]);
-    if !last.is_empty() && Run::is_begun(&last) { start } else { text.len() }
+    if !last.is_empty() && Run::is_incomplete(&last) { start } else { text.len() }
 }
 
 /// The runs of a record; the error is the number of the first invalid line, from 1.

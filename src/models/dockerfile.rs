@@ -266,7 +266,7 @@ mod tests {
         stages
     }
 
-    fn shown(lookup: Lookup<'_>) -> String {
+    fn display(lookup: Lookup<'_>) -> String {
         match lookup {
             Lookup::Set(variable) => variable.text.clone(),
             other => format!("{other:?}"),
@@ -301,10 +301,10 @@ mod tests {
             ("FROM node\nENV V=${X:-1}", "1"),
             ("FROM node\nENV V=$(x)", "Unknown"),
         ] {
-            assert_eq!(shown(read(file).lookup("V")), expected, "{file}");
+            assert_eq!(display(read(file).lookup("V")), expected, "{file}");
         }
         assert_eq!(read("FROM node\nARG YARN_VERSION=1").lookup("YARN_VERSION"), Lookup::Unknown);
-        assert_eq!(shown(read("FROM alpine\nARG YARN_VERSION=1").lookup("YARN_VERSION")), "1");
+        assert_eq!(display(read("FROM alpine\nARG YARN_VERSION=1").lookup("YARN_VERSION")), "1");
         for name in ["HOME", "PATH", "http_proxy"] {
             assert_eq!(read("FROM node").lookup(name), Lookup::Unknown);
         }
@@ -324,7 +324,7 @@ mod tests {
                 if instruction.name == "RUN" {
                     let names = "V W X Y A B C G P Q S T".split(' ');
                     runs.push(
-                        names.map(|name| (name, shown(stages.lookup(name)))).collect::<Vec<_>>(),
+                        names.map(|name| (name, display(stages.lookup(name)))).collect::<Vec<_>>(),
                     );
                 }
             }

@@ -79,7 +79,7 @@ impl PinTable {
         let mut grouped = comparison.grouped();
         let references = comparison.references(&grouped);
         comparison.move_down(&mut grouped, &references);
-        let (groups, rows) = comparison.related(grouped, &references);
+        let (groups, rows) = comparison.compare_groups(grouped, &references);
         Self { project, file_pins, groups, rows }
     }
 
@@ -225,7 +225,7 @@ impl<'r> Comparison<'r> {
     }
 
     /// Compares the pins of each group with its reference.
-    fn related(
+    fn compare_groups(
         &self,
         grouped: Grouped<'r>,
         references: &References<'r>,
@@ -235,7 +235,7 @@ impl<'r> Comparison<'r> {
         let managers: Vec<Managers> = self.file_pins.iter().map(managers_of).collect();
         let with_corepack = self.file_pins.iter().filter(|file| file.uses_corepack);
         let with_corepack: BTreeSet<&[u8]> =
-            with_corepack.map(|file| self.declarations.governing(&file.home)).collect();
+            with_corepack.map(|file| self.declarations.governing_directory(&file.home)).collect();
         let (mut groups, mut rows) = (Vec::new(), Vec::new());
         for (directory, mut ids) in grouped {
             ids.sort_unstable();

@@ -384,10 +384,10 @@ impl FilePins {
 
     /// Whether it means the same as another one, regardless of the places in the file.
     pub(crate) fn is_equivalent(&self, other: &Self) -> bool {
-        fn essence(found: &FilePins) -> Vec<(PinKind, Manager, &Demand)> {
+        fn comparable(found: &FilePins) -> Vec<(PinKind, Manager, &Demand)> {
             found.pins.iter().map(|pin| (pin.kind, pin.manager, &pin.demand)).collect()
         }
-        essence(self) == essence(other)
+        comparable(self) == comparable(other)
             && self.members == other.members
             && self.decides == other.decides
     }

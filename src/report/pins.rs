@@ -112,13 +112,13 @@ impl<'b> Places<'b> {
 
     /// The place of a pin, such as "package.json:4".
     fn of(&mut self, table: &'b PinTable, id: PinId) -> String {
-        let (line, _) = self.locate(table, id.file, shown(table.pin(id)).start);
+        let (line, _) = self.locate(table, id.file, reported_span(table.pin(id)).start);
         format!("{}:{line}", table.file(id).path)
     }
 }
 
 /// The span that a report shows: of a word over several lines, the line with the version.
-fn shown(pin: &Pin) -> &Span {
+fn reported_span(pin: &Pin) -> &Span {
     if pin.at.start <= pin.place.start && pin.place.end <= pin.at.end {
         &pin.place
     } else {
@@ -175,7 +175,7 @@ pub(crate) fn moved(
         let after = if before == after { format!("{after} (another hash)") } else { after };
         text += &format!("{}: {before} -> {}\n", label(*id), view.paint.good(&after));
     }
-    for (id, reason) in &plan.left {
+    for (id, reason) in &plan.unmoved {
         text += &format!("{} {}: {reason}\n", view.paint.doubtful("left"), label(*id));
     }
     let summary = match plan.moved.len() {
@@ -195,8 +195,8 @@ pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
             text += &format!("{}\n", view.paint.diff(&line));
         }
     }
-    let left = Plan { left: plan.left.clone(), ..Plan::default() };
-    match (left.left.is_empty(), text.is_empty()) {
+    let left = Plan { unmoved: plan.unmoved.clone(), ..Plan::default() };
+    match (left.unmoved.is_empty(), text.is_empty()) {
         (true, false) => text,
         (_, true) => moved(table, &left, &[], "to move", view),
         (false, false) => text + &moved(table, &left, &[], "else to move", view),
@@ -219,7 +219,7 @@ pub(crate) fn json(table: &PinTable, findings: &[Finding], view: View<'_>) -> St
 fn pin<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> Value {
     let pin = table.pin(row.id);
     let path = &table.file(row.id).path;
-    let (line, column) = places.locate(table, row.id.file, shown(pin).start);
+    let (line, column) = places.locate(table, row.id.file, reported_span(pin).start);
     let (kind, version) = match &pin.demand {
         Demand::Exact(version) => ("exact", Some(version.to_string())),
         Demand::Range(text) => ("range", Some(text.clone())),

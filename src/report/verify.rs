@@ -107,7 +107,7 @@ impl Verification<'_> {
         let mut rows = Vec::new();
         let mut row = |label: &str, text: String| rows.push((label.to_owned(), text));
         if let Some((before, after)) = head {
-            row("HEAD moved", format!("{} -> {}", shown(before), shown(after)));
+            row("HEAD moved", format!("{} -> {}", describe_head(before), describe_head(after)));
         }
         for MovedRef { name, before, after } in refs {
             let label = match (before, after) {
@@ -282,7 +282,7 @@ fn names(dirt: &PathStatus) -> Vec<&'static str> {
     dirt.states.iter().map(|state| state.name()).collect()
 }
 
-fn shown(head: &Head) -> String {
+fn describe_head(head: &Head) -> String {
     let commit = head.commit.map_or("no commit".to_owned(), |id| id.short());
     let branch =
         head.branch.as_ref().map_or("detached".to_owned(), |branch| Escaped(branch).to_string());
@@ -364,7 +364,7 @@ mod tests {
         Finding {
             steps: vec![Step::Restore(Some("s/restore".into())), Step::Stage].into(),
             ..Finding::new(
-                rules::about(Subject::Manifest),
+                rules::for_subject(Subject::Manifest),
                 "package.json".into(),
                 None,
                 "this points astray".into(),

@@ -37,7 +37,7 @@ struct Case<'a> {
     /// Whether a second run removes temporary files.
     clears: bool,
     /// Whether each run adds a line: then a successful run is not repeated.
-    adds: bool,
+    appends: bool,
     umask: &'a str,
     /// Only calls on this file fail, if the others differ between runs.
     only: Option<&'a str>,
@@ -59,7 +59,7 @@ impl<'a> Case<'a> {
             sandbox,
             arguments,
             clears: true,
-            adds: false,
+            appends: false,
             umask: "022",
             only: None,
             same: as_it_is,
@@ -176,7 +176,7 @@ impl<'a> Case<'a> {
             assert!(ran.code == Some(2) || ran.code == done.code, "{at}: {ran:?}");
             assert!(ran.code != Some(0) || now == *new, "{at}: {ran:?}");
         }
-        if now == *old || self.adds && now == *new {
+        if now == *old || self.appends && now == *new {
             return;
         }
         self.assert_git_works(at, &scraps);
@@ -443,7 +443,7 @@ fn recording_a_run() {
     // The number of processes after a build differs between runs.
     let case = || Case {
         only: Some("runs"),
-        adds: true,
+        appends: true,
         same: without_times,
         ..Case::new(sandbox(), record)
     };

@@ -192,7 +192,7 @@ impl<'a> Past<'a> {
         let rewriting =
             cure::rewriting(commits, &affected, rewrite, |commit| self.relation(commit))?;
         judged.advice = rewriting.map(|advice| {
-            self.too_early(&judged.judgement.findings, commits, source).unwrap_or(advice)
+            self.allowance_hint(&judged.judgement.findings, commits, source).unwrap_or(advice)
         });
         Ok(judged)
     }
@@ -253,14 +253,14 @@ impl<'a> Past<'a> {
     }
 
     /// A hint about an allowance that is part of the same range and does not apply yet.
-    fn too_early(
+    fn allowance_hint(
         &self,
         findings: &[Finding],
         commits: &Commits,
         source: &ConfigSource,
     ) -> Option<String> {
         let config = self.config_of(commits.tips.first()?.tree).ok()?;
-        cure::too_early(findings, &config, &source.origin)
+        cure::allowance_hint(findings, &config, &source.origin)
     }
 }
 

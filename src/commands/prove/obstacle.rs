@@ -18,7 +18,7 @@ use crate::hooks::layout::Layout;
 use crate::hooks::rehearsal::{HookRun, Rehearsal};
 use crate::hooks::setup::{Choice, Foreign, Setup};
 use crate::hooks::state::{Defect, HookState};
-use crate::hooks::{binary, shown};
+use crate::hooks::{binary, display_path};
 
 /// Why an attempt is not a proof.
 pub(super) struct Obstacle {
@@ -102,7 +102,7 @@ impl Attempt<'_> {
         &self,
         again: impl FnOnce() -> Result<HookRun, Error>,
     ) -> Result<Option<Obstacle>, Error> {
-        if self.known()?.health.state == HookState::InForce || again()?.code == Some(0) {
+        if self.hook_facts()?.health.state == HookState::InForce || again()?.code == Some(0) {
             return Ok(None);
         }
         let reason = format!(
@@ -124,7 +124,7 @@ impl Attempt<'_> {
         }))
     }
 
-    fn known(&self) -> Result<HookFacts, Error> {
+    fn hook_facts(&self) -> Result<HookFacts, Error> {
         let setup = Setup::find(self.layout, self.git, Choice::Detect, &[HOOK])?;
         let health = health::of(&setup, self.layout, &self.context.env)?;
         let health = health
@@ -147,7 +147,7 @@ impl Attempt<'_> {
             );
             return Ok(Obstacle::new(reason, cure::LET_IT_FAIL));
         }
-        let known = self.known()?;
+        let known = self.hook_facts()?;
         if let Some(obstacle) = known.not_in_force(self.layout).or_else(|| known.off()) {
             return Ok(obstacle);
         }
@@ -163,7 +163,7 @@ impl Attempt<'_> {
                 let program = describe(program, self.layout);
                 Obstacle::new(
                     format!("pre-commit runs {program}, which let a rewritten {manifest} through"),
-                    self.renew(&known),
+                    self.reinstall_help(&known),
                 )
             }
             _ => Obstacle::new(
@@ -191,7 +191,7 @@ impl Attempt<'_> {
 
     /// The commit would have been blocked, but not by this rule.
     fn failed(&self, code: i32) -> Result<Obstacle, Error> {
-        let known = self.known()?;
+        let known = self.hook_facts()?;
         let blocks = |one: &&Interference| matches!(one, Interference::Blocks(_));
         if let Some(why) = known.interference.iter().find(blocks) {
             let reason = format!("every commit is blocked: {why}");
@@ -200,7 +200,7 @@ impl Attempt<'_> {
         let allowed = self.allowed()?;
         if allowed.is_none() && known.health.state == HookState::NotInForce(Defect::NoProgram) {
             let reason = "the guard finds no bakstop, and blocks everything";
-            return Ok(Obstacle::new(reason, self.renew(&known)));
+            return Ok(Obstacle::new(reason, self.reinstall_help(&known)));
         }
         // Why the commit would have passed if nothing else had failed.
         let passable = allowed.map(Ok).or_else(|| match known.not_in_force(self.layout) {
@@ -229,7 +229,7 @@ impl Attempt<'_> {
         {
             let program = describe(program, self.layout);
             let reason = format!("pre-commit runs {program}; it {failed}, but not for {}", RULE.id);
-            return Obstacle::new(reason, self.renew(known));
+            return Obstacle::new(reason, self.reinstall_help(known));
         }
         let output = String::from_utf8_lossy(&self.done.output);
         if let Some((_, error)) = output.rsplit_once("error: could not ") {
@@ -265,8 +265,8 @@ impl Attempt<'_> {
         binary::this(&self.context.directory, &self.context.env)
     }
 
-    fn renew(&self, known: &HookFacts) -> String {
-        cure::renew(&known.setup, &known.health, self.this().as_deref())
+    fn reinstall_help(&self, known: &HookFacts) -> String {
+        cure::reinstall_help(&known.setup, &known.health, self.this().as_deref())
     }
 }
 
@@ -274,5 +274,5 @@ impl Attempt<'_> {
 fn describe(program: &Path, layout: &Layout) -> String {
     let version = binary::version(program)
         .map_or("no version of bakstop".to_owned(), |version| format!("version {version}"));
-    format!("{} ({version})", shown(program, &layout.top))
+    format!("{} ({version})", display_path(program, &layout.top))
 }

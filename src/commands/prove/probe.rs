@@ -16,7 +16,7 @@ use crate::rules;
 /// The hook that is run.
 pub(super) const HOOK: Hook = Hook::PreCommit;
 /// The rule that must block.
-pub(super) const RULE: &Rule = rules::about(Subject::Manifest);
+pub(super) const RULE: &Rule = rules::for_subject(Subject::Manifest);
 /// The name of the file that an attempt changes.
 pub(super) const MANIFEST: &str = "package.json";
 

@@ -94,7 +94,7 @@ impl Watch<'_> {
         since: Since<'_>,
         notes: &[String],
     ) -> Result<Outcome, Error> {
-        let mut findings = self.still_rewritten(changes)?;
+        let mut findings = self.find_rewritten(changes)?;
         let tree = self.tree;
         let facts = Facts {
             debris: self.config.debris(),
@@ -127,11 +127,16 @@ impl Watch<'_> {
             },
         );
         let outcome = notes.iter().fold(outcome, Outcome::note);
-        Ok(self.concluded(outcome, changes.is_empty(), since))
+        Ok(self.with_exit_code(outcome, changes.is_empty(), since))
     }
 
     /// Sets the exit code of a command that failed, and adds notes.
-    fn concluded(&self, mut outcome: Outcome, is_unchanged: bool, since: Since<'_>) -> Outcome {
+    fn with_exit_code(
+        &self,
+        mut outcome: Outcome,
+        is_unchanged: bool,
+        since: Since<'_>,
+    ) -> Outcome {
         let verbose = self.args.verbose;
         let mut notes = Vec::new();
         match since {
@@ -200,7 +205,7 @@ impl Watch<'_> {
     }
 
     /// Findings in files that are not clean: they distinguish a forgotten restore from an edit.
-    fn still_rewritten(&self, changes: &Changes) -> Result<Vec<Finding>, Error> {
+    fn find_rewritten(&self, changes: &Changes) -> Result<Vec<Finding>, Error> {
         let present = [State::Conflicted, State::Staged, State::Modified, State::Untracked];
         let paths = changes
             .paths
@@ -211,7 +216,7 @@ impl Watch<'_> {
             paths.map(|difference| (difference.path.clone(), difference.is_new())),
         );
         Ok(Engine::new(self.config)
-            .only(|rule| rule.subject.is_preparation())
+            .only(|rule| rule.subject.shows_preparation())
             .judge(&files)?
             .findings)
     }

@@ -282,7 +282,7 @@ fn word_end(bytes: &[u8], start: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn shown(text: &str) -> Vec<String> {
+    fn command_lines(text: &str) -> Vec<String> {
         let mut joined = Joined::default();
         joined.push(text.as_bytes(), 0..text.len());
         let mut script = Script::default();
@@ -317,7 +317,7 @@ mod tests {
             ("sudo -E -u node a; env -u A b; sudo -u", &["a", "b"]),
             ("a |& b", &["a", "| b"]),
         ] {
-            assert_eq!(shown(text), expected, "{text}");
+            assert_eq!(command_lines(text), expected, "{text}");
         }
     }
 
@@ -335,9 +335,9 @@ mod tests {
             ("cat <<E\na\nE\nc", &["cat", "c"]),
             ("sh <<'A' && cat <<-B\na\nA\n\tb\n\tB\nc", &["sh", "&& cat", "a", "c"]),
         ] {
-            assert_eq!(shown(text), expected, "{text}");
+            assert_eq!(command_lines(text), expected, "{text}");
         }
         let deep = "sh <<A\n".repeat(10_000);
-        assert!(shown(&deep).len() < 10);
+        assert!(command_lines(&deep).len() < 10);
     }
 }

@@ -165,7 +165,7 @@ impl<'a> Suspects<'a> {
             let (mut index, _) = read::open(&self.index.paths.index, FinalLink::Follow)?;
             std::io::copy(&mut index, copy).map(drop)
         })?;
-        let paths = absolute(self.top, hidden.iter().copied());
+        let paths = path_lines(self.top, hidden.iter().copied());
         // One run removes only one of the two marks.
         for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
             let command = ["update-index", flag, "-z", "--stdin"];
@@ -309,7 +309,7 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
     }
     // The index has none of these.
     let arguments = ["check-ignore", "--no-index", "--verbose", "--non-matching", "-z", "--stdin"];
-    let output = git.run_with_input(DOING, &arguments, &absolute(top, untracked.iter()))?;
+    let output = git.run_with_input(DOING, &arguments, &path_lines(top, untracked.iter()))?;
     if !matches!(output.status.code(), Some(0 | 1)) {
         return Err(failed(DOING, &output));
     }
@@ -334,7 +334,7 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
 }
 
 /// Paths for git's standard input, where relative ones start at the working directory.
-fn absolute<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8> {
+fn path_lines<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8> {
     let place = |path: &RepoPath| {
         top.join(OsStr::from_bytes(without_slash(path.as_bytes()))).into_os_string().into_vec()
     };

@@ -25,7 +25,7 @@ mod tests {
     use super::RULE;
     use crate::base::finding::Severity;
     use crate::engine::Engine;
-    use crate::engine::tests::{Fake, configured, shown};
+    use crate::engine::tests::{Fake, configured, messages};
     use crate::rule::Finding;
 
     const TEXT: &str = r#"{"allow": [
@@ -40,7 +40,7 @@ mod tests {
         let mut found = engine(Engine::new(&config));
         found.retain(|finding| *finding.rule == RULE);
         assert!(found.iter().all(|finding| finding.severity == Severity::Warning));
-        shown(&found)
+        messages(&found)
     }
 
     fn judged(mut engine: Engine<'_>) -> Vec<Finding> {

@@ -30,7 +30,7 @@ fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
     let Some(dialect) = dialect(&file.path) else { return };
     let text = &file.text;
     let mut secrets: Vec<_> =
-        settings(dialect, text).iter().filter_map(|setting| exposed(setting, text)).collect();
+        settings(dialect, text).iter().filter_map(|setting| find_secret(setting, text)).collect();
     secrets.sort_unstable_by_key(|(span, _)| span.start);
     // A line is reported once, masked from its first secret to its end: the rest of it may be
     // secret too.
@@ -49,7 +49,7 @@ fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
 }
 
 /// The place of a setting's secret, and the message, which never quotes the file.
-fn exposed(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
+fn find_secret(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
     const URL: &str = "the password of a URL is written out here";
     let key = without_variables(&String::from_utf8_lossy(&text[setting.key.clone()]));
     if url_passwords(&key).any(is_secret) {

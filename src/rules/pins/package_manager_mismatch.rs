@@ -40,7 +40,7 @@ fn judge(table: &PinTable, findings: &mut Findings) {
 
 fn message(table: &PinTable, row: &Row, reference: PinId) -> String {
     let (pin, wanted) = (table.pin(row.id), table.pin(reference));
-    let (version, path) = (shown(pin), &table.file(reference).path);
+    let (version, path) = (describe(pin), &table.file(reference).path);
     if pin.strictness == Strictness::Text && pin.demand == wanted.demand {
         return format!(
             "{version} differs from {path} in its hash, which this version of the action compares"
@@ -52,11 +52,11 @@ fn message(table: &PinTable, row: &Row, reference: PinId) -> String {
         Role::Accepts => format!("only {version} is accepted here"),
     };
     let verb = if wanted.kind.role() == Role::Declares { "pins" } else { "installs" };
-    format!("{statement}, but {path} {verb} {}", shown(wanted))
+    format!("{statement}, but {path} {verb} {}", describe(wanted))
 }
 
 /// The package manager and its version: "pnpm 10.6.5", "pnpm ^9", "pnpm".
-fn shown(pin: &Pin) -> String {
+fn describe(pin: &Pin) -> String {
     let name = pin.manager.name();
     match &pin.demand {
         Demand::Exact(version) => format!("{name} {version}"),
