@@ -32,7 +32,7 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// Whether the text exists, and no rule finds it rewritten.
+    /// Whether the text exists and is not rewritten.
     fn is_clean(&self, path: &RepoPath, text: Option<Vec<u8>>) -> bool {
         let file = |text| File { path: path.clone(), text, fresh: false, replaces: true };
         text.is_some_and(|text| !is_rewritten(file(text), self.debris))
@@ -194,7 +194,7 @@ fn remove_leftovers(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
     let lost_nothing = |path: &RepoPath| match debris.backed_up(path) {
         Some(original) => on_disk(&original).is_some_and(|text| on_disk(path) == Some(text)),
         // A backup without an original may be the only copy. A repository in `.docker-deps` may
-        // hold work.
+        // contain work.
         None => !debris.is_backup(path) && !path.as_bytes().ends_with(b"/"),
     };
     let removable: Vec<&RepoPath> =

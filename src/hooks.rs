@@ -168,7 +168,7 @@ fn unreadable(path: &Path, top: &Path, error: &ReadError) -> Error {
     Error::new(format!("read {}", display_path(path, top)), error).help(error.next_step())
 }
 
-/// A short digest of a text (FNV-1a). It detects edits of our own text; it is not a protection.
+/// A short digest of a text (FNV-1a). It detects edits of our text; it is not cryptographic.
 fn digest(parts: &[&[u8]]) -> String {
     let hash = parts
         .iter()

@@ -242,7 +242,8 @@ impl Findings {
         self.push(&file.path, || Some(Place::locate(&file.text, span)), message)
     }
 
-    /// Reports a place in a file that does not parse. The line is not shown: it may hold a secret.
+    /// Reports a place in a file that does not parse. The line is not shown: it may contain a
+    /// secret.
     pub(crate) fn position(&mut self, file: &File, span: &Span, message: &str) -> Draft<'_> {
         self.push(&file.path, || Some(Place::position(&file.text, span)), message)
     }

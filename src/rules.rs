@@ -80,7 +80,7 @@ pub(crate) fn position(rule: &Rule) -> Option<usize> {
     RULES.iter().position(|known| *known == rule)
 }
 
-/// Whether a preparation wrote this file, or it cannot be judged.
+/// Whether a preparation rewrote this file, or the file cannot be judged.
 pub(crate) fn is_rewritten(file: File, debris: &Debris) -> bool {
     let known = SourceFile::new(file);
     RULES.into_iter().filter(|rule| rule.subject.shows_preparation()).any(|rule| {

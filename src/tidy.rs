@@ -482,7 +482,7 @@ fn each_stream_is_touched_in_one_place() {
         ("stdin()", &["commands/judge.rs"][..]),
         ("stdout()", &["main.rs", "program.rs"]),
         // The line that is written over and over is gone at the end; the build of `verify` is given
-        // our own stream.
+        // our stream.
         ("stderr()", &["main.rs", "program.rs", "os/crash.rs", "os/progress.rs", "os/child.rs"]),
         ("Timestamp::now", &["program.rs"]),
         ("Progress::new", &["commands/judge/past.rs", "git/worktree.rs"]),

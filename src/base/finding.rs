@@ -27,7 +27,8 @@ impl Severity {
     }
 }
 
-/// A place in a file, with its source line. A masked place holds asterisks instead of the secret.
+/// A place in a file, with its source line. A masked place contains asterisks instead of the
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Counted from 1.
@@ -87,7 +88,7 @@ impl<'a> LineIndex<'a> {
     }
 }
 
-/// The line that holds this byte, without its line feed.
+/// The line that contains this byte, without its line feed.
 pub(crate) fn line_around(text: &[u8], at: usize) -> Span {
     let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |feed| feed + 1);
     let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| at + length);
@@ -108,7 +109,7 @@ impl Place {
         Self::build(text, span, false)
     }
 
-    /// Like [`Place::locate`], without the line: a file that cannot be parsed may hold anything.
+    /// Like [`Place::locate`], without the line: a file that cannot be parsed may contain anything.
     pub(crate) fn position(text: &[u8], span: &Span) -> Self {
         Self { excerpt: String::new(), marked: 0..0, ..Self::locate(text, span) }
     }

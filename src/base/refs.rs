@@ -15,7 +15,7 @@ pub(crate) struct RefUpdate {
 }
 
 /// Parses a line of pre-push (githooks(5)): `<local ref> SP <local id> SP <remote ref> SP <remote
-/// id>`. The local ref is written as it was typed: only it may hold spaces.
+/// id>`. The local ref is written as it was typed: only it may contain spaces.
 pub(crate) fn parse_pre_push(line: &[u8]) -> Option<RefUpdate> {
     let mut fields = line.rsplitn(4, |&byte| byte == b' ');
     let (old, name, new) = (fields.next()?, fields.next()?, fields.next()?);

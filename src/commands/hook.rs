@@ -95,7 +95,7 @@ fn scope(args: &Args) -> Scope {
 /// What happens now, and how to proceed.
 fn stopped(hook: Hook, context: &Context) -> String {
     let operation = match hook {
-        // The findings are printed even if the question to git fails.
+        // The findings are printed even if the query to git fails.
         Hook::PrepareCommitMsg => {
             operation::in_progress(&Git::new(&context.directory)).unwrap_or_default()
         }

@@ -27,7 +27,7 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let health = health::of(&setup, &layout, &context.env)?;
     let mut interference = health::interference(&setup, &context.env)?;
     if health.iter().all(|health| matches!(health.state, HookState::NotInForce(_))) {
-        // A guard that does not run blocks nothing.
+        // A guard that does not run blocks no commits.
         interference.retain(|one| !matches!(one, Interference::Blocks(_)));
     }
     let programs: Vec<_> =

@@ -41,11 +41,11 @@ impl Drop for Watcher {
 /// The state that the thread which waits for signals shares.
 #[derive(Debug, Default)]
 struct Shared {
-    /// `None` before it is created. The thread that removes it keeps the lock for good.
+    /// `None` before it is created. The thread that removes it never releases the lock.
     directory: Mutex<Option<PathBuf>>,
     /// Set by the first signal.
     stop: AtomicBool,
-    /// Whether work is running that ends by itself once `stop` is set.
+    /// Whether work is running that returns soon after `stop` is set.
     deferred: AtomicBool,
 }
 
@@ -67,7 +67,7 @@ impl Scratch {
                     waiting.end(signal);
                 }
             }
-            // It came just before the handler was closed.
+            // The signal arrived just before the handler was closed.
             if let Some(signal) = signals.pending().next() {
                 waiting.end(signal);
             }
@@ -122,8 +122,8 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
-    /// Waits for a signal that removes the directory: it ends the program before the missing
-    /// directory makes the work fail.
+    /// If a signal is removing the directory, waits for it to terminate the program: the missing
+    /// directory would make the work fail.
     fn drop(&mut self) {
         drop(self.shared.lock());
     }
@@ -134,7 +134,7 @@ impl Shared {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the program as the signal would have.
+    /// Terminates the program like the signal itself.
     fn end(&self, signal: i32) {
         let directory = self.lock();
         if let Some(directory) = &*directory {

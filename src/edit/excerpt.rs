@@ -78,8 +78,8 @@ pub(crate) fn excerpts<'a>(
     excerpts
 }
 
-/// The diff of a fix, and whether a line that its edits write or remove seems to hold a secret, or
-/// the file must not be printed.
+/// The diff of a fix, and whether a line that its edits write or remove seems to contain a secret,
+/// or the file must not be printed.
 pub(crate) fn fix_excerpt(
     path: &RepoPath,
     old: &[u8],
@@ -105,7 +105,7 @@ fn shorten(path: &RepoPath, lines: Vec<String>, max: usize, width: usize) -> Exc
     let shown = lines.into_iter().take(max).enumerate();
     let shown = shown.map(|(at, line)| match at {
         0..HEADER => line,
-        // The sign stays: it says whether the line was added or removed.
+        // Keep the sign: it shows whether the line was added or removed.
         _ if !line.starts_with("@@ ") && is_secret(&line) => {
             line.chars().take(1).chain("********".chars()).collect()
         }

@@ -107,8 +107,8 @@ static LOOSE: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Parses a line without a grammar. Everything after a known name is the value, so that a first
-/// setting cannot hide a second one on its line; without a known name, the whole line is. The place
-/// is the line: where the value starts is a guess.
+/// setting cannot hide a second one on the same line; without a known name, the whole line is the
+/// value. The place is the whole line, because the start of the value is uncertain.
 fn parse_loose(text: &[u8], line: &Span) -> Setting {
     let found = LOOSE.captures(&text[line.clone()]);
     let (name, from) = match found.as_ref().and_then(|found| Some((found.get(1)?, found.get(2)?))) {

@@ -1,4 +1,4 @@
-//! What targets assert, and how they divide their input.
+//! Assertions of the targets, and how they split their input.
 
 use std::ops::Range;
 

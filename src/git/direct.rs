@@ -1,9 +1,9 @@
 //! The staged content, read directly from the files of the repository: the fastest layer.
 //!
 //! `git commit` writes the trees of the index before it runs the hook, and records the root in the
-//! index. So the staged changes are mostly the difference of two trees, which takes as long as the
-//! change is large; the index is not loaded. This layer uses allowlists, and hands over everything
-//! else.
+//! index. So the staged changes are mostly the difference of two trees, which takes time in
+//! proportion to the change; the index is not loaded. This layer uses allowlists, and hands over
+//! everything else.
 
 use crate::base::change::{Entry, ObjectId};
 use crate::base::path::RepoPath;

@@ -164,8 +164,8 @@ impl<S: Source> IndexFile<S> {
             size = PIECE;
             let length = usize::try_from(upper - lower).map_err(|_| "the index is too large")?;
             let piece = self.source.piece(lower, length).map_err(|error| unreadable(&error))?;
-            // The first match contains the others: the content of an extension may look like
-            // another extension.
+            // The first match is the outermost: the content of an extension may look like another
+            // extension.
             for at in memchr::memmem::find_iter(&piece, TREE) {
                 if let Some(place) = self.chained(lower + at as u64)? {
                     return Ok(Some(place));
@@ -276,7 +276,7 @@ impl<S: Source> IndexStream<'_, S> {
         }))
     }
 
-    /// Consumes the entry that was peeked at.
+    /// Consumes the peeked entry.
     pub(super) fn advance(&mut self) {
         self.current = false;
     }
@@ -311,7 +311,7 @@ impl<S: Source> IndexStream<'_, S> {
         Ok(true)
     }
 
-    /// Reads on until the buffer holds a whole entry, or the rest of the file.
+    /// Reads on until the buffer contains a whole entry, or the rest of the file.
     fn fill(&mut self) -> Result<(), Handover> {
         let unread = self.buffer.len() - self.start;
         let more = self.index.end().saturating_sub(self.next);

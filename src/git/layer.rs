@@ -7,7 +7,7 @@ use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
 
-/// Why a layer does not answer, so that the next one is asked; completes "because …", escaped.
+/// Why a layer leaves the answer to the next one; completes "because …", escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handover(String);
 

@@ -106,7 +106,7 @@ impl Objects {
     }
 }
 
-/// The directories that git reads objects from, alternates listed in files aside. While a server
+/// The directories that git reads objects from, except alternates listed in files. While a server
 /// runs the hooks of a push, the environment names them: the pushed objects are in quarantine
 /// (git(1)).
 fn directories(git: &Git, env: &Environment) -> Vec<PathBuf> {

@@ -82,7 +82,7 @@ impl Git {
         &self.directory
     }
 
-    /// The output of a command with any exit code. `doing` completes "could not …".
+    /// Runs a command; any exit code is accepted. `doing` completes "could not …".
     pub(crate) fn run(
         &self,
         doing: &str,
@@ -161,7 +161,7 @@ impl Git {
             (writer.join(), output)
         });
         let output = output.map_err(|error| Error::new(doing, error))?;
-        // If git ends before it has read everything, its own message says why.
+        // If git exits before it has read everything, its message has the reason.
         if matches!(written, Ok(Ok(()))) { Ok(output) } else { Err(failed(doing, &output)) }
     }
 
@@ -305,7 +305,7 @@ pub(super) fn literal(path: &RepoPath) -> OsString {
 #[derive(Debug)]
 pub(crate) struct CatFile {
     child: Child,
-    /// The input is closed first on drop, which ends git.
+    /// On drop, the input is closed first: then git exits.
     pipes: RefCell<(Option<ChildStdin>, BufReader<ChildStdout>)>,
 }
 

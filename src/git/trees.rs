@@ -103,7 +103,7 @@ impl<'a> TreeWalk<'a> {
         for (tree, others) in trees.iter().rev() {
             let entries = self.fresh(tree, others)?;
             count += entries.len();
-            // Directories count as well: they need not hold a file.
+            // Directories count as well: they need not contain a file.
             if count + self.ahead.as_ref().map_or(0, Vec::len) > MAX_AHEAD {
                 return Ok(None);
             }

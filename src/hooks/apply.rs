@@ -1,4 +1,4 @@
-//! Makes the edits of a plan. A hook is never half written, nor missing in between.
+//! Makes the edits of a plan. A hook is never missing or partly written in between.
 
 use std::path::Path;
 
@@ -51,8 +51,8 @@ pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) ->
 
 const LOOK: &str = "look at it, then run the command again";
 
-/// Whether the file is as it was when the plan was made. A link may point to a hook that an earlier
-/// edit has changed.
+/// Whether the file is unchanged since the plan was made. A link may point to a hook that an
+/// earlier edit has changed.
 fn is_as_planned(now: &HookFile, then: &HookFile) -> bool {
     now == then || matches!((now, then), (HookFile::Link(_), HookFile::Link(_)))
 }

@@ -80,7 +80,7 @@ pub(crate) fn version(path: &Path) -> Option<String> {
         return Some(env!("CARGO_PKG_VERSION").to_owned());
     }
     let line = String::from_utf8(child::first_line(path, "--version")?).ok()?;
-    // Another program may have this name, so nothing of its output is printed but a version.
+    // Another program may have this name, so only a version is printed from its output.
     let version = line.strip_prefix("bakstop ")?;
     semver::Version::parse(version.trim()).ok().map(|version| version.to_string())
 }

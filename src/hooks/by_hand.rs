@@ -229,7 +229,7 @@ fn pairs(style: Style, text: &str, hooks: &[Hook]) -> Vec<String> {
 /// The command for a hook; `taken` if the hook has one already.
 fn command(style: Style, hook: Hook, taken: bool) -> String {
     match (style, hook) {
-        // Both get the standard input.
+        // Both commands get the standard input.
         (Style::SimpleGitHooks, Hook::PrePush) if taken => format!(
             "lines=$(cat; echo .); printf %s \"${{lines%.}}\" | {} \
              && printf %s \"${{lines%.}}\" | {{ {NOW}; }}",

@@ -51,7 +51,7 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
         Setup::Husky(husky) => {
             let place = HookDirectory::husky(&husky.directory, top)?;
             let of = |slot: &Slot| {
-                // A file that was written for an older husky serves a newer one as well.
+                // A file that was written for an older husky also works with a newer one.
                 let ours = slot.author() != Author::Others;
                 let health =
                     if ours { of_file(slot, layout, env) } else { of_block(slot, layout, env) };
@@ -164,7 +164,7 @@ fn foreign_state(slot: &Slot, author: &Author) -> HookState {
     }
 }
 
-/// Whether the hook that was here before runs: our file runs it, if both are executable.
+/// A note on whether the previous hook runs: our file runs it, if both are executable.
 fn kept_hook_note(slot: &Slot) -> String {
     let kept = &slot.kept_name;
     match slot.kept_file.why_ignored() {
@@ -213,7 +213,7 @@ fn unreached_reason(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Defec
     (!exists).then(|| Defect::NoStub(display_path(&stub, &layout.top)))
 }
 
-/// What in the environment keeps the guard from judging.
+/// A part of the environment that disables the guard or its rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Interference {
     /// [`SKIP`] names these rules.
@@ -250,11 +250,11 @@ impl fmt::Display for Interference {
     }
 }
 
-/// What in the environment keeps the guard from judging: either everything that switches it off, or
-/// what [`SKIP`] does.
+/// The parts of the environment that disable the guard: either everything that switches it off, or
+/// the effect of [`SKIP`].
 pub(crate) fn interference(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, Error> {
     if matches!(setup, Setup::Server(_)) {
-        // It runs in the environment of the server: no push can switch it off.
+        // The hook runs in the environment of the server: no push can disable it.
         return Ok(Vec::new());
     }
     let mut off = switched_off(setup, env)?;
@@ -288,7 +288,7 @@ fn switched_off(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, E
     Ok(off)
 }
 
-/// What [`SKIP`] does.
+/// The effect of [`SKIP`].
 fn skips(env: &Environment) -> Option<Interference> {
     match skipped(env) {
         Err(unknown) => Some(Interference::Blocks(RepoPath::from(&*unknown))),

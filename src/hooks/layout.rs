@@ -85,7 +85,7 @@ impl Layout {
         canonicalize_existing(&self.common.join("hooks"))
     }
 
-    /// The directories named `.husky` that hold tracked files.
+    /// The directories named `.husky` that contain tracked files.
     pub(crate) fn tracked_husky(&self, git: &Git) -> Result<Vec<PathBuf>, Error> {
         let listing = git.output(
             "look for .husky",

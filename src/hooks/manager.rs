@@ -1,5 +1,5 @@
-//! Hook managers. They generate their hook files and overwrite them, so the guard belongs into
-//! their configuration. bakstop does not edit that: it prints the lines to add.
+//! Hook managers. They generate their hook files and overwrite them, so the guard must be added to
+//! their configuration. bakstop does not edit it: it prints the lines to add.
 
 use crate::hooks::by_hand::Style;
 use crate::hooks::find;
@@ -12,10 +12,10 @@ pub(crate) struct HookManager {
     mark: &'static str,
     /// The files that configure it; the lines go to the first that exists.
     pub configuration: &'static [&'static str],
-    /// Whether it overwrites hooks that are there, so that its configuration alone counts.
+    /// Whether it overwrites existing hooks, so that only its configuration counts.
     overwrites: bool,
     pub style: Style,
-    /// The command that puts a changed configuration into force.
+    /// The command that applies a changed configuration.
     pub then: Option<&'static str>,
 }
 
@@ -151,7 +151,7 @@ mod tests {
         let package = only("package.json", "{\"devDependencies\": {\"simple-git-hooks\": \"2\"}}");
         assert_eq!(manager("simple-git-hooks").claims(package), Some("package.json"));
         assert_eq!(manager("simple-git-hooks").claims(only("package.json", "{}")), None);
-        // These two run a hook that was there before them.
+        // These two run an existing hook.
         assert_eq!(manager("pre-commit").claims(only(".pre-commit-config.yaml", "")), None);
         assert_eq!(manager("prek").claims(only(".pre-commit-config.yaml", "")), None);
     }

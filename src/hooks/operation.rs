@@ -15,7 +15,7 @@ pub(crate) fn in_progress(git: &Git) -> Result<Option<Operation>, Error> {
     use Unfinished::{CherryPick, Mailbox, Merge, Rebase, Revert, Sequence};
 
     let found = operations(git, DOING)?;
-    // A rebase may merge on its way.
+    // A rebase may be in the middle of a merge.
     let order = [Rebase, Mailbox, CherryPick, Revert, Sequence, Merge];
     if let Some(operation) = order.into_iter().find(|operation| found.contains(operation))
         && let Some([continuation, abort]) = operation.commands()

@@ -1,4 +1,4 @@
-//! The edits of an installation as values. Nothing here touches a file.
+//! Computes the edits of an installation. Nothing here writes to a file.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub(crate) enum HookEdit {
     MakeDirectory { path: PathBuf, bits: Bits },
     /// Writes a file.
     Write { path: PathBuf, text: Vec<u8>, bits: Bits, how: Overwrite },
-    /// Gives a hook the second name `kept`, so that its first can be taken.
+    /// Links a hook to the name `kept`, so that its file can be replaced.
     Keep {
         hook: PathBuf,
         kept: PathBuf,
@@ -31,10 +31,10 @@ pub(crate) enum HookEdit {
     RemoveDirectory(PathBuf),
 }
 
-/// What writing a file does to the file that was there.
+/// The effect of a write on the existing file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overwrite {
-    /// Nothing was there.
+    /// No file existed.
     Create,
     /// It was ours, or is kept under another name.
     Replace,
@@ -128,7 +128,7 @@ pub(crate) fn install(
     Ok(edits)
 }
 
-/// A server's hook looks for no other program.
+/// A server's hook does not search for another program.
 fn without_program() -> Error {
     Error::new(INSTALL, "it is not known where this program lies").help("run it by its whole path")
 }
@@ -159,7 +159,7 @@ pub(crate) fn uninstall(place: &HookDirectory) -> Result<Vec<HookEdit>, Error> {
         edits.extend(if place.husky { uninstall_block(slot)? } else { uninstall_file(slot)? });
     }
     edits.extend(stale_temporaries(place));
-    // To git, an empty directory of hooks is the same as a missing one.
+    // Git treats an empty directory of hooks like a missing one.
     let goes = |name: &PathBuf| edits.contains(&HookEdit::Remove(name.clone()));
     if !edits.is_empty() && !place.names.is_empty() && place.names.iter().all(goes) {
         edits.push(HookEdit::RemoveDirectory(place.directory.clone()));
@@ -323,7 +323,7 @@ fn uninstall_block(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
     }
 }
 
-/// The line to add to a script that we must not touch.
+/// The line to add to a script that we must not edit.
 fn by_hand(slot: &Slot) -> String {
     let input = if slot.hook.reads_lines() { ", with its standard input" } else { "" };
     let call = slot.hook.call();
@@ -362,8 +362,7 @@ fn pieces(doing: &str, slot: &Slot) -> Error {
     )
 }
 
-/// Whether a hook depends on the name that it is called by: under another name, it would do
-/// something else.
+/// Whether a hook depends on the name that it is called by.
 fn depends_on_name(text: &[u8]) -> bool {
     if text.contains(&0) {
         // A compiled program.

@@ -22,7 +22,7 @@ use crate::git::process::{Git, parse_path, text};
 use crate::os::child;
 use crate::os::env::Environment;
 
-/// A commit that is never made.
+/// A commit that is never created.
 #[derive(Debug)]
 pub(crate) struct Rehearsal {
     /// Git, with the index and the object store of the rehearsal.
@@ -40,7 +40,7 @@ pub(crate) struct Rehearsal {
 pub(crate) struct HookRun {
     /// Its exit code; `None` if git was ended by a signal.
     pub code: Option<i32>,
-    /// The end of its standard output and standard error, in the order of arrival.
+    /// The last output on standard output and standard error, interleaved.
     pub output: Vec<u8>,
 }
 
@@ -50,7 +50,7 @@ const KEPT: usize = 64 * 1024;
 const LINE: usize = 64 * 1024;
 /// How many pieces of output are buffered before the hook blocks.
 const PIECES: usize = 8;
-/// The interval at which the end of the hook and an interruption are checked.
+/// How often to check whether the hook has exited or was interrupted.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Settings that would make git write next to the index, or start a monitor of the work tree. They
 /// are off for git and for the hook.
@@ -272,8 +272,8 @@ pub(super) fn version(answer: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Reads the output of a hook until it ends. A process that it leaves running may hold the pipe
-/// open and write on; that is not waited for.
+/// Reads the output of a hook until the hook exits. A process that it leaves running may keep the
+/// pipe open; this does not wait for it.
 fn watch(
     mut child: Child,
     reader: PipeReader,
@@ -298,11 +298,11 @@ fn watch(
                 if ended.is_some() {
                     break;
                 }
-                // It closed its output, and still runs.
+                // The hook closed its output, but still runs.
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        // By the clock, because output may come without a pause.
+        // By time, because the output may never pause.
         if Instant::now() >= next_check {
             if ended.is_some() {
                 break; // What it wrote before its end had one interval to arrive.

@@ -29,7 +29,7 @@ pub(crate) enum Choice {
 /// How the repository runs its hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Setup {
-    /// Hook files that git runs.
+    /// Hook files that git runs directly.
     Native {
         directory: PathBuf,
         /// Whether the files are tracked, and so shared with other people and machines.
@@ -64,12 +64,12 @@ pub(crate) struct Foreign {
     pub named: Vec<(Hook, bool)>,
 }
 
-/// Whose the hooks are.
+/// Who owns the hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Owner {
     /// A program that manages hooks, with its configuration file and the content of that.
     Manager { manager: &'static HookManager, configuration: Option<(&'static str, Vec<u8>)> },
-    /// The scripts lie outside the repository.
+    /// The scripts are outside of the repository.
     Scripts,
     /// The same, by a setting that is not this repository's.
     Setting(HooksPath),
@@ -145,8 +145,8 @@ fn no_husky(layout: &Layout) -> Error {
     }
 }
 
-/// Every directory that an earlier installation may have written into: the repository may run its
-/// hooks in another way by now.
+/// Every directory that an earlier installation may have written into: the repository may have
+/// changed how it runs its hooks.
 pub(crate) fn installed_directories(
     layout: &Layout,
     git: &Git,
@@ -157,7 +157,7 @@ pub(crate) fn installed_directories(
     let top = &layout.top;
     let mut husky = layout.tracked_husky(git)?;
     husky.push(top.join(".husky"));
-    // A directory outside is not this repository's, and bakstop has written nothing there.
+    // bakstop never writes into a directory outside of the repository.
     husky.retain(|directory| read::canonicalize_existing(directory).starts_with(top));
     let mut native = vec![layout.default_hooks()];
     let hooks = &layout.hooks;
@@ -247,7 +247,7 @@ fn foreign_hooks_path(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>
     scripts(layout, hooks, cause, Owner::Setting(setting.clone())).map(Some)
 }
 
-/// Whether a text seems to call the guard.
+/// Whether a text mentions the guard.
 pub(crate) fn mentions_bakstop(text: &[u8]) -> bool {
     find(text, b"bakstop hook ").is_some() || find(text, b"id: bakstop").is_some()
 }
@@ -255,7 +255,7 @@ pub(crate) fn mentions_bakstop(text: &[u8]) -> bool {
 /// Whether the configuration of a manager calls the guard for this hook.
 fn runs_guard(text: &[u8], hook: Hook, style: Style) -> bool {
     if style == Style::Repos {
-        // One entry serves every hook.
+        // One entry runs every hook.
         return mentions_bakstop(text);
     }
     let call = format!("bakstop hook {}", hook.name());
@@ -340,7 +340,7 @@ fn configured_husky(layout: &Layout) -> Option<Husky> {
     })
 }
 
-/// Whether a directory of husky holds the guard: then the repository uses husky.
+/// Whether a directory of husky contains the guard: then the repository uses husky.
 fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
     for hook in Hook::STRICT {
         let text = read_if_exists(&directory.join(hook.name()), &layout.top)?;

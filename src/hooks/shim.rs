@@ -138,7 +138,7 @@ mod tests {
         let rest: Vec<String> =
             own.iter().filter(|line| !line.contains("installed")).cloned().collect();
         assert_eq!((shared.len() + 2, shared), (own.len(), rest));
-        // As versions before wrote it.
+        // As earlier versions wrote it.
         let older = seal(b"#!/bin/sh\n# bakstop-hook @DIGEST@, of another time\ninstalled=''\n");
         let expected = Shim { binary: None, current: false };
         assert_eq!(author(&older, Hook::PreCommit), Author::Bakstop(expected));
@@ -150,7 +150,7 @@ mod tests {
             for text in [render(hook, Some(Path::new("/b"))), block::render(hook)] {
                 let text = String::from_utf8(text).unwrap();
                 assert_eq!(text.matches('@').count(), text.matches("\"$@\"").count(), "{text}");
-                // A hook that reads no lines does not wait for any, and ends as the guard.
+                // A hook that reads no lines does not wait for any, and exits like the guard.
                 assert_eq!(text.contains("lines"), hook.reads_lines(), "{text}");
                 assert_eq!(text.contains("exec "), !hook.reads_lines(), "{text}");
                 assert!(text.contains(&format!("hook {} \"$@\"", hook.name())), "{text}");

@@ -50,7 +50,7 @@ impl HookFile {
         }
     }
 
-    /// Why git does not run it as a hook; `None` if git would.
+    /// Why git ignores it as a hook; `None` if git runs it.
     pub(crate) fn why_ignored(&self) -> Option<&'static str> {
         match self {
             Self::Regular { mode, .. } | Self::Link(Some((_, mode))) => {
@@ -87,7 +87,7 @@ pub(crate) struct Slot {
 pub(crate) struct HookDirectory {
     pub directory: PathBuf,
     pub exists: bool,
-    /// Whether it holds husky's tracked files.
+    /// Whether it contains husky's tracked files.
     pub husky: bool,
     /// The paths of all its files.
     pub names: Vec<PathBuf>,
@@ -231,7 +231,7 @@ impl Slot {
         self.path.ends_with(DELEGATED)
     }
 
-    /// Whether another manager runs our file from here.
+    /// Whether another manager has renamed our file and runs it.
     pub(crate) fn is_chained(&self) -> bool {
         self.path.extension().is_some_and(|extension| extension == CHAINED)
     }

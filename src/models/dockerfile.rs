@@ -213,7 +213,7 @@ impl Stages {
         let is_text = |variable: &Variable| variable.text == expanded.text;
         let is_copy = |used: &Use| matches!(lookup(&used.name), Lookup::Set(set) if is_text(set));
         let span = match expanded.used.as_slice() {
-            // A copy of another variable has the place of that.
+            // A copy of another variable has the place of the original.
             [only] if is_copy(only) => only.span.clone(),
             _ => expanded.span,
         };

@@ -141,14 +141,14 @@ pub(crate) fn run(
     Ok(Ran { ended, took, left: family::left_running(&existing_children) })
 }
 
-/// How long a program may take to print a line, and its maximum size in bytes.
+/// The timeout for a line of a program, and the maximum size of the line in bytes.
 const LINE: (Duration, u64) = (Duration::from_secs(3), 1024);
 /// How long a process may take to end after SIGTERM, and how often to check.
 const GRACE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The first line that a program prints, without its line feed; `None` if it prints none in time.
-/// Ends the program.
+/// The first line that a program prints, without its line feed; `None` after a timeout. Terminates
+/// the program.
 pub(crate) fn first_line(program: &Path, argument: &str) -> Option<Vec<u8>> {
     let mut command = Command::new(program);
     command.arg(argument).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -170,9 +170,9 @@ pub(crate) fn first_line(program: &Path, argument: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// Ends a process with SIGTERM, or with SIGKILL if it does not end in time.
+/// Terminates a process with SIGTERM, or with SIGKILL if it does not exit in time.
 pub(crate) fn end(child: &mut Child) -> io::Result<ExitStatus> {
-    // Its id is not reused before it is waited for.
+    // The id is not reused until we wait for the process.
     let _ = kill_process(Pid::from_child(child), Signal::TERM);
     let deadline = Instant::now() + GRACE;
     while Instant::now() < deadline {
@@ -218,7 +218,7 @@ pub(crate) fn catch_sigchld() {
     let _ = signal_hook::flag::register(SIGCHLD, Arc::default());
 }
 
-/// Waits for the end of a process without reaping it, so that signals cannot reach another process
+/// Waits for a process to exit without reaping it, so that signals cannot reach another process
 /// with its id.
 fn wait_for_end(pid: Pid) -> io::Result<()> {
     loop {
@@ -234,7 +234,7 @@ fn how_ended(status: ExitStatus) -> Ended {
     match (number(status.code()), number(status.signal())) {
         (Some(code), _) => Ended::Code(code),
         (None, Some(signal)) => Ended::Signal(signal),
-        // Cannot happen on Unix; if it did, it must not be success.
+        // Cannot happen on Unix; if it does, it must not count as success.
         (None, None) => Ended::Code(u8::MAX),
     }
 }

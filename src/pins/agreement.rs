@@ -327,11 +327,11 @@ fn other_manager(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Manager
     // npm comes with Node.js, and is upgraded without regard to the project.
     let upgrades_npm =
         pin.manager == Manager::Npm && !kind.is_corepack() && kind != PinKind::DevEngines;
-    // A declaration is compared on its own; an installation may add a second package manager.
+    // A declaration always differs; an installation may only add a second package manager.
     let is_second = managers.iter().any(|(other, manager)| {
         *manager == reference.manager && (other.role() != Role::Declares || *other == kind)
     }) || file.uses_corepack && !kind.is_corepack() && role == Role::Installs;
-    // Nothing shows that a package manager without a version is meant for this project.
+    // A package manager without a version may be unrelated to this project.
     let has_version = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
     if kind.runs_once() || upgrades_npm || is_second || !has_version || role == Role::Accepts {
         Relation::Unjudged

@@ -44,7 +44,7 @@ pub(super) fn effects(
 pub(super) struct WorkingDirectory {
     /// `None` if unknown.
     directory: Option<String>,
-    /// Whether it is the result of `cd`.
+    /// Whether a `cd` changed it.
     moved: bool,
 }
 

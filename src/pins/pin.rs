@@ -136,7 +136,7 @@ pub(crate) enum PinKind {
     Command(Channel, &'static str),
 }
 
-/// What a pin does for its project.
+/// The role of a pin in its project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Declares the version that the project uses.
@@ -206,7 +206,7 @@ pub(crate) enum AppliesIf {
     PackageManagerHere,
 }
 
-/// What must be equal in a pin and its reference.
+/// Which parts of a pin must equal its reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strictness {
     /// The version; a range or a tag floats.

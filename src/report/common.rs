@@ -1,4 +1,4 @@
-//! What the formats share: the report itself, and the words for its parts.
+//! Shared by the formats: the report, and the text of its parts.
 
 use crate::base::change::Commit;
 use crate::base::escape::Escaped;

@@ -48,8 +48,8 @@ fn command(finding: &Finding) -> String {
     )
 }
 
-/// The path without escapes, so that GitHub finds the file, unless it holds unsafe characters. Line
-/// breaks are escaped by the command.
+/// The path without escapes, so that GitHub finds the file, unless it contains unsafe characters.
+/// Line breaks are escaped by the command.
 fn path(path: &RepoPath) -> String {
     match std::str::from_utf8(path.as_bytes()) {
         Ok(text) if !text.chars().any(|c| is_unsafe(c) && !matches!(c, '\n' | '\r')) => {

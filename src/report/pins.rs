@@ -140,7 +140,7 @@ fn version(pin: &Pin) -> String {
 fn line<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> [String; 4] {
     let pin = table.pin(row.id);
     let place = places.of(table, row.id);
-    // The variable that holds the version: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
+    // The variable that contains the version: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
     let origin = pin.used.first().map(|used| {
         let (line, _) = places.locate(table, row.id.file, used.span.start);
         format!(" (${}, line {line})", Escaped(used.name.as_bytes()))

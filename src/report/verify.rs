@@ -35,7 +35,7 @@ pub(crate) struct Verification<'a> {
     pub advice: Option<&'a Advice>,
 }
 
-/// What the work tree is compared with.
+/// The state that the work tree is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Since<'a> {
     Clean,

@@ -215,7 +215,7 @@ fn streams_are_closed_full_or_unread() {
         odd("a reader that takes one byte, SIGPIPE ignored", TO_HEAD_IGNORED, USUAL),
         odd("a reader that takes nothing", TO_NOBODY, USUAL),
         odd("signals are ignored", r#"trap '' HUP INT QUIT TERM PIPE; exec "$@""#, USUAL),
-        // Git cannot wait for a hook here, and takes that as a failure.
+        // Git cannot wait for a hook here, and treats that as a failure.
         rare("SIGCHLD is ignored", r#"exec env --ignore-signal=CHLD "$@""#, [1, 0, 1, 1]),
         rare("SIGPIPE is blocked", r#"exec env --block-signal=PIPE "$@""#, USUAL),
     ]);

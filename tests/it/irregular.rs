@@ -38,7 +38,7 @@ fn bounded_in(sandbox: &Sandbox, name: &str, line: &str, arguments: &[&str]) -> 
     ran
 }
 
-/// A kind of file to create at a path.
+/// A type of file to create at a path.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Fifo,

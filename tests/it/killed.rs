@@ -194,7 +194,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The temporary files.
+    /// The temporary files that a killed run left.
     fn scraps(old: &Snapshot, new: &Snapshot, now: &Snapshot) -> BTreeSet<PathBuf> {
         let is_scrap =
             |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(SCRAP);

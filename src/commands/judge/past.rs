@@ -270,5 +270,5 @@ fn without_commits(why: String) -> Judged {
     Judged::new(Judgement { rules, ..Judgement::default() }, 0, Vec::new(), why)
 }
 
-/// How many commits are read together: more means fewer objects are read twice.
+/// How many commits are read in one batch: larger batches read fewer objects twice.
 const BATCH: usize = 256;

@@ -51,7 +51,7 @@ impl HookFacts {
         Some(Obstacle::new(reason, cure::hook_help(&self.setup, &self.health, layout)))
     }
 
-    /// An environment in which the guard, or its rule, is switched off.
+    /// An environment that disables the guard or its rule.
     fn off(&self) -> Option<Obstacle> {
         self.interference.iter().rev().find_map(|one| {
             let reason = match one {
@@ -80,7 +80,7 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Why it is not a proof. A question that fails is the obstacle itself.
+    /// Why it is not a proof. An error of a query is itself the obstacle.
     pub(super) fn obstacle(&self) -> Obstacle {
         let found = match self.done.code {
             None => Ok(Obstacle::new(

@@ -25,7 +25,7 @@ pub(super) struct RepositoryState {
 const REMOTE_REFS: [&[u8]; 2] = [b"refs/remotes/", b"refs/prefetch/"];
 const STASH: &[u8] = b"refs/stash";
 
-/// How many times to look again at a lock, which an editor may hold for a moment, and the pause
+/// How many times to look again at a lock, which an editor may contain for a moment, and the pause
 /// between.
 const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -111,7 +111,7 @@ fn operations_in(git: &Git, doing: &str, paths: &GitPaths) -> Result<BTreeSet<Un
             found.extend(id.map(|_| operation));
         }
     }
-    // A rebase picks and reverts on its way, and `git am` uses the directory of a rebase.
+    // A rebase runs picks and reverts itself, and `git am` uses the directory of a rebase.
     if found.contains(&Unfinished::Mailbox) {
         found.remove(&Unfinished::Rebase);
     }

@@ -1,9 +1,9 @@
-//! Asks git for the status of every path that may be unclean: of these suspects alone where that
-//! certainly gives the same answer, else of the whole tree.
+//! Asks git for the status of every path that may be unclean: of these suspects alone if that
+//! certainly gives the same result, else of the whole tree.
 //!
 //! The suspects alone take less than half the time where few files of many changed. They are asked
 //! about in parts: staged changes with `diff-index`; changes on disk with `diff-files` over a
-//! temporary index that holds only the suspects, unmarked; untracked paths from the walk, less
+//! temporary index that contains only the suspects, unmarked; untracked paths from the walk, less
 //! those that `check-ignore` names; submodules and conflicts by name, with `git status`.
 
 use std::collections::BTreeMap;

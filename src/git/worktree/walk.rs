@@ -36,7 +36,7 @@ pub(super) struct Seen {
     pub hidden: Vec<Marked>,
     /// Submodules that are checked out.
     pub submodules: Vec<RepoPath>,
-    /// Non-empty directories without a repository in the place of a submodule.
+    /// Non-empty directories without a repository at the path of a submodule.
     pub stuffed: Vec<RepoPath>,
     /// Untracked files, links and directories, ignored or not; no paths inside of such directories.
     pub untracked: Vec<RepoPath>,
@@ -162,7 +162,7 @@ struct PendingDirectory {
     entries: Range<usize>,
     /// Whether it is in an untracked directory, which is reported as a whole.
     reported: bool,
-    /// Whether it is in `node_modules`, where leftovers are not ours.
+    /// Whether it is in `node_modules`, where leftovers belong to packages.
     foreign: bool,
 }
 
@@ -342,7 +342,7 @@ impl<'a> Walk<'a> {
         self.top.join(OsStr::from_bytes(path))
     }
 
-    /// Whether the metadata prove that the content is that of the index.
+    /// Whether the metadata prove that the content equals that of the index.
     fn proves_unchanged(&self, known: Stat, now: Stat) -> bool {
         let (seconds, nanoseconds) = known.mtime;
         let (seconds, written) = (i64::from(seconds), self.written);
@@ -395,7 +395,7 @@ impl<'a> Walk<'a> {
                 seen.debris.push(path);
             }
         } else if directory.foreign || bytes == b"node_modules" {
-            // Not entered, but it must be readable for git.
+            // Not searched, but git must be able to read it.
             list(&file, &path)?;
         } else {
             inner.push(PendingDirectory {

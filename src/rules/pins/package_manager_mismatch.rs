@@ -225,7 +225,7 @@ mod tests {
             ("ARG V=9.15.0\nFROM node\nRUN npm i -g pnpm@$V", &[]),
             ("FROM node\nARG V=9.15.0\nFROM node\nRUN npm i -g pnpm@$V", &[]),
             ("FROM node\nRUN npm i -g pnpm@$V\nENV V=9.15.0", &[]),
-            // The same for an ENV of the stage underneath.
+            // The same for an ENV of the base stage.
             ("FROM node AS a\nENV V=10.6.5\nFROM a\nARG V=9.15.0\nRUN npm i -g pnpm@$V", &[]),
             ("FROM node\nARG YARN_VERSION=9.15.0\nRUN npm i -g pnpm@$YARN_VERSION", &[]),
         ] {
@@ -428,7 +428,7 @@ mod tests {
             ];
             assert_eq!(mismatches(&files), expected, "{path}");
         }
-        // A package that is not a member is a project of its own, even without the field.
+        // A package that is not a member is a separate project, even without the field.
         let dockerfile = ("examples/a/Dockerfile", "RUN npm i -g pnpm@9.15.0");
         let files = [("package.json", MANIFEST), ("examples/a/package.json", "{}"), dockerfile];
         assert_eq!(mismatches(&files).len(), 1);
