@@ -47,7 +47,7 @@ impl Context {
     }
 }
 
-/// The answer of a verb.
+/// The result of a verb: the output and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// The exit code.

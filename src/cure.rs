@@ -281,7 +281,7 @@ pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> HashSet<
         if rewrite != Rewrite::Nothing && !blocks {
             continue;
         }
-        // A published secret must be revoked. A comparison of files is resolved at the end of the
+        // A published secret must be revoked. A mismatch of files is resolved at the tip of the
         // range.
         let is_secret = finding.rule.subject == Subject::Secret;
         let is_about_one_file = !is_secret && finding.rule.check.compares().is_none();

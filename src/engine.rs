@@ -546,7 +546,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_file_that_rules_look_at_alone_and_together_is_read_once() {
+    fn a_file_for_rules_of_both_kinds_is_read_once() {
         let change = Fake::default()
             .file("package.json", r#"{"packageManager": "pnpm@10.6.5"}"#)
             .file("b/.npmrc", "");

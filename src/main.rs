@@ -1,4 +1,4 @@
-//! Runs the program and prints its answer. Everything else is in the library.
+//! Runs the program and prints its output. Everything else is in the library.
 
 use std::io::Write;
 use std::process::ExitCode;

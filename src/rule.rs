@@ -15,14 +15,14 @@ use crate::project::{Project, SourceFile};
 
 /// A row of the rule table.
 pub(crate) struct Rule {
-    /// Names the pattern that it catches, in kebab-case, like its file and its manual page.
+    /// The pattern that it catches, in kebab-case, like its file and its manual page.
     pub id: &'static str,
     pub group: RuleGroup,
     /// A description in one line.
     pub summary: &'static str,
     /// The severity of its findings, unless one has another.
     pub severity: Severity,
-    /// Whether it judges if no configuration mentions it.
+    /// Whether it is on without a configuration.
     pub on_by_default: bool,
     pub subject: Subject,
     /// The manual page, in Markdown.
@@ -40,7 +40,7 @@ pub(crate) enum RuleGroup {
     Config,
 }
 
-/// What a rule finds, if other code depends on that.
+/// The kind of a finding, if other code depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// A manifest that a preparation rewrote: `prove` stages one.
@@ -364,7 +364,7 @@ pub(crate) mod tests {
             let Judgement { findings, hidden, rules, .. } =
                 Engine::of(&[&OFF], &config).judge(&change).unwrap();
             assert_eq!(findings.first().map(|finding| finding.severity), expected);
-            // It does not run: it costs nothing, and hides nothing.
+            // The rule does not run, and has no hidden findings.
             assert_eq!((hidden.len(), rules.len()), (0, usize::from(expected.is_some())));
             assert_eq!(change.read.borrow().len(), rules.len());
         }

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_come_and_go() {
+    fn directories_are_created_and_removed() {
         let mut debris = Debris::default();
         debris.add(Directory { name: ".packed".into(), keep: vec!["README".into()] });
         let content = |debris: &Debris, path: &str| {

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_local_ref_may_hold_spaces() {
+    fn the_local_ref_may_contain_spaces() {
         let (one, two) = ("1".repeat(40), "2".repeat(40));
         let update =
             parse_pre_push(&line(&["HEAD^{/fix a bug}", &two, "refs/heads/b", &one])).unwrap();

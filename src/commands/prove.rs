@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 
     let reported = matcher.matched;
     let attempt = Attempt { context, git: &git, layout: &layout, manifest, done: &done, reported };
-    // An end by a signal proves nothing.
+    // A hook that a signal killed proves nothing.
     let obstacle = if reported && done.code.is_some_and(|code| code != 0) {
         attempt.counterproof(|| {
             probe.stage_harmless(&rehearsal)?;
@@ -97,7 +97,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(if args.verbose { lines(&done).fold(outcome, Outcome::note) } else { outcome })
 }
 
-/// The end of the hook's output as lines, safe to print.
+/// The last lines of the hook's output, safe to print.
 fn lines(done: &HookRun) -> impl Iterator<Item = String> {
     let output = done.output.strip_suffix(b"\n").unwrap_or(&done.output);
     let lines =

@@ -142,7 +142,7 @@ fn run_build(
     })
 }
 
-/// The report on a command that has ended, and the state of the work tree.
+/// The report on a finished command, and the state of the work tree.
 fn compared(
     watch: &Watch<'_>,
     before: Snapshot,

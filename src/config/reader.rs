@@ -1,4 +1,4 @@
-//! Parses a configuration. Everything that is not understood is a problem with a place.
+//! Parses a configuration. Everything invalid is a problem with a place.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ const LONGEST_MESSAGE: usize = 200;
 /// The maximum number of characters of a quoted word.
 const LONGEST_WORD: usize = 60;
 
-/// The configuration as far as it is understood, and its problems in the order of the text.
+/// The configuration without its invalid parts, and its problems in the order of the text.
 pub(super) fn parse(name: &str, text: &[u8]) -> (Config, Vec<Problem>) {
     let mut reader = ConfigReader { lines: LineIndex::new(text), name, text, problems: Vec::new() };
     let mut config = Config { name: name.into(), text: text.into(), ..Config::default() };

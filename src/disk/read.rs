@@ -168,7 +168,7 @@ pub(crate) fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
     fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect()
 }
 
-/// The noun for a FIFO, socket or device, which could block or be read without end.
+/// The noun for a FIFO, socket or device, which could block or never end.
 pub(crate) fn endless(path: &Path) -> Option<&'static str> {
     let kind = fs::metadata(path).ok()?.file_type();
     (!kind.is_file() && !kind.is_dir()).then(|| noun(kind))

@@ -1,4 +1,4 @@
-//! A temporary directory that is removed when the program ends, even by a signal.
+//! A temporary directory that is removed when the program exits, even by a signal.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
@@ -28,7 +28,7 @@ pub(crate) struct Scratch {
     _thread: Watcher,
 }
 
-/// Ends the thread that waits for signals.
+/// Stops the thread that waits for signals.
 #[derive(Debug)]
 struct Watcher(Handle);
 
@@ -38,7 +38,7 @@ impl Drop for Watcher {
     }
 }
 
-/// The state that the thread which waits for signals shares.
+/// The state shared with the thread that waits for signals.
 #[derive(Debug, Default)]
 struct Shared {
     /// `None` before it is created. The thread that removes it never releases the lock.
@@ -49,12 +49,12 @@ struct Shared {
     deferred: AtomicBool,
 }
 
-/// A signal ended the work.
+/// A signal interrupted the work.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 
 impl Scratch {
-    /// Creates the directory. From now on, a signal that ends the program removes it first.
+    /// Creates the directory. From now on, a signal that terminates the program removes it first.
     pub(crate) fn new() -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let mut signals = Signals::new(termination_signals())?;
@@ -108,7 +108,8 @@ impl Scratch {
         File::create_new(&path).map(|file| (path, file))
     }
 
-    /// Runs work that a signal does not end: it must end soon after the signal has set its flag.
+    /// Runs work that a signal does not interrupt: it must return soon after the signal has set its
+    /// flag.
     pub(crate) fn defer_signals<T>(
         &self,
         work: impl FnOnce(&AtomicBool) -> T,

@@ -59,7 +59,7 @@ impl<'a> TreeChanges<'a> {
     }
 
     /// The tip of a ref with its new entries.
-    pub(crate) fn end(&self, tip: &Tip, fresh: Vec<Entry>) -> TreeChange<'a> {
+    pub(crate) fn at_tip(&self, tip: &Tip, fresh: Vec<Entry>) -> TreeChange<'a> {
         TreeChange { objects: self.objects, tree: tip.tree, commit: Some(tip.commit), fresh }
     }
 }

@@ -20,7 +20,7 @@ use crate::os::env::Environment;
 
 pub(super) mod head;
 
-/// The index, kept for later questions of the rules.
+/// The index, kept for later queries by rules.
 #[derive(Debug)]
 pub(super) struct DirectIndex {
     file: IndexFile<FileSource>,
@@ -29,7 +29,7 @@ pub(super) struct DirectIndex {
 }
 
 /// Reads the staged changes of the repository that git would use. Returns the index and the objects
-/// for later questions.
+/// for later queries.
 pub(super) fn staged(
     git: &Git,
     env: &Environment,

@@ -143,7 +143,7 @@ impl Git {
         if output.status.success() { Ok(output) } else { Err(failed(doing, &output)) }
     }
 
-    /// Runs a command that must read all of `input`; any exit code is an answer.
+    /// Runs a command that must read all of `input`; any exit code is accepted.
     pub(crate) fn run_with_input(
         &self,
         doing: &str,
@@ -349,7 +349,7 @@ impl CatFile {
             Error::new(doing(), format!("it is not in the object store ({header})"))
                 .help("fetch the missing objects with `git fetch --refetch`, or run `git fsck`")
         })?;
-        // Read to the end of the object: the next answer follows.
+        // Read to the end of the object: the next one follows.
         let mut content = Vec::new();
         output.by_ref().take(size.min(limit)).read_to_end(&mut content).map_err(io)?;
         std::io::copy(

@@ -26,7 +26,7 @@ pub(crate) struct Staged {
     git: Git,
 }
 
-/// The layer that read the index, and answers later questions about it.
+/// The layer that read the index, and answers later queries about it.
 #[derive(Debug)]
 enum IndexSource {
     Direct(DirectIndex),

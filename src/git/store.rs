@@ -116,7 +116,7 @@ impl Store {
     pub(super) fn raw(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
         let Some(store) = self.opened(&id) else { return false };
-        // Most of history is packed; what a commit is about to add is loose.
+        // Most of history is packed; the objects of a new commit are loose.
         if store.cache.is_some() && store.unpacked(&id, kind, buffer) {
             return true;
         }

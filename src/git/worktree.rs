@@ -168,7 +168,7 @@ impl WorkTree {
     }
 
     /// A submodule, or a repository inside this one. `GIT_DIR` is set, so that git fails instead of
-    /// taking the outer repository if this is not one.
+    /// using the outer repository if this is not one.
     fn inside(top: &Path) -> Self {
         let variables = [("GIT_DIR", top.join(".git")), ("GIT_WORK_TREE", top.to_owned())];
         let git = Git::nested(top)
@@ -302,7 +302,7 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fin
     let is_only_hidden = record.states.iter().all(|&state| state == State::Hidden);
     let mut above = place.ancestors().skip(1).take_while(|above| *above != top);
     if is_only_hidden {
-        // It has no other change.
+        // The path has no other change.
     } else if above.any(Path::is_symlink) {
         // A path below a link does not exist for git.
         hasher.absent();

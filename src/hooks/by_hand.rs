@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_there_is_not_repeated() {
+    fn an_existing_key_is_not_repeated() {
         for (text, indent) in [
             ("repos:\n- repo: x\n  hooks:\n    - id: y\n", ""),
             ("repos:\n-   repo: x\n    hooks:\n    -   id: y\n", ""),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_goes_below_the_jobs_that_are_there() {
+    fn a_job_is_added_below_existing_jobs() {
         let yaml = |text| advised(Style::Lefthook, "lefthook.yml", text);
         assert_eq!(
             yaml("pre-commit:\n  parallel: true\n  jobs:\n  - run: a\npre-push:\n"),
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_is_there_is_kept() {
+    fn an_existing_command_is_kept() {
         let merge = "\"pre-merge-commit\": \"bakstop hook pre-merge-commit\"";
         let push = r#""pre-push": "bakstop hook pre-push \"$@\"""#;
         let push_4 = r#""pre-push": "printf %s \"$HUSKY_GIT_STDIN\" | bakstop hook pre-push""#;

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn skipped_rules_weaken_block_or_disarm() {
+    fn skipped_rules_are_reported_as_interference() {
         let skips = |value: &str| skips(&[(SKIP, value)].into_iter().collect());
         let every = RULES.map(|rule| rule.id).join(",");
         for (value, expected) in [

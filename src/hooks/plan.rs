@@ -582,7 +582,7 @@ mod tests {
     }
 
     #[test]
-    fn the_block_goes_only_where_sh_runs_it() {
+    fn the_block_is_only_added_where_sh_runs_it() {
         for (script, direct, ok) in [
             ("npm test\n", false, true),
             ("#!/usr/bin/env node\n", false, true),

@@ -38,7 +38,7 @@ pub(crate) struct Rehearsal {
 /// The result of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HookRun {
-    /// Its exit code; `None` if git was ended by a signal.
+    /// Its exit code; `None` if a signal killed git.
     pub code: Option<i32>,
     /// The last output on standard output and standard error, interleaved.
     pub output: Vec<u8>,
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_added_to_those_that_are_there() {
+    fn settings_are_added_to_existing_ones() {
         let env: Environment = [("GIT_CONFIG_COUNT", "3")].into_iter().collect();
         let variables = settings_off(&env);
         assert_eq!(variables[0], ("GIT_CONFIG_COUNT".into(), "7".into()));

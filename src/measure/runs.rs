@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::base::change::ObjectId;
 use crate::snapshot::Tree;
 
-/// Longer than any run, in seconds: thirty years.
+/// The maximum time of a run in seconds: thirty years.
 const LONGEST: f64 = 1e9;
 
 /// One run, as `verify --record` writes it.
@@ -20,7 +20,7 @@ pub(crate) struct Run {
     pub label: String,
     pub started: Timestamp,
     pub seconds: f64,
-    /// 128 + n if signal n ended it.
+    /// 128 + n if signal n killed it.
     pub exit_code: u8,
     pub tree: Tree,
     /// The commit of HEAD at the start.
@@ -119,7 +119,7 @@ impl Usual {
         Some(Self { runs: times.len(), median })
     }
 
-    /// The difference of a time from the median, in percent.
+    /// The difference between a time and the median, in percent.
     pub(crate) fn excess(&self, seconds: f64) -> f64 {
         (seconds / self.median - 1.0) * 100.0
     }

@@ -26,7 +26,7 @@ use crate::os::signals::{SignalGuard, termination_signals};
 
 mod family;
 
-/// How a command ended.
+/// How a command exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// With this exit code.
@@ -69,7 +69,7 @@ pub(crate) enum Output {
     ToStandardError,
 }
 
-/// A command that has ended.
+/// A command that has exited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ran {
     pub ended: Ended,
@@ -89,8 +89,8 @@ enum Reach {
     Family,
 }
 
-/// Runs a command without a shell. Signals are forwarded to it and do not end us: we report how it
-/// ended.
+/// Runs a command without a shell. Signals are forwarded to it and do not terminate us: we report
+/// how it exited.
 pub(crate) fn run(
     program: &OsString,
     arguments: &[OsString],
@@ -130,7 +130,7 @@ pub(crate) fn run(
         ended
     });
     let took = start.elapsed();
-    // From here on, signals are for us.
+    // From here on, signals terminate us.
     drop(signal_guard);
     drop(signals);
     let lost = |error| NotRun {
@@ -143,7 +143,7 @@ pub(crate) fn run(
 
 /// The timeout for a line of a program, and the maximum size of the line in bytes.
 const LINE: (Duration, u64) = (Duration::from_secs(3), 1024);
-/// How long a process may take to end after SIGTERM, and how often to check.
+/// How long a process may take to exit after SIGTERM, and how often to check.
 const GRACE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -185,10 +185,10 @@ pub(crate) fn end(child: &mut Child) -> io::Result<ExitStatus> {
     child.wait()
 }
 
-/// Forwards a signal. The command may have ended, but its id is not reused before it is waited for.
+/// Forwards a signal. The command may have exited, but its id is not reused until we wait for it.
 fn forward(number: i32, command: Pid, reach: Reach, existing_children: &[Pid]) {
     let signal = match number {
-        // An orphan may have ended.
+        // An orphan may have exited.
         SIGCHLD => return family::reap_orphans(Some(command)),
         SIGINT => Signal::INT,
         SIGQUIT => Signal::QUIT,
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_prints_in_time_or_is_ended() {
+    fn a_program_prints_in_time_or_is_killed() {
         let directory = tempfile::tempdir().unwrap();
         let answer = |script: &str| {
             let program = directory.path().join("program");

@@ -36,7 +36,7 @@ impl Drop for SignalGuard {
     }
 }
 
-/// The signals that ask the program to end, except those that our parent ignores for us, as `nohup`
+/// The signals that terminate the program, except those that our parent ignores for us, as `nohup`
 /// does.
 pub(crate) fn termination_signals() -> Vec<i32> {
     let ignored =

@@ -62,7 +62,7 @@ pub(crate) enum Relation {
     Reference,
     Agrees,
     Differs,
-    /// It has no exact version, although the reference has.
+    /// It has no exact version, but the reference has one.
     Floats,
     /// The group has no reference, or the pin does not apply here.
     Unjudged,

@@ -9,7 +9,7 @@ use crate::models::Scalar;
 use crate::models::manifest::{DevEngine, PackageJson, Shape};
 use crate::pins::pin::{Fault, Manager, exact, satisfies};
 
-/// The meaning of a manifest to corepack.
+/// How corepack interprets a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decision {
     /// The manifest names no package manager.

@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn places_that_say_the_same_share_an_explanation() {
+    fn places_with_the_same_message_share_an_explanation() {
         let text = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
         let findings: Vec<Finding> = ["1", "2", "4", "5", "6", "8", "9"]
             .map(|digit| finding("a", Some((text, digit))))
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_say_the_same_share_a_command() {
+    fn files_with_the_same_step_share_a_command() {
         let findings: Vec<Finding> =
             (10..30).map(|number| finding(&format!("{number}.bak"), None)).collect();
         let shown = check(&findings, VIEW);
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_is_short_and_does_not_act() {
+    fn a_subject_is_short_and_escaped() {
         let commit = |subject: &str| Commit {
             id: ObjectId::from_bytes(&[0; 32]).unwrap(),
             subject: subject.into(),

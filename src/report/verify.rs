@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_besides_the_paths_come_first() {
+    fn other_changes_precede_the_paths() {
         let id = ObjectId::from_bytes(&[0xab; 20]).unwrap();
         let moved = |name: &str, before, after| MovedRef { name: name.into(), before, after };
         let changes = Changes {

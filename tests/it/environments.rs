@@ -1,7 +1,7 @@
 //! The guard in unusual environments: real commits through the hook, and `bakstop check` itself.
 //! Nothing unjudged may pass, and no file may be left half written.
 //!
-//! An environment is a line of shell that ends in the command: `"$@"`.
+//! An environment is a shell line that ends in the command: `"$@"`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -161,7 +161,7 @@ fn run_in(sandbox: &Sandbox, environment: &Odd, words: &[&Path]) -> Ran {
 }
 
 #[test]
-fn few_variables_are_set() {
+fn minimal_environments() {
     Place::new().check_all(&[
         odd("the usual environment", r#"exec "$@""#, USUAL),
         odd("only PATH", r#"exec env -i PATH=/usr/bin:/bin "$@""#, USUAL),

@@ -25,7 +25,7 @@ fn bounded(sandbox: &Sandbox, name: &str, arguments: &[&str]) -> Ran {
     bounded_in(sandbox, name, "exec \"$@\"", arguments)
 }
 
-/// The same in an environment, a line of shell that ends in the command.
+/// [`bounded`] in an environment: a shell line that ends in the command.
 fn bounded_in(sandbox: &Sandbox, name: &str, line: &str, arguments: &[&str]) -> Ran {
     let start = Instant::now();
     let mut command = sandbox.command("sh");

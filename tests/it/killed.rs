@@ -513,7 +513,7 @@ fn every_new_directory_is_synced() {
 }
 
 #[test]
-fn another_group_gets_no_more_rights_than_everybody() {
+fn another_group_gets_no_more_rights_than_others() {
     let sandbox = Sandbox::workspace();
     let report = sandbox.outside().join("report");
     fs::write(&report, "").unwrap();

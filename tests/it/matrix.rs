@@ -1,5 +1,5 @@
-//! The staged check compared with git in every state of a repository that we could think of, by
-//! hand and inside a real commit.
+//! The staged check compared with git in every state of a repository, when run manually and inside
+//! a real commit.
 //!
 //! In each state the guard runs twice, once for each of its layers: as it is, and with `GIT_OTHER`
 //! set, a variable that the first layer does not know and that does not change what is staged. Each

@@ -18,10 +18,10 @@ use crate::rule::Rule;
 pub(crate) enum Scope {
     /// The index against HEAD.
     Staged,
-    /// The commits of a range, or only its end.
+    /// The commits of a range, or only its tip.
     Range {
         spec: String,
-        /// Whether only the end is judged.
+        /// Whether only the tip is judged.
         tip: bool,
     },
     /// A push to this remote, by name or URL.

@@ -68,7 +68,7 @@ impl<'a> Past<'a> {
         )
     }
 
-    /// The end of a range, compared with its base.
+    /// The tip of a range, compared with its base.
     pub(super) fn tip(&self, spec: &str) -> Result<Judged, Error> {
         let range = self.history.range(spec)?;
         let source = self.configuration(Some((range.base, &range.base_name)))?;
@@ -197,7 +197,7 @@ impl<'a> Past<'a> {
         Ok(judged)
     }
 
-    /// Judges every commit, then the end of each ref; returns the number of new entries.
+    /// Judges every commit, then the tip of each ref; returns the number of new entries.
     fn walk(&self, commits: &Commits, engine: &mut Engine<'_>) -> Result<usize, Error> {
         let mut changes = TreeChanges::new(&self.objects);
         let mut entries = 0;
@@ -214,16 +214,16 @@ impl<'a> Past<'a> {
             engine.comparisons(&change)?;
             entries += change.fresh().len();
         }
-        // Rules that compare files judge only the end of a ref.
+        // Rules that compare files judge only the tip of a ref.
         let mut ends = HashSet::new();
         for tip in commits.tips.iter().filter(|tip| ends.insert((tip.tree, &tip.bases))) {
-            self.end(tip, engine)?;
+            self.judge_tip(tip, engine)?;
         }
         Ok(entries)
     }
 
-    /// Judges the end of a ref by the rules that compare files, unless those files are unchanged.
-    fn end(&self, tip: &Tip, engine: &mut Engine<'_>) -> Result<(), Error> {
+    /// Judges the tip of a ref by the rules that compare files, unless those files are unchanged.
+    fn judge_tip(&self, tip: &Tip, engine: &mut Engine<'_>) -> Result<(), Error> {
         let compared = rules::compared_kinds();
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
             let mut fresh = TreeChanges::new(&self.objects).tree(tip.tree, bases)?.into_fresh();
@@ -240,7 +240,7 @@ impl<'a> Past<'a> {
             }
             fresh.extend(new);
         }
-        engine.comparisons(&TreeChanges::new(&self.objects).end(tip, fresh))
+        engine.comparisons(&TreeChanges::new(&self.objects).at_tip(tip, fresh))
     }
 
     /// The relation of a commit to HEAD.

@@ -25,8 +25,8 @@ pub(super) struct RepositoryState {
 const REMOTE_REFS: [&[u8]; 2] = [b"refs/remotes/", b"refs/prefetch/"];
 const STASH: &[u8] = b"refs/stash";
 
-/// How many times to look again at a lock, which an editor may contain for a moment, and the pause
-/// between.
+/// How many times to check for a lock, which an editor may hold briefly, and the pause between
+/// checks.
 const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 

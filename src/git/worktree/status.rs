@@ -47,10 +47,10 @@ pub(super) struct StatusRecord {
     pub staged: Option<StagedBlobs>,
 }
 
-/// The records of an answer, by path.
+/// The records of an output, by path.
 pub(super) type Records = BTreeMap<RepoPath, StatusRecord>;
 
-/// Parses an answer; the error is the part that is not understood.
+/// Parses an output; the error is the part that cannot be parsed.
 pub(super) fn parse(answer: &[u8]) -> Result<Records, &[u8]> {
     let Some(answer) = answer.strip_suffix(b"\0") else { return Err(answer) };
     // The header proves that git answered, even if nothing follows.

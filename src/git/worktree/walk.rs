@@ -44,7 +44,7 @@ pub(super) struct Seen {
     pub nested: BTreeSet<RepoPath>,
     /// Untracked leftovers, ignored or not.
     pub debris: Vec<RepoPath>,
-    /// Whether there is an executable file, and whether there is one that is not.
+    /// Whether an executable file was seen, and whether another file was.
     pub executable: (bool, bool),
     /// Whether a file differs from the index in its executable bit.
     pub modes_differ: bool,
@@ -381,7 +381,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         path.push(b'/');
-        // Git reports no path of this name.
+        // Git never reports `.git`.
         if !directory.reported && bytes != b".git" {
             seen.untracked.push(RepoPath::new(&*path));
         }

@@ -75,7 +75,7 @@ fn password(ident: &str) -> &str {
     ident.split_once(':').map_or(ident, |(_, password)| password)
 }
 
-/// Whether a literal is not empty, a keyword or a placeholder.
+/// Whether a literal is neither empty, a keyword, nor a placeholder.
 fn is_secret(literal: &str) -> bool {
     let literal = literal.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
     !is_template(literal) && !WORDS.split(' ').any(|word| word.eq_ignore_ascii_case(literal))
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_file_is_judged_to_its_end() {
+    fn a_hostile_file_is_judged_completely() {
         let long = "${".repeat(100_000);
         for text in [
             format!("_authToken={long}SECRET"),

@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_file_is_judged_to_the_end() {
+    fn a_hostile_file_is_judged_to_the_last_line() {
         let many = |text: &str| text.repeat(100_000);
         for text in [
             format!("RUN npm i -g {}", many("pnpm@9.15.0 ")),
