@@ -47,7 +47,7 @@ pub(crate) struct Hidden {
 pub(crate) struct Engine<'a> {
     config: &'a Config,
     rules: Vec<&'static Rule>,
-    whole: bool,
+    whole_tree: bool,
     explain: bool,
     /// The new entries, if they are only listed.
     listed: Option<Vec<Entry>>,
@@ -70,7 +70,7 @@ impl<'a> Engine<'a> {
         Self {
             config,
             rules,
-            whole: false,
+            whole_tree: false,
             explain: false,
             listed: None,
             found: Vec::new(),
@@ -96,7 +96,7 @@ impl<'a> Engine<'a> {
     /// Whether a whole tree is judged: then an unused allowance is a finding.
     #[must_use]
     pub(crate) fn whole_tree(mut self, whole: bool) -> Self {
-        self.whole = whole;
+        self.whole_tree = whole;
         self
     }
 
@@ -290,7 +290,7 @@ impl<'a> Engine<'a> {
         }
         let asked = |rule: &Rule| self.rules.contains(&rule) && !self.config.is_off(rule);
         let unused = |number: usize, rule: Option<&Rule>| {
-            self.whole && !used.contains(&number) && rule.is_some_and(asked)
+            self.whole_tree && !used.contains(&number) && rule.is_some_and(asked)
         };
         let reading = self
             .config

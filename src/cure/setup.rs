@@ -184,7 +184,7 @@ pub(crate) fn hook_help(setup: &Setup, health: &Health, layout: &Layout) -> Stri
 /// manager has not run since its configuration changed.
 pub(crate) fn named_help(foreign: &Foreign) -> &'static str {
     match foreign.owner {
-        Owner::Manager { manager, .. } => manager.then.unwrap_or(SHOW_OUTPUT),
+        Owner::Manager { manager, .. } => manager.apply_command.unwrap_or(SHOW_OUTPUT),
         _ => SHOW_OUTPUT,
     }
 }
@@ -208,7 +208,7 @@ fn foreign_help(foreign: &Foreign, layout: &Layout) -> String {
         Owner::Manager { manager, configuration } => {
             let existing = configuration.as_ref().map(|(name, text)| (*name, &text[..]));
             let mut text = by_hand::advice(manager.style, existing, &foreign.missing());
-            if let Some(then) = manager.then {
+            if let Some(then) = manager.apply_command {
                 text += &format!("\nand then run: {then}");
             }
             text.truncate(text.trim_end().len());

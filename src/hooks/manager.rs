@@ -16,7 +16,7 @@ pub(crate) struct HookManager {
     overwrites: bool,
     pub style: Style,
     /// The command that applies a changed configuration.
-    pub then: Option<&'static str>,
+    pub apply_command: Option<&'static str>,
 }
 
 /// The managers, from the files that they write (lefthook 2.2, pre-commit 4, prek 0.5,
@@ -43,7 +43,7 @@ pub(super) static MANAGERS: [HookManager; 5] = [
         ],
         overwrites: true,
         style: Style::Lefthook,
-        then: Some("lefthook install"),
+        apply_command: Some("lefthook install"),
     },
     HookManager {
         name: "pre-commit",
@@ -51,7 +51,9 @@ pub(super) static MANAGERS: [HookManager; 5] = [
         configuration: &[".pre-commit-config.yaml"],
         overwrites: false,
         style: Style::Repos,
-        then: Some("pre-commit install --hook-type pre-commit --hook-type pre-merge-commit"),
+        apply_command: Some(
+            "pre-commit install --hook-type pre-commit --hook-type pre-merge-commit",
+        ),
     },
     HookManager {
         name: "prek",
@@ -59,7 +61,7 @@ pub(super) static MANAGERS: [HookManager; 5] = [
         configuration: &["prek.toml", ".pre-commit-config.yaml", ".pre-commit-config.yml"],
         overwrites: false,
         style: Style::Repos,
-        then: Some("prek install --hook-type pre-commit --hook-type pre-merge-commit"),
+        apply_command: Some("prek install --hook-type pre-commit --hook-type pre-merge-commit"),
     },
     HookManager {
         name: "simple-git-hooks",
@@ -77,7 +79,7 @@ pub(super) static MANAGERS: [HookManager; 5] = [
         ],
         overwrites: true,
         style: Style::SimpleGitHooks,
-        then: Some("npx simple-git-hooks"),
+        apply_command: Some("npx simple-git-hooks"),
     },
     HookManager {
         name: "husky 4",
@@ -91,7 +93,7 @@ pub(super) static MANAGERS: [HookManager; 5] = [
         ],
         overwrites: false,
         style: Style::Husky4,
-        then: None,
+        apply_command: None,
     },
 ];
 

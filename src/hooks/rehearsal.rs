@@ -30,7 +30,7 @@ pub(crate) struct Rehearsal {
     /// Holds both; removed on drop.
     scratch: Scratch,
     /// The repository's own object store.
-    real: PathBuf,
+    real_store: PathBuf,
     /// Every ref of the repository at the start.
     refs: Vec<u8>,
 }
@@ -91,7 +91,7 @@ impl Rehearsal {
         git.output(DOING, &["read-tree", start]).map_err(|error| {
             error.or_help("see what `git fsck` says; in a partial clone, check HEAD out first")
         })?;
-        Ok(Self { git, scratch, real, refs })
+        Ok(Self { git, scratch, real_store: real, refs })
     }
 
     /// A unique word.
@@ -182,7 +182,7 @@ impl Rehearsal {
 
     fn keep_objects(&self) -> Result<(), WriteError> {
         for directory in read::list(&self.scratch.path().join("objects"))? {
-            let real = self.real.join(directory.file_name().unwrap_or_default());
+            let real = self.real_store.join(directory.file_name().unwrap_or_default());
             for object in indexes_last(read::list(&directory)?) {
                 let place = real.join(object.file_name().unwrap_or_default());
                 if place.exists() {

@@ -22,7 +22,7 @@ pub(crate) struct Stages {
     /// The numbers of the stages by their names; a later stage replaces an earlier one.
     names: HashMap<String, usize>,
     /// The build arguments, which override the defaults of `ARG`.
-    given: Values,
+    arguments: Values,
 }
 
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ impl Stages {
         let known = |(name, variable): (String, Variable)| {
             (name.into(), VariableValue::Known(Rc::new(variable)))
         };
-        Self { given: arguments.into_iter().map(known).collect(), ..Self::default() }
+        Self { arguments: arguments.into_iter().map(known).collect(), ..Self::default() }
     }
 
     /// The current stage and its number; `None` before the first `FROM`.
@@ -179,7 +179,7 @@ impl Stages {
         name: Rc<str>,
         range: Option<&Range<usize>>,
     ) {
-        let given = self.given.get(&name).cloned();
+        let given = self.arguments.get(&name).cloned();
         let value = given.or_else(|| range.map(|range| self.value(instruction, range)));
         let global = self.globals.get(&name).filter(|_| !self.list.is_empty());
         // An `ARG` from before the first `FROM` that is declared again has its value there.

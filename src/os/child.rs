@@ -75,7 +75,7 @@ pub(crate) struct Ran {
     pub ended: Ended,
     pub took: Duration,
     /// The names of the processes that it left running; empty on systems without /proc.
-    pub left: Vec<String>,
+    pub left_running: Vec<String>,
 }
 
 /// The processes that our signals are forwarded to.
@@ -138,7 +138,7 @@ pub(crate) fn run(
         error: Error::new("wait for the command", error),
     };
     let ended = ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)?;
-    Ok(Ran { ended, took, left: family::left_running(&existing_children) })
+    Ok(Ran { ended, took, left_running: family::left_running(&existing_children) })
 }
 
 /// The timeout for a line of a program, and the maximum size of the line in bytes.

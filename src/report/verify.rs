@@ -320,7 +320,7 @@ mod tests {
     const QUICK: Timing = Timing { seconds: 1.0, budget: None, usual: None, allowed: None };
 
     fn ran(ended: Ended) -> Ran {
-        Ran { ended, took: std::time::Duration::from_secs(1), left: Vec::new() }
+        Ran { ended, took: std::time::Duration::from_secs(1), left_running: Vec::new() }
     }
 
     fn verification<'a>(changes: &'a Changes, since: Since<'a>) -> Verification<'a> {

@@ -59,7 +59,7 @@ pub(crate) struct Judged {
     /// The number of new entries.
     pub entries: usize,
     /// Lines for `--verbose`: the scope, and how it was read.
-    pub how: Vec<String>,
+    pub details: Vec<String>,
     /// Why nothing was judged, if nothing was.
     pub skip_reason: Option<String>,
     /// Whether the current directory is below the top of the work tree.
@@ -72,13 +72,13 @@ impl Judged {
     pub(super) fn new(
         judgement: Judgement,
         entries: usize,
-        how: Vec<String>,
+        details: Vec<String>,
         nothing: impl Into<String>,
     ) -> Self {
         Self {
             judgement,
             entries,
-            how,
+            details,
             skip_reason: (entries == 0).then(|| nothing.into()),
             ..Self::default()
         }
@@ -90,11 +90,11 @@ impl Judged {
 
     /// The lines of `--verbose`: how it was judged, and what the configuration hides.
     pub(crate) fn verbose_lines(&self) -> Vec<String> {
-        let how = self.how.iter().map(|line| format!("bakstop: {line}"));
+        let details = self.details.iter().map(|line| format!("bakstop: {line}"));
         let hidden = listed(&self.judgement.hidden, |Hidden { finding, by, reason }| {
             format!("bakstop: hidden by {by}: {} in {}: {reason}", finding.rule.id, finding.path)
         });
-        how.chain(hidden).collect()
+        details.chain(hidden).collect()
     }
 }
 

@@ -165,8 +165,8 @@ impl<'a> Past<'a> {
         let engine = engine(&source.config, self.options).whole_tree(others.is_empty());
         let judgement = engine.judge(&change)?;
         let entries = change.fresh().len();
-        let how = source.verbose_lines(&plural(entries, "new path"));
-        let mut judged = Judged::new(judgement, entries, how, nothing);
+        let details = source.verbose_lines(&plural(entries, "new path"));
+        let mut judged = Judged::new(judgement, entries, details, nothing);
         cure::in_commits(&mut judged.judgement.findings, Rewrite::Nothing);
         Ok(judged)
     }

@@ -74,7 +74,7 @@ pub(super) struct Attempt<'a> {
     pub layout: &'a Layout,
     /// The manifest that it rewrites.
     pub manifest: &'a RepoPath,
-    pub done: &'a HookRun,
+    pub hook_run: &'a HookRun,
     /// Whether the guard reported the rewritten manifest as an error.
     pub reported: bool,
 }
@@ -82,7 +82,7 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Why it is not a proof. An error of a query is itself the obstacle.
     pub(super) fn obstacle(&self) -> Obstacle {
-        let found = match self.done.code {
+        let found = match self.hook_run.code {
             None => Ok(Obstacle::new(
                 "git was ended by a signal while it ran pre-commit",
                 cure::SHOW_OUTPUT,
@@ -231,7 +231,7 @@ impl Attempt<'_> {
             let reason = format!("pre-commit runs {program}; it {failed}, but not for {}", RULE.id);
             return Obstacle::new(reason, self.reinstall_help(known));
         }
-        let output = String::from_utf8_lossy(&self.done.output);
+        let output = String::from_utf8_lossy(&self.hook_run.output);
         if let Some((_, error)) = output.rsplit_once("error: could not ") {
             let mut lines = error.lines();
             let cause = Escaped(lines.next().unwrap_or_default().as_bytes()).to_string();

@@ -144,7 +144,9 @@ impl Watch<'_> {
             Since::Clean => notes.push("bakstop: the work tree is clean".to_owned()),
             Since::Baseline => notes.push("bakstop: the work tree is as it was".to_owned()),
             Since::Command(ran, timing) => {
-                notes.extend((!ran.left.is_empty()).then(|| left_running(&ran.left)));
+                notes.extend(
+                    (!ran.left_running.is_empty()).then(|| left_running(&ran.left_running)),
+                );
                 let (code, ended, took) = (ran.ended.code(), ran.ended.describe(), timing.seconds);
                 if code != 0 {
                     outcome.code = code;
