@@ -107,7 +107,7 @@ fn run_build(
     let record = args.record.as_ref().map(open).transpose()?;
     let mut before = watch.look(Detail::Contents)?;
     watch.keep_texts(&mut before);
-    // Standard output is for the document.
+    // The JSON document needs standard output.
     let is_document = args.format == HumanOrJson::Json && args.output.is_none();
     let output = if is_document { Output::ToStandardError } else { Output::Inherited };
     let ran = match child::run(program, arguments, output) {

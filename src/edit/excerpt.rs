@@ -78,8 +78,8 @@ pub(crate) fn excerpts<'a>(
     excerpts
 }
 
-/// The diff of a fix, and whether a line that its edits write or remove seems to contain a secret,
-/// or the file must not be printed.
+/// The diff of a fix, and whether to hide it: an edited line may contain a secret, or the file must
+/// not be printed.
 pub(crate) fn fix_excerpt(
     path: &RepoPath,
     old: &[u8],

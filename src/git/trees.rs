@@ -14,8 +14,8 @@ const TREE: u32 = 0o040_000;
 const KIND: u32 = 0o170_000;
 
 /// The maximum number of entries of one tree that are visited. The largest public repositories have
-/// a tenth of that. A few objects that name each other repeatedly can make a tree of any number of
-/// paths.
+/// a tenth of that. A few objects that refer to each other repeatedly can form a tree with any
+/// number of paths.
 const MAX_ENTRIES: usize = 2_000_000;
 
 /// A walk over the trees of many commits, which reports no entry twice.

@@ -17,7 +17,7 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 mod signals;
 mod writing;
 
-/// Ends the command after 20 seconds with exit code 124, and limits it to 4 GiB of memory.
+/// Stops the command after 20 seconds with exit code 124, and limits it to 4 GiB of memory.
 const BOUNDED: &str = "ulimit -v 4194304; exec timeout -k 1 20 \"$@\"";
 
 /// Runs the program within these limits.

@@ -42,7 +42,7 @@ struct Case<'a> {
     /// Only calls on this file fail, if the others differ between runs.
     only: Option<&'a str>,
     /// Removes the parts of a file that differ between two runs.
-    same: fn(&Path, &[u8]) -> Vec<u8>,
+    normalize: fn(&Path, &[u8]) -> Vec<u8>,
 }
 
 /// The result of an undisturbed run.
@@ -62,7 +62,7 @@ impl<'a> Case<'a> {
             appends: false,
             umask: "022",
             only: None,
-            same: as_it_is,
+            normalize: as_it_is,
         }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Case<'a> {
     /// All files of the work tree, without the parts that differ between runs.
     fn state(&self) -> Snapshot {
         let normalized = |(path, (mode, bytes)): (PathBuf, (u32, Vec<u8>))| {
-            let bytes = (self.same)(&path, &bytes);
+            let bytes = (self.normalize)(&path, &bytes);
             (path, (mode, bytes))
         };
         snapshot(&self.sandbox.top).into_iter().map(normalized).collect()
@@ -444,7 +444,7 @@ fn recording_a_run() {
     let case = || Case {
         only: Some("runs"),
         appends: true,
-        same: without_times,
+        normalize: without_times,
         ..Case::new(sandbox(), record)
     };
     nothing_is_lost(|| vec![case()]);

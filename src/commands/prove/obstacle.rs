@@ -135,7 +135,7 @@ impl Attempt<'_> {
         Ok(HookFacts { setup, health, interference })
     }
 
-    /// The commit would have gone through.
+    /// The commit would have passed.
     fn passed(&self) -> Result<Obstacle, Error> {
         let manifest = self.manifest;
         if let Some(obstacle) = self.allowed()? {

@@ -93,7 +93,7 @@ fn stashes(git: &Git, doing: &str, youngest: ObjectId) -> Result<Vec<ObjectId>, 
     Ok(if ids.is_empty() { vec![youngest] } else { ids })
 }
 
-/// The operations that git is in the middle of.
+/// The unfinished operations of git.
 pub(crate) fn operations(git: &Git, doing: &str) -> Result<BTreeSet<Unfinished>, Error> {
     let (paths, _) = entries::paths(git, doing)?;
     operations_in(git, doing, &paths)
