@@ -350,8 +350,7 @@ pub(crate) fn rewriting(
     Ok(Some(advice))
 }
 
-/// The maximum number of findings, and the maximum number of allowances, that are searched for a
-/// hint.
+/// The maximum number of findings and of allowances that are searched for a hint.
 const MAX_SEARCHED: usize = 50;
 
 /// A hint about an allowance that does not apply yet: it is in `config`, which is pushed together
@@ -365,7 +364,7 @@ pub(crate) fn allowance_hint(findings: &[Finding], config: &Config, base: &str) 
     Some(format!("{origin} {how}, but applies only once it is in {base}: push that file first"))
 }
 
-/// The maximum number of files in one command, and the maximum number of commands for one step.
+/// The maximum number of files in one command, and of commands for one step.
 const NAMED: usize = 8;
 const COMMANDS: usize = 10;
 

@@ -20,8 +20,7 @@ const FIRST_PIECE: usize = 8 * 1024;
 /// The maximum size in bytes of an entry: its fixed part, the longest path and the padding.
 const MAX_ENTRY: usize = LONGEST_PATH + 256;
 
-/// The maximum size in bytes of extensions that are searched. A million files need a twentieth of
-/// that.
+/// The maximum size in bytes of the searched extensions. A million files need a twentieth of that.
 const MAX_EXTENSIONS: u64 = 64 * 1024 * 1024;
 
 const TREE: &[u8; 4] = b"TREE";

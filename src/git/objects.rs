@@ -18,8 +18,7 @@ use crate::os::env::Environment;
 /// The largest tree or commit that is read, in bytes. A directory of a million files is smaller.
 const LIMIT: u64 = 256 * 1024 * 1024;
 
-/// The maximum size in bytes of a commit's subject that are kept: every finding about the commit
-/// has a copy.
+/// The maximum size in bytes of a commit's subject: every finding about the commit has a copy.
 const SUBJECT: usize = 200;
 
 /// The objects of a repository: from the files of its store, or else from `git cat-file`.

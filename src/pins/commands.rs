@@ -421,7 +421,7 @@ fn installer_pin(
     })
 }
 
-/// The maximum number of commands of a pipe in which the shell is searched for.
+/// The maximum number of commands of a pipe that are searched for a shell.
 const LONGEST_PIPE: usize = 8;
 
 const VERSION: &str = "PNPM_VERSION";

@@ -20,8 +20,7 @@ const PLACES: usize = 5;
 /// The maximum number of files that are shown for one rule, and how many of them with source lines.
 const FILES: usize = 10;
 const EXCERPTS: usize = 3;
-/// The maximum number of marks in one file, including labels; the maximum number of notes and fixes
-/// of a group.
+/// The maximum number of marks in one file, including labels, and of notes and fixes of a group.
 const MARKS: usize = 2 * PLACES;
 const NOTES: usize = 5;
 const FIXES: usize = 3;

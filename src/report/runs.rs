@@ -11,7 +11,7 @@ use crate::report::json::document;
 use crate::report::paint::Paint;
 use crate::snapshot::Tree;
 
-/// The maximum number of runs that are shown of a label.
+/// The maximum number of runs that are shown for a label.
 const SHOWN: usize = 20;
 
 /// A table for each label: the median, and the runs compared with it.

@@ -72,7 +72,7 @@ impl Resolved {
 /// The longest result of an expansion. Values made of values could grow without bound.
 const LONGEST: usize = 1024;
 
-/// The maximum depth of defaults in defaults that is expanded.
+/// The maximum depth of nested defaults that are expanded.
 const DEEPEST: usize = 8;
 
 /// Expands a word as a POSIX shell does: `$V`, `${V}`, and `:-`, `-`, `:+`, `+`, `:?`, `?` in

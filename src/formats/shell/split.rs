@@ -204,10 +204,10 @@ impl<'a> Splitter<'_, 'a> {
     }
 }
 
-/// The maximum depth of subshells that is counted.
+/// The maximum depth of subshells that are counted.
 const DEEPEST: usize = 64;
 
-/// The maximum depth of scripts in scripts that is parsed.
+/// The maximum depth of nested scripts that are parsed.
 const MAX_NESTED: usize = 4;
 
 /// Removes assignments, reserved words and wrappers such as `sudo -E` from the start of a command.
