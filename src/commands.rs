@@ -47,7 +47,7 @@ impl Context {
     }
 }
 
-/// The answer of a verb.
+/// The result of a verb: the output and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// The exit code.
@@ -89,7 +89,7 @@ impl Outcome {
     }
 }
 
-/// The most lines about hidden findings.
+/// The maximum number of lines about hidden findings.
 const LISTED: usize = 20;
 
 /// A line for each, up to [`LISTED`], and the number of the rest.

@@ -21,7 +21,7 @@ pub(crate) const FILE: &str = "bakstop.json";
 /// The largest configuration that is read, in bytes.
 pub(crate) const LIMIT: u64 = 1024 * 1024;
 
-/// A parsed configuration. The default applies where there is no file.
+/// A parsed configuration. The default applies if the file is missing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Config {
     /// The file name, as printed; empty for the default.
@@ -90,7 +90,7 @@ pub(crate) enum Treatment<'a> {
 impl Config {
     /// Gives a rule a severity, for tests with rules outside the table.
     #[cfg(test)]
-    pub(crate) fn weighing(rule: &Rule, severity: Option<Severity>) -> Self {
+    pub(crate) fn with_severity(rule: &Rule, severity: Option<Severity>) -> Self {
         let weight = Weight { severity, origin: Origin { name: FILE.into(), line: 1, column: 1 } };
         Self { weights: [(rule.id, weight)].into(), ..Self::default() }
     }
@@ -160,7 +160,7 @@ impl Config {
     }
 
     /// The line that keeps this rule from blocking a rewritten file at this path, and how.
-    pub(crate) fn spares(&self, rule: &Rule, path: &RepoPath) -> Option<(&Origin, String)> {
+    pub(crate) fn exempts(&self, rule: &Rule, path: &RepoPath) -> Option<(&Origin, String)> {
         let id = rule.id;
         if let Some(Weight { severity, origin }) = self.weights.get(id)
             && *severity != Some(Severity::Error)

@@ -32,7 +32,7 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// Whether the text exists, and no rule finds it rewritten.
+    /// Whether the text exists and is not rewritten.
     fn is_clean(&self, path: &RepoPath, text: Option<Vec<u8>>) -> bool {
         let file = |text| File { path: path.clone(), text, fresh: false, replaces: true };
         text.is_some_and(|text| !is_rewritten(file(text), self.debris))
@@ -41,7 +41,7 @@ impl Facts<'_> {
 
 /// The preparation script among the files of a change, new or not.
 pub(crate) fn script_in(change: &dyn Change) -> Result<Option<RepoPath>, Error> {
-    let scripts = change.whole(&|path| FileKind::PrepScript.matches(path))?;
+    let scripts = change.entries(&|path| FileKind::PrepScript.matches(path))?;
     Ok(scripts.into_iter().next().map(|entry| entry.path))
 }
 
@@ -144,7 +144,7 @@ pub(crate) fn of_changes(
     findings: &[Finding],
     facts: &Facts<'_>,
 ) -> Option<Advice> {
-    undo(changes, findings).or_else(|| clear_away(changes, facts))
+    undo(changes, findings).or_else(|| remove_leftovers(changes, facts))
 }
 
 /// How to undo a preparation that the findings show.
@@ -186,7 +186,7 @@ fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
 }
 
 /// How to remove the leftovers of a preparation.
-fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
+fn remove_leftovers(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
     let leftovers = changes.paths.iter().filter(|difference| difference.is(State::Leftover));
     let leftovers: Vec<&RepoPath> = leftovers.map(|difference| &difference.path).collect();
     let (debris, on_disk) = (facts.debris, facts.on_disk);
@@ -194,7 +194,7 @@ fn clear_away(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
     let lost_nothing = |path: &RepoPath| match debris.backed_up(path) {
         Some(original) => on_disk(&original).is_some_and(|text| on_disk(path) == Some(text)),
         // A backup without an original may be the only copy. A repository in `.docker-deps` may
-        // hold work.
+        // contain work.
         None => !debris.is_backup(path) && !path.as_bytes().ends_with(b"/"),
     };
     let removable: Vec<&RepoPath> =
@@ -222,11 +222,11 @@ pub(crate) fn unfinished(operation: Unfinished) -> String {
     )
 }
 
-/// What a crash interrupted.
+/// The work that a crash interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Crashed {
     Judgement,
-    /// A build, and the comparison of what it changed.
+    /// A build, and the comparison of its changes.
     Build,
     Proof,
     /// Moving pins.
@@ -236,7 +236,7 @@ pub(crate) enum Crashed {
     Nothing,
 }
 
-/// How to go on after a crash.
+/// How to proceed after a crash.
 pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
     match crashed {
         Crashed::Judgement => {
@@ -259,7 +259,7 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
     }
 }
 
-/// Which commits must be rewritten to remove what they add.
+/// Which commits must be rewritten to remove findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rewrite {
     /// None: a tree is judged, and a new commit changes it.
@@ -281,7 +281,7 @@ pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> HashSet<
         if rewrite != Rewrite::Nothing && !blocks {
             continue;
         }
-        // A published secret must be revoked. A comparison of files is resolved at the end of the
+        // A published secret must be revoked. A mismatch of files is resolved at the tip of the
         // range.
         let is_secret = finding.rule.subject == Subject::Secret;
         let is_about_one_file = !is_secret && finding.rule.check.compares().is_none();
@@ -350,21 +350,21 @@ pub(crate) fn rewriting(
     Ok(Some(advice))
 }
 
-/// The most findings, and the most allowances, that are searched for a hint.
-const LOOKED_AT: usize = 50;
+/// The maximum number of findings and of allowances that are searched for a hint.
+const MAX_SEARCHED: usize = 50;
 
 /// A hint about an allowance that does not apply yet: it is in `config`, which is pushed together
 /// with the finding, and not in the configuration of `base`.
-pub(crate) fn too_early(findings: &[Finding], config: &Config, base: &str) -> Option<String> {
+pub(crate) fn allowance_hint(findings: &[Finding], config: &Config, base: &str) -> Option<String> {
     // The input may be hostile, and a hint is not worth much time.
-    let few = config.allowances().len() <= LOOKED_AT;
-    let mut findings = findings.iter().take(LOOKED_AT).filter(|_| few);
-    let (origin, how) = findings.find_map(|finding| config.spares(finding.rule, &finding.path))?;
+    let few = config.allowances().len() <= MAX_SEARCHED;
+    let mut findings = findings.iter().take(MAX_SEARCHED).filter(|_| few);
+    let (origin, how) = findings.find_map(|finding| config.exempts(finding.rule, &finding.path))?;
     let base = if base.is_empty() { "the base" } else { base };
     Some(format!("{origin} {how}, but applies only once it is in {base}: push that file first"))
 }
 
-/// The most files in one command, and the most commands for one step.
+/// The maximum number of files in one command, and of commands for one step.
 const NAMED: usize = 8;
 const COMMANDS: usize = 10;
 
@@ -503,7 +503,7 @@ mod tests {
         let commit = ObjectId::from_bytes(&[1; 20]).map(|id| Commit { id, subject: String::new() });
         let steps = (&[Step::Stage]).into();
         let finding =
-            Finding::new(rules::about(subject), "a/package.json".into(), None, "m".into());
+            Finding::new(rules::for_subject(subject), "a/package.json".into(), None, "m".into());
         Finding { severity, commit, steps, help: "as the rule says".into(), ..finding }
     }
 

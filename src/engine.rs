@@ -47,7 +47,7 @@ pub(crate) struct Hidden {
 pub(crate) struct Engine<'a> {
     config: &'a Config,
     rules: Vec<&'static Rule>,
-    whole: bool,
+    whole_tree: bool,
     explain: bool,
     /// The new entries, if they are only listed.
     listed: Option<Vec<Entry>>,
@@ -64,13 +64,13 @@ impl<'a> Engine<'a> {
         Self::of(&RULES, config)
     }
 
-    /// The same, with these rules.
+    /// An engine with those of `rules` that are on.
     pub(crate) fn of(rules: &[&'static Rule], config: &'a Config) -> Self {
         let rules = rules.iter().copied().filter(|rule| config.turns_on(rule)).collect();
         Self {
             config,
             rules,
-            whole: false,
+            whole_tree: false,
             explain: false,
             listed: None,
             found: Vec::new(),
@@ -95,8 +95,8 @@ impl<'a> Engine<'a> {
 
     /// Whether a whole tree is judged: then an unused allowance is a finding.
     #[must_use]
-    pub(crate) fn whole(mut self, whole: bool) -> Self {
-        self.whole = whole;
+    pub(crate) fn whole_tree(mut self, whole: bool) -> Self {
+        self.whole_tree = whole;
         self
     }
 
@@ -114,12 +114,12 @@ impl<'a> Engine<'a> {
         self
     }
 
-    /// Judges each new entry by the rules that look at one entry or one file.
+    /// Judges each new entry by the rules about one entry or one file.
     pub(crate) fn entries(&mut self, change: &dyn Change) -> Result<(), Error> {
-        self.entries_among(&mut Gathering::of(change), change)
+        self.judge_entries(&mut Gathering::of(change), change)
     }
 
-    fn entries_among(
+    fn judge_entries(
         &mut self,
         files: &mut Gathering<'_>,
         change: &dyn Change,
@@ -145,7 +145,7 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// The same for several changes. The findings are in the order of the changes.
+    /// [`Self::entries`] for several changes. The findings are in the order of the changes.
     ///
     /// The last change is judged first: a pack stores older versions of a file as differences from
     /// newer ones.
@@ -172,11 +172,11 @@ impl<'a> Engine<'a> {
     }
 
     /// Judges by the rules that compare files, if a new file concerns them.
-    pub(crate) fn together(&mut self, change: &dyn Change) -> Result<(), Error> {
-        self.together_among(&mut Gathering::of(change), change)
+    pub(crate) fn comparisons(&mut self, change: &dyn Change) -> Result<(), Error> {
+        self.judge_comparisons(&mut Gathering::of(change), change)
     }
 
-    fn together_among(
+    fn judge_comparisons(
         &mut self,
         files: &mut Gathering<'_>,
         change: &dyn Change,
@@ -186,9 +186,9 @@ impl<'a> Engine<'a> {
         }
         if let Some(first) = self.reporter(compares_pins)
             && let Some(table) =
-                self.judged(first, change, |findings| pin_table(files, change, findings))?
+                self.collect(first, change, |findings| pin_table(files, change, findings))?
         {
-            self.compared(&table, change);
+            self.judge_pins(&table, change);
         }
         self.projects(files, change)
     }
@@ -214,22 +214,22 @@ impl<'a> Engine<'a> {
         let Some(first) = self.reporter(is_among) else { return Ok(()) };
         let is_asked = |kind| asked.iter().any(|(_, wants, _)| wants(kind));
         let project =
-            self.judged(first, change, |findings| files.project(is_asked, |_| {}, findings))?;
+            self.collect(first, change, |findings| files.project(is_asked, |_| {}, findings))?;
         for (rule, _, judge) in asked {
-            self.judged(rule, change, |findings| judge(&project, findings));
+            self.collect(rule, change, |findings| judge(&project, findings));
         }
         Ok(())
     }
 
-    /// Of some rules that read the same files, the one that reports a file that is too large: the
-    /// first that is not off.
+    /// The rule that reports a file that is too large, if several rules read it: the first that is
+    /// not off.
     fn reporter(&self, is_asked: impl Fn(&Rule) -> bool) -> Option<&'static Rule> {
         let asked = self.rules.iter().copied().filter(|rule| is_asked(rule));
         asked.min_by_key(|rule| self.config.is_off(rule))
     }
 
     /// Collects what `judge` reports under a rule.
-    fn judged<T>(
+    fn collect<T>(
         &mut self,
         rule: &'static Rule,
         change: &dyn Change,
@@ -244,18 +244,18 @@ impl<'a> Engine<'a> {
     /// Judges all pins of a change, new or not, and returns them.
     pub(crate) fn all_pins(&mut self, change: &dyn Change) -> Result<PinTable, Error> {
         let Some(first) = self.reporter(compares_pins) else { return Ok(PinTable::default()) };
-        let table = self.judged(first, change, |findings| {
+        let table = self.collect(first, change, |findings| {
             all_pins(&mut Gathering::of(change), true, findings)
         })?;
-        self.compared(&table, change);
+        self.judge_pins(&table, change);
         Ok(table)
     }
 
     /// Judges by the rules that compare pins.
-    pub(crate) fn compared(&mut self, table: &PinTable, change: &dyn Change) {
+    pub(crate) fn judge_pins(&mut self, table: &PinTable, change: &dyn Change) {
         for rule in self.rules.clone() {
             if let Check::Pins(judge) = rule.check {
-                self.judged(rule, change, |findings| judge(table, findings));
+                self.collect(rule, change, |findings| judge(table, findings));
             }
         }
     }
@@ -263,8 +263,8 @@ impl<'a> Engine<'a> {
     /// Judges one change by all rules.
     pub(crate) fn judge(mut self, change: &dyn Change) -> Result<Judgement, Error> {
         let mut files = Gathering::of(change);
-        self.entries_among(&mut files, change)?;
-        self.together_among(&mut files, change)?;
+        self.judge_entries(&mut files, change)?;
+        self.judge_comparisons(&mut files, change)?;
         Ok(self.finish())
     }
 
@@ -280,7 +280,7 @@ impl<'a> Engine<'a> {
         let mut judgement = Judgement::default();
         let mut used = HashSet::new();
         for finding in found {
-            self.weigh(finding, &mut judgement, &mut used);
+            self.apply_config(finding, &mut judgement, &mut used);
         }
         if let Some((_, origin)) = self.config.with_built_in() {
             judgement.hidden.extend(not_leftovers.into_iter().map(|finding| {
@@ -290,7 +290,7 @@ impl<'a> Engine<'a> {
         }
         let asked = |rule: &Rule| self.rules.contains(&rule) && !self.config.is_off(rule);
         let unused = |number: usize, rule: Option<&Rule>| {
-            self.whole && !used.contains(&number) && rule.is_some_and(asked)
+            self.whole_tree && !used.contains(&number) && rule.is_some_and(asked)
         };
         let reading = self
             .config
@@ -300,7 +300,7 @@ impl<'a> Engine<'a> {
                 // The commands are for files of the repository.
                 finding.steps = (&[]).into();
             }
-            self.weigh(finding, &mut judgement, &mut HashSet::new());
+            self.apply_config(finding, &mut judgement, &mut HashSet::new());
         }
         judgement.findings = sorted(judgement.findings);
         judgement.rules = self.rules;
@@ -308,7 +308,12 @@ impl<'a> Engine<'a> {
     }
 
     /// Reports or hides a finding, as the configuration says.
-    fn weigh(&self, mut finding: Finding, judgement: &mut Judgement, used: &mut HashSet<usize>) {
+    fn apply_config(
+        &self,
+        mut finding: Finding,
+        judgement: &mut Judgement,
+        used: &mut HashSet<usize>,
+    ) {
         finding.severity = match self.config.treat(&finding) {
             Treatment::Reported(severity) => severity,
             Treatment::Off(origin) => {
@@ -474,7 +479,7 @@ pub(crate) mod tests {
         fn fresh(&self) -> &[Entry] {
             &self.fresh
         }
-        fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+        fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
             Ok(self.whole.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
         }
         fn read(&self, entry: &Entry, _limit: u64) -> Result<Content, Error> {
@@ -485,7 +490,7 @@ pub(crate) mod tests {
 
     /// The findings of a rule: `path:line:column: message`, or `path: message`.
     pub(crate) fn transcript(rule: &'static Rule, change: &Fake) -> Vec<String> {
-        shown(&judged_by(rule, change))
+        messages(&judged_by(rule, change))
     }
 
     /// The findings of a rule, without a configuration.
@@ -503,7 +508,7 @@ pub(crate) mod tests {
         Config::parse(config::FILE, text.as_bytes(), jiff::civil::date(2026, 5, 2)).unwrap()
     }
 
-    pub(crate) fn shown(findings: &[Finding]) -> Vec<String> {
+    pub(crate) fn messages(findings: &[Finding]) -> Vec<String> {
         let line = |finding: &Finding| {
             let place =
                 finding.place.as_ref().map(|place| format!(":{}:{}", place.line, place.column));
@@ -541,7 +546,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_file_that_rules_look_at_alone_and_together_is_read_once() {
+    fn a_file_for_rules_of_both_kinds_is_read_once() {
         let change = Fake::default()
             .file("package.json", r#"{"packageManager": "pnpm@10.6.5"}"#)
             .file("b/.npmrc", "");
@@ -630,7 +635,7 @@ pub(crate) mod tests {
         let mut engine = Engine::new(&config).explain_hidden(true);
         engine.entries(&change).unwrap();
         let Judgement { findings, hidden, .. } = engine.finish();
-        assert_eq!(shown(&findings), ["b.bak: a backup file"]);
+        assert_eq!(messages(&findings), ["b.bak: a backup file"]);
         let lines: Vec<String> = hidden
             .iter()
             .map(|hidden| format!("{} {} {}", hidden.by, hidden.finding.path, hidden.reason))
@@ -653,7 +658,7 @@ pub(crate) mod tests {
             engine.entries(&Fake::default().file("b.bak", "").file("a.bak", "")).unwrap();
         }
         assert_eq!(
-            shown(&engine.finish().findings),
+            messages(&engine.finish().findings),
             ["a.bak: a backup file", "b.bak: a backup file"]
         );
     }

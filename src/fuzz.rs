@@ -1,6 +1,6 @@
-//! Fuzz targets. A target takes any bytes and asserts what must hold for all of them. Each is
-//! compiled as a program by `fuzz/`, and for the test that feeds it its corpus. Targets of private
-//! parsers are in the `fuzz.rs` of their room.
+//! Fuzz targets. A target takes any bytes and asserts properties of the result. Each is compiled as
+//! a program by `fuzz/`, and for the test that feeds it its corpus. Targets of private parsers are
+//! in the `fuzz.rs` of their room.
 
 use crate::{git, hooks};
 

@@ -4,8 +4,8 @@
 //! `setup` detects how the repository runs its hooks, and `server` how a bare one does; `slot`
 //! reads the files; `plan` computes edits, and `apply` makes them; `health` reports a `state` for
 //! each hook. `shim` and `block` are the two texts that are installed. `manager` lists the hook
-//! managers whose configuration is left to the person, and `by_hand` renders what to add to it.
-//! `binary` finds the program that a hook runs. `rehearsal` runs a hook without a commit.
+//! managers whose configuration the user edits, and `by_hand` renders what to add to it. `binary`
+//! finds the program that a hook runs. `rehearsal` runs a hook without a commit.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -75,7 +75,7 @@ pub(crate) fn skipped(env: &Environment) -> Result<Vec<&'static Rule>, String> {
 impl Hook {
     /// The hooks that a clone gets.
     pub(crate) const USUAL: [Self; 3] = [Self::PreCommit, Self::PreMergeCommit, Self::PrePush];
-    /// The same with the one that `--strict` adds.
+    /// These, and the hook that `--strict` adds.
     pub(crate) const STRICT: [Self; 4] =
         [Self::PreCommit, Self::PreMergeCommit, Self::PrePush, Self::PrepareCommitMsg];
 
@@ -91,7 +91,7 @@ impl Hook {
     }
 
     /// The action that the hook can stop.
-    pub(crate) fn act(self) -> &'static str {
+    pub(crate) fn action(self) -> &'static str {
         match self {
             Self::PreCommit | Self::PrepareCommitMsg => "commit",
             Self::PreMergeCommit => "merge",
@@ -127,8 +127,8 @@ impl Hook {
 
     /// Fills in a template of a hook file. The template is for a hook that reads lines; for the
     /// others, the pipes are removed and the guard is started by `exec`.
-    fn fit(self, template: &str) -> String {
-        let done = if self.act() == "push" { "pushed" } else { "committed" };
+    fn fill_template(self, template: &str) -> String {
+        let done = if self.action() == "push" { "pushed" } else { "committed" };
         let text = template
             .replace("@HOOK@", self.name())
             .replace("@COMMAND@", self.command())
@@ -148,26 +148,27 @@ impl Hook {
 const FEED: &str = "printf %s \"$lines\" 2>/dev/null | ";
 
 /// A path for messages: relative to the top of the work tree if it lies below.
-pub(crate) fn shown(path: &Path, top: &Path) -> RepoPath {
+pub(crate) fn display_path(path: &Path, top: &Path) -> RepoPath {
     RepoPath::new(path.strip_prefix(top).unwrap_or(path).as_os_str().as_bytes())
 }
 
-/// The most bytes of a hook or a configuration of hooks. A hook may be a compiled program.
+/// The maximum size in bytes of a hook or a configuration of hooks. A hook may be a compiled
+/// program.
 const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The bytes of a file; `None` if it is missing. A file that cannot be read is an error.
-fn read_if_there(path: &Path, top: &Path) -> Result<Option<Vec<u8>>, Error> {
+fn read_if_exists(path: &Path, top: &Path) -> Result<Option<Vec<u8>>, Error> {
     // A directory is not a hook.
     let text =
-        if path.is_dir() { Ok(None) } else { read::file_if_there(path, FinalLink::Follow, LIMIT) };
+        if path.is_dir() { Ok(None) } else { read::file_if_exists(path, FinalLink::Follow, LIMIT) };
     text.map_err(|error| unreadable(path, top, &error))
 }
 
 fn unreadable(path: &Path, top: &Path, error: &ReadError) -> Error {
-    Error::new(format!("read {}", shown(path, top)), error).help(error.next_step())
+    Error::new(format!("read {}", display_path(path, top)), error).help(error.next_step())
 }
 
-/// A short digest of a text (FNV-1a). It detects edits of our own text; it is not a protection.
+/// A short digest of a text (FNV-1a). It detects edits of our text; it is not cryptographic.
 fn digest(parts: &[&[u8]]) -> String {
     let hash = parts
         .iter()

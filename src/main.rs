@@ -1,4 +1,4 @@
-//! Runs the program and prints its answer. All else is in the library.
+//! Runs the program and prints its output. Everything else is in the library.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let _ = print(&mut std::io::stderr(), &answer.notes);
     match print(&mut std::io::stdout(), &answer.out) {
         Ok(()) => {}
-        // The reader closed the pipe: the exit code stays.
+        // The reader closed the pipe: keep the exit code.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
         Err(error) => {
             answer = answer.unprinted(&error);

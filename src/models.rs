@@ -1,4 +1,4 @@
-//! Typed views of configuration files, each value with its place and without a judgement.
+//! Typed views of configuration files, each value with its place.
 //!
 //! A value that cannot be parsed or understood is absent; nothing fails. There are only the fields
 //! that a caller reads.

@@ -63,13 +63,13 @@ impl Answer {
 
 /// Runs the program. The first argument is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
-    let env = Environment::of_process();
+    let env = Environment::current();
     let paint_for = |when, terminal| Paint::decide(when, &env, terminal);
     let paint_errors = |when| paint_for(when, std::io::stderr().is_terminal());
     match Cli::try_parse_from(arguments) {
         Ok(cli) => {
             let paint = paint_errors(cli.color);
-            crash::set_recovery_hint(go_on(&cli.verb));
+            crash::set_recovery_hint(recovery_hint(&cli.verb));
             let answer = |context: Context| {
                 with_large_stack(|| dispatch(&cli.verb, &context))
                     .map(|outcome| saved(outcome, paint, &context))
@@ -165,10 +165,10 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     })
 }
 
-/// How a person can go on if this verb crashes.
-fn go_on(verb: &Verb) -> String {
+/// How to proceed if this verb crashes.
+fn recovery_hint(verb: &Verb) -> String {
     let crashed = match verb {
-        Verb::Hook(args) => return args.go_on_after_crash(),
+        Verb::Hook(args) => return args.recovery_hint(),
         Verb::Check(_) => Crashed::Judgement,
         Verb::Verify(_) => Crashed::Build,
         Verb::Prove(_) => Crashed::Proof,
@@ -203,7 +203,7 @@ mod tests {
 
     fn after_crash(arguments: &str) -> String {
         let words = ["bakstop"].into_iter().chain(arguments.split(' '));
-        go_on(&Cli::try_parse_from(words).unwrap().verb)
+        recovery_hint(&Cli::try_parse_from(words).unwrap().verb)
     }
 
     #[test]

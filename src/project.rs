@@ -102,7 +102,7 @@ impl Project {
         Self { files }
     }
 
-    /// The directories that hold a `package.json`.
+    /// The directories that contain a `package.json`.
     pub(crate) fn manifest_directories(&self) -> BTreeSet<&[u8]> {
         let paths = self.files.iter().map(|source| &source.file.path);
         paths.filter(|path| FileKind::Manifest.matches(path)).map(RepoPath::parent).collect()

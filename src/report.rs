@@ -1,4 +1,4 @@
-//! The reports: one file for each format of `check`, and for each other answer.
+//! The reports: one file for each format of `check`, and for each other verb.
 
 pub(crate) mod paint;
 mod common;

@@ -15,14 +15,14 @@ use crate::project::{Project, SourceFile};
 
 /// A row of the rule table.
 pub(crate) struct Rule {
-    /// Names the pattern that it catches, in kebab-case, like its file and its manual page.
+    /// The pattern that it catches, in kebab-case, like its file and its manual page.
     pub id: &'static str,
     pub group: RuleGroup,
-    /// One line: what it catches.
+    /// A description in one line.
     pub summary: &'static str,
     /// The severity of its findings, unless one has another.
     pub severity: Severity,
-    /// Whether it judges if no configuration mentions it.
+    /// Whether it is on without a configuration.
     pub on_by_default: bool,
     pub subject: Subject,
     /// The manual page, in Markdown.
@@ -40,7 +40,7 @@ pub(crate) enum RuleGroup {
     Config,
 }
 
-/// What a rule finds, if other code depends on that.
+/// The kind of a finding, if other code depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// A manifest that a preparation rewrote: `prove` stages one.
@@ -56,7 +56,7 @@ pub(crate) enum Subject {
 
 impl Subject {
     /// Whether it shows that a preparation was not restored.
-    pub(crate) fn is_preparation(self) -> bool {
+    pub(crate) fn shows_preparation(self) -> bool {
         matches!(self, Self::Manifest | Self::Lockfile)
     }
 }
@@ -91,8 +91,8 @@ impl Debug for Rule {
     }
 }
 
-/// What a rule looks at. The less it asks for, the less a commit costs. No rule can fail or open a
-/// file.
+/// The input of a rule. The less a rule asks for, the faster a commit is judged. No rule can fail
+/// or open a file.
 #[derive(Debug)]
 pub(crate) enum Check {
     /// Each new entry by its path and mode; no content is read.
@@ -206,9 +206,9 @@ impl Verdict {
     }
 }
 
-/// The most findings of one rule in one file. A hostile file could have any number; the rest are
-/// counted.
-const MOST: usize = 100;
+/// The maximum number of findings of one rule in one file. A hostile file could have any number;
+/// the rest are counted.
+const MAX_PER_FILE: usize = 100;
 
 /// The sink that a rule reports into. It copies the severity from the rule.
 #[derive(Debug)]
@@ -242,7 +242,8 @@ impl Findings {
         self.push(&file.path, || Some(Place::locate(&file.text, span)), message)
     }
 
-    /// Reports a place in a file that does not parse. The line is not shown: it may hold a secret.
+    /// Reports a place in a file that does not parse. The line is not shown: it may contain a
+    /// secret.
     pub(crate) fn position(&mut self, file: &File, span: &Span, message: &str) -> Draft<'_> {
         self.push(&file.path, || Some(Place::position(&file.text, span)), message)
     }
@@ -268,7 +269,7 @@ impl Findings {
     ) -> Draft<'_> {
         let same = self.found.last().is_some_and(|last| &last.path == path);
         self.same_file = if same { self.same_file + 1 } else { 1 };
-        if self.same_file > MOST {
+        if self.same_file > MAX_PER_FILE {
             match self.beyond.last_mut().filter(|(last, _)| last == path) {
                 Some((_, count)) => *count += 1,
                 None => self.beyond.push((path.clone(), 1)),
@@ -355,21 +356,21 @@ pub(crate) mod tests {
         let change = Fake::default().file("a", "x");
         for (config, expected) in [
             (Config::default(), None),
-            (Config::weighing(&OFF, None), None),
-            (Config::weighing(&OFF, Some(Severity::Warning)), Some(Severity::Warning)),
-            (Config::weighing(&OFF, Some(Severity::Error)), Some(Severity::Error)),
+            (Config::with_severity(&OFF, None), None),
+            (Config::with_severity(&OFF, Some(Severity::Warning)), Some(Severity::Warning)),
+            (Config::with_severity(&OFF, Some(Severity::Error)), Some(Severity::Error)),
         ] {
             let change = Fake::default().file("a", "x");
             let Judgement { findings, hidden, rules, .. } =
                 Engine::of(&[&OFF], &config).judge(&change).unwrap();
             assert_eq!(findings.first().map(|finding| finding.severity), expected);
-            // It does not run: it costs nothing, and hides nothing.
+            // The rule does not run, and has no hidden findings.
             assert_eq!((hidden.len(), rules.len()), (0, usize::from(expected.is_some())));
             assert_eq!(change.read.borrow().len(), rules.len());
         }
         // A rule that the configuration turns off still judges: its findings are counted as hidden.
         let judgement =
-            Engine::of(&[&SEEN], &Config::weighing(&SEEN, None)).judge(&change).unwrap();
+            Engine::of(&[&SEEN], &Config::with_severity(&SEEN, None)).judge(&change).unwrap();
         assert_eq!((judgement.findings.len(), judgement.hidden.len()), (0, 1));
     }
 

@@ -62,7 +62,7 @@ pub(crate) fn compared_kinds() -> Vec<fn(FileKind) -> bool> {
 }
 
 /// The first rule about a subject. A constant made of a subject without a rule does not compile.
-pub(crate) const fn about(subject: Subject) -> &'static Rule {
+pub(crate) const fn for_subject(subject: Subject) -> &'static Rule {
     let mut at = 0;
     while RULES[at].subject as u8 != subject as u8 {
         at += 1;
@@ -80,10 +80,10 @@ pub(crate) fn position(rule: &Rule) -> Option<usize> {
     RULES.iter().position(|known| *known == rule)
 }
 
-/// Whether a preparation wrote this file, or it cannot be judged.
+/// Whether a preparation rewrote this file, or the file cannot be judged.
 pub(crate) fn is_rewritten(file: File, debris: &Debris) -> bool {
     let known = SourceFile::new(file);
-    RULES.into_iter().filter(|rule| rule.subject.is_preparation()).any(|rule| {
+    RULES.into_iter().filter(|rule| rule.subject.shows_preparation()).any(|rule| {
         let Check::File { wants, judge } = rule.check else { return false };
         let mut findings = Findings::new(rule);
         if wants(&known.file.path) {
@@ -105,7 +105,7 @@ mod tests {
     fn check_or_write(path: &str, expected: &str) {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
         let found = fs::read_to_string(&file).unwrap();
-        if Environment::of_process().get("TRYCMD").is_some_and(|mode| mode == "overwrite") {
+        if Environment::current().get("TRYCMD").is_some_and(|mode| mode == "overwrite") {
             return fs::write(file, expected).unwrap();
         }
         let missing = expected.lines().find(|line| !found.lines().any(|known| known == *line));

@@ -22,8 +22,8 @@ pub(crate) enum State {
     Untracked,
     /// An ignored leftover of a preparation, which git never shows.
     Leftover,
-    /// Marked so that git does not look at it. That alone is not unclean, but it is a change by a
-    /// build.
+    /// Marked so that git ignores changes to it. The mark alone is not unclean, but it counts as a
+    /// change by a build.
     Hidden,
 }
 
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn refs_stashes_and_operations_come_and_go() {
+    fn refs_stashes_and_operations_are_new_or_gone() {
         let mut before = Snapshot { stashes: vec![id(1), id(2), id(2)], ..Snapshot::default() };
         before.head.branch = Some(b"main".to_vec());
         before.refs = [(&b"refs/heads/main"[..], 1), (b"refs/tags/a", 1), (b"refs/tags/b", 1)]

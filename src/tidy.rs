@@ -1,4 +1,4 @@
-//! The laws of the house, as tests: what docs/architecture.md promises, the source is held to.
+//! Tests that the source follows the rules of docs/architecture.md.
 
 use std::collections::HashMap;
 use std::fs;
@@ -187,7 +187,7 @@ fn use_of_face(
 }
 
 #[test]
-fn a_face_and_its_files_use_each_other_one_way_only() {
+fn a_face_and_its_files_use_each_other_in_one_direction() {
     let (layers, sources) = (layers(), sources());
     for face in &sources {
         let Some(used) = last_used(face, &layers) else { continue };
@@ -226,7 +226,7 @@ fn paths_begin_at_the_crate() {
 }
 
 #[test]
-fn the_law_of_layers_is_read_from_the_lists() {
+fn layers_are_read_from_the_module_lists() {
     assert_eq!(
         declared("mod a;\npub(crate) mod b;\nmod c {\n    pub mod d;\n}\n"),
         [vec!["a".to_owned()], vec!["b".to_owned()], vec!["c".to_owned(), "d".to_owned()]]
@@ -482,7 +482,7 @@ fn each_stream_is_touched_in_one_place() {
         ("stdin()", &["commands/judge.rs"][..]),
         ("stdout()", &["main.rs", "program.rs"]),
         // The line that is written over and over is gone at the end; the build of `verify` is given
-        // our own stream.
+        // our stream.
         ("stderr()", &["main.rs", "program.rs", "os/crash.rs", "os/progress.rs", "os/child.rs"]),
         ("Timestamp::now", &["program.rs"]),
         ("Progress::new", &["commands/judge/past.rs", "git/worktree.rs"]),
@@ -540,7 +540,7 @@ fn only_the_rules_know_their_ids() {
 }
 
 #[test]
-fn files_stay_readable_in_one_sitting() {
+fn files_and_functions_are_short() {
     for source in sources() {
         assert!(source.lines <= 700, "{} has {} lines", source.path, source.lines);
     }

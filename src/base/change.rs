@@ -104,7 +104,7 @@ pub(crate) struct Entry {
     /// Whether it is new: its path was absent before, or had another mode or content. Only new
     /// entries are judged; the others are context for rules that compare files.
     pub fresh: bool,
-    /// Of a new entry: the object at this path before.
+    /// The object at this path before, for a new entry.
     pub replaces: Option<ObjectId>,
 }
 
@@ -141,7 +141,7 @@ impl File {
     }
 }
 
-/// A commit that adds what is judged.
+/// A commit that adds judged entries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Commit {
     pub id: ObjectId,
@@ -160,11 +160,11 @@ pub(crate) trait Change {
     fn fresh(&self) -> &[Entry];
 
     /// The wanted entries, new or not. This walks the whole tree.
-    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error>;
+    fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error>;
 
     /// The entry at one path, new or not.
     fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
-        self.whole(&|known| known == path).map(|entries| entries.into_iter().next())
+        self.entries(&|known| known == path).map(|entries| entries.into_iter().next())
     }
 
     /// The content of an entry, if it has at most `limit` bytes.

@@ -1,16 +1,16 @@
-//! How credentials are recognized: by the setting that holds them, by a word near them, or by their
-//! shape.
+//! How credentials are recognized: by the setting that contains them, by a word near them, or by
+//! their shape.
 
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-/// The settings of npm and yarn that hold a token, in lower case.
+/// The settings of npm and yarn that contain a token, in lower case.
 pub(crate) const TOKEN_SETTINGS: [&str; 3] = ["_authtoken", "authtoken", "npmauthtoken"];
-/// The settings of npm and yarn that hold a password, alone or after a user's name.
+/// The settings of npm and yarn that contain a password, alone or after a user's name.
 pub(crate) const PASSWORD_SETTINGS: [&str; 3] = ["_auth", "_password", "npmauthident"];
 
-/// Parts of lines that often hold credentials, in lower case.
+/// Parts of lines that often contain credentials, in lower case.
 const HINTS: &str = "_auth|_password|npmauth|token=|password=|pass=|pwd=|pat=|key=|secret\
                      |credential|bearer ";
 
@@ -35,7 +35,7 @@ static SECRET_REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("(?i-u){named}|{TOKEN}|{pem}")).ok()
 });
 
-/// Whether a line may hold credentials: `_authToken=…`, `TOKEN=…`, `https://user:password@host`.
+/// Whether a line may contain credentials: `_authToken=…`, `TOKEN=…`, `https://user:password@host`.
 pub(crate) fn holds_credentials(line: &[u8]) -> bool {
     let holds = |hint: &str| {
         line.windows(hint.len()).any(|window| window.eq_ignore_ascii_case(hint.as_bytes()))
@@ -47,12 +47,12 @@ pub(crate) fn holds_credentials(line: &[u8]) -> bool {
     }) || HINTS.split('|').any(holds)
 }
 
-/// Whether a line of a file seems to hold a secret. This only decides what a report masks.
+/// Whether a line of a file seems to contain a secret. This only decides what a report masks.
 pub(crate) fn holds_secret(line: &[u8]) -> bool {
     is_match(SECRET_REGEX.as_ref(), line) || holds_credentials(line)
 }
 
-/// Whether a line holds a token of a known shape.
+/// Whether a line contains a token of a known shape.
 pub(crate) fn holds_token(line: &[u8]) -> bool {
     is_match(TOKEN_REGEX.as_ref(), line)
 }

@@ -138,7 +138,7 @@ mod tests {
     fn with_backups(globs: &[&str]) -> Debris {
         let mut debris = Debris::default();
         for glob in globs {
-            debris.add_backups(glob, Pattern::of_names(glob).unwrap());
+            debris.add_backups(glob, Pattern::for_names(glob).unwrap());
         }
         debris
     }
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_come_and_go() {
+    fn directories_are_created_and_removed() {
         let mut debris = Debris::default();
         debris.add(Directory { name: ".packed".into(), keep: vec!["README".into()] });
         let content = |debris: &Debris, path: &str| {

@@ -9,6 +9,6 @@ pub(crate) struct Edit {
     pub path: RepoPath,
     /// The bytes to replace, as offsets into the file before any edit.
     pub span: Span,
-    /// The text to write in their place.
+    /// The replacement.
     pub text: String,
 }

@@ -1,6 +1,6 @@
 //! Escapes bytes from a repository for printing.
 //!
-//! Paths, values and source lines are hostile: they may hold terminal escapes, newlines or
+//! Paths, values and source lines are hostile: they may contain terminal escapes, newlines or
 //! bidirectional controls. Everything printed passes through [`Escaped`].
 
 use std::fmt::{self, Display, Write};

@@ -27,7 +27,8 @@ impl Severity {
     }
 }
 
-/// A place in a file, with its source line. A masked place holds asterisks instead of the secret.
+/// A place in a file, with its source line. A masked place contains asterisks instead of the
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Counted from 1.
@@ -87,18 +88,18 @@ impl<'a> LineIndex<'a> {
     }
 }
 
-/// The line that holds this byte, without its line feed.
+/// The line that contains this byte, without its line feed.
 pub(crate) fn line_around(text: &[u8], at: usize) -> Span {
     let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |feed| feed + 1);
     let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| at + length);
     start..end
 }
 
-/// The most characters of a source line on each side of the marked place.
+/// The maximum number of characters of a source line on each side of the marked place.
 const CONTEXT: usize = 60;
 /// How many bytes around the place are searched for credentials: part of one is a leak as well.
 const AROUND: usize = 16 * 1024;
-/// The most characters of the marked place.
+/// The maximum number of characters of the marked place.
 const MARKED: usize = 160;
 
 impl Place {
@@ -108,7 +109,7 @@ impl Place {
         Self::build(text, span, false)
     }
 
-    /// Like [`Place::locate`], without the line: a file that cannot be parsed may hold anything.
+    /// Like [`Place::locate`], without the line: a file that cannot be parsed may contain anything.
     pub(crate) fn position(text: &[u8], span: &Span) -> Self {
         Self { excerpt: String::new(), marked: 0..0, ..Self::locate(text, span) }
     }
@@ -185,16 +186,16 @@ fn characters(text: &[u8]) -> usize {
 }
 
 /// The first characters of a text, escaped, and an ellipsis if there are more.
-fn head(text: &str, most: usize) -> String {
-    let start: String = text.chars().take(most).collect();
+fn head(text: &str, max: usize) -> String {
+    let start: String = text.chars().take(max).collect();
     let dots = if start.len() < text.len() { "…" } else { "" };
     safe(&start) + dots
 }
 
 /// The last characters of a text, escaped, and an ellipsis if there are more or it is already
 /// `cut`.
-fn tail(text: &str, most: usize, cut: bool) -> String {
-    let before = text.chars().count().saturating_sub(most);
+fn tail(text: &str, max: usize, cut: bool) -> String {
+    let before = text.chars().count().saturating_sub(max);
     let end: String = text.chars().skip(before).collect();
     let dots = if cut || before > 0 { "…" } else { "" };
     dots.to_owned() + &safe(&end)

@@ -4,11 +4,11 @@ use fast_glob::glob_match;
 
 use crate::base::path::RepoPath;
 
-/// The most characters of a pattern: the cost of matching grows with them.
+/// The maximum number of characters of a pattern: the cost of matching grows with them.
 pub(crate) const LONGEST: usize = 1000;
 
-/// The most groups of alternatives: with more, `fast_glob` matches nothing.
-const MOST_GROUPS: usize = 8;
+/// The maximum number of groups of alternatives: with more, `fast_glob` matches nothing.
+const MAX_GROUPS: usize = 8;
 
 /// A glob that matches whole paths, from the top of the work tree. `*` and `?` stop at a slash,
 /// `**` does not. Paths are matched as bytes.
@@ -20,13 +20,13 @@ pub(crate) struct Pattern {
 
 impl Pattern {
     /// A pattern of paths. The error is the reason why it is invalid.
-    pub(crate) fn of_paths(glob: &str) -> Result<Self, String> {
+    pub(crate) fn for_paths(glob: &str) -> Result<Self, String> {
         check(glob)?;
         Ok(Self { glob: glob.to_owned(), fold_case: false })
     }
 
     /// A pattern of names, in any ASCII case. Without a slash, it matches at any depth.
-    pub(crate) fn of_names(glob: &str) -> Result<Self, String> {
+    pub(crate) fn for_names(glob: &str) -> Result<Self, String> {
         check(glob)?;
         let anywhere = if glob.contains('/') { "" } else { "**/" };
         Ok(Self { glob: format!("{anywhere}{}", glob.to_ascii_lowercase()), fold_case: true })
@@ -64,8 +64,8 @@ fn check(glob: &str) -> Result<(), String> {
                 rest = from_end.chars();
                 rest.next();
             }
-            '{' if groups == MOST_GROUPS => {
-                return Err(format!("a pattern has at most {MOST_GROUPS} groups of alternatives"));
+            '{' if groups == MAX_GROUPS => {
+                return Err(format!("a pattern has at most {MAX_GROUPS} groups of alternatives"));
             }
             '{' => (open, groups) = (open + 1, groups + 1),
             '}' if open == 0 => return Err("a `}` has no `{`".into()),
@@ -144,7 +144,7 @@ mod tests {
             ("package{,-lock}.json", b"package-lock.json", true),
             ("vendor/x", b"vendor/x/", true),
         ] {
-            let pattern = Pattern::of_paths(glob).unwrap();
+            let pattern = Pattern::for_paths(glob).unwrap();
             assert_eq!(pattern.matches(&RepoPath::new(path)), matches, "{glob} {path:?}");
         }
     }
@@ -159,7 +159,7 @@ mod tests {
             ("config/*.save", "x/config/a.save", false),
         ] {
             assert_eq!(
-                Pattern::of_names(glob).unwrap().matches(&path.into()),
+                Pattern::for_names(glob).unwrap().matches(&path.into()),
                 matches,
                 "{glob} {path}"
             );
@@ -192,8 +192,8 @@ mod tests {
             &"{a,b}".repeat(9),
             &"a".repeat(1001),
         ] {
-            assert!(Pattern::of_paths(glob).is_err(), "{glob}");
-            assert!(Pattern::of_names(glob).is_err(), "{glob}");
+            assert!(Pattern::for_paths(glob).is_err(), "{glob}");
+            assert!(Pattern::for_names(glob).is_err(), "{glob}");
         }
     }
 
@@ -209,7 +209,7 @@ mod tests {
             "[!a]".repeat(250),
         ] {
             // Only termination is tested; the result does not matter.
-            let _ = Pattern::of_paths(&glob).map(|pattern| pattern.matches(&path));
+            let _ = Pattern::for_paths(&glob).map(|pattern| pattern.matches(&path));
         }
     }
 }

@@ -15,8 +15,8 @@ pub(crate) struct RefUpdate {
 }
 
 /// Parses a line of pre-push (githooks(5)): `<local ref> SP <local id> SP <remote ref> SP <remote
-/// id>`. The local ref is written as it was typed: only it may hold spaces.
-pub(crate) fn of_push(line: &[u8]) -> Option<RefUpdate> {
+/// id>`. The local ref is written as it was typed: only it may contain spaces.
+pub(crate) fn parse_pre_push(line: &[u8]) -> Option<RefUpdate> {
     let mut fields = line.rsplitn(4, |&byte| byte == b' ');
     let (old, name, new) = (fields.next()?, fields.next()?, fields.next()?);
     fields.next()?;
@@ -24,7 +24,7 @@ pub(crate) fn of_push(line: &[u8]) -> Option<RefUpdate> {
 }
 
 /// Parses a line of pre-receive (githooks(5)): `<old id> SP <new id> SP <ref>`.
-pub(crate) fn of_receive(line: &[u8]) -> Option<RefUpdate> {
+pub(crate) fn parse_pre_receive(line: &[u8]) -> Option<RefUpdate> {
     let mut fields = line.splitn(3, |&byte| byte == b' ');
     let (old, new, name) = (fields.next()?, fields.next()?, fields.next()?);
     update(old, new, name)
@@ -60,24 +60,29 @@ mod tests {
     fn both_hooks_pass_the_same_fields_in_another_order() {
         for length in [40, 64] {
             let (one, two, none) = ("1".repeat(length), "2".repeat(length), "0".repeat(length));
-            let moved = of_push(&line(&["refs/heads/a", &two, "refs/heads/b", &one])).unwrap();
-            assert_eq!(of_receive(&line(&[&one, &two, "refs/heads/b"])), Some(moved.clone()));
+            let moved =
+                parse_pre_push(&line(&["refs/heads/a", &two, "refs/heads/b", &one])).unwrap();
+            assert_eq!(
+                parse_pre_receive(&line(&[&one, &two, "refs/heads/b"])),
+                Some(moved.clone())
+            );
             assert_eq!(
                 (moved.old.is_some(), moved.new.is_some(), &*moved.name.to_string()),
                 (true, true, "refs/heads/b")
             );
             assert_eq!(
-                of_push(&line(&["(delete)", &none, "refs/heads/b", &one])).unwrap().new,
+                parse_pre_push(&line(&["(delete)", &none, "refs/heads/b", &one])).unwrap().new,
                 None
             );
-            assert_eq!(of_receive(&line(&[&none, &two, "refs/heads/b"])).unwrap().old, None);
+            assert_eq!(parse_pre_receive(&line(&[&none, &two, "refs/heads/b"])).unwrap().old, None);
         }
     }
 
     #[test]
-    fn the_local_ref_may_hold_spaces() {
+    fn the_local_ref_may_contain_spaces() {
         let (one, two) = ("1".repeat(40), "2".repeat(40));
-        let update = of_push(&line(&["HEAD^{/fix a bug}", &two, "refs/heads/b", &one])).unwrap();
+        let update =
+            parse_pre_push(&line(&["HEAD^{/fix a bug}", &two, "refs/heads/b", &one])).unwrap();
         assert_eq!(
             (update.new, update.old),
             (ObjectId::from_hex(two.as_bytes()), ObjectId::from_hex(one.as_bytes()))
@@ -92,10 +97,10 @@ mod tests {
             line(&[&one, "x", "refs/heads/a"]),
             line(&[&one, &"1".repeat(39), "refs/heads/a"]),
         ] {
-            assert_eq!(lines(&wrong, of_receive), Err(&wrong[..]));
-            assert_eq!(lines(&wrong, of_push), Err(&wrong[..]));
+            assert_eq!(lines(&wrong, parse_pre_receive), Err(&wrong[..]));
+            assert_eq!(lines(&wrong, parse_pre_push), Err(&wrong[..]));
         }
-        assert_eq!(lines(b"\n", of_push), Ok(vec![]));
-        assert_eq!(of_receive(&line(&[&one, &one, ""])), None);
+        assert_eq!(lines(b"\n", parse_pre_push), Ok(vec![]));
+        assert_eq!(parse_pre_receive(&line(&[&one, &one, ""])), None);
     }
 }

@@ -1,4 +1,4 @@
-//! `bakstop check`: judge what enters history, or what is in it already.
+//! `bakstop check`: check the files that enter history, or the existing history.
 
 use std::path::PathBuf;
 
@@ -130,7 +130,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     if args.verbose {
         outcome = judged.verbose_lines().iter().fold(outcome, Outcome::note);
     }
-    if let Some(nothing) = judged.nothing {
+    if let Some(nothing) = judged.skip_reason {
         outcome = outcome.note(format!("bakstop: {nothing}"));
     }
     Ok(outcome)

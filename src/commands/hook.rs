@@ -1,8 +1,8 @@
 //! `bakstop hook`: what the installed hooks run.
 //!
-//! It is `check` for a hook: it prints nothing without findings, obeys the switches that a person
-//! may set for one commit or push, and prints what was blocked and how to go on. A server obeys no
-//! switch.
+//! It is `check` for a hook: it prints nothing without findings, obeys the variables that disable
+//! it for one commit or push, and prints what was blocked and how to proceed. On a server, these
+//! variables have no effect.
 
 use std::ffi::OsString;
 
@@ -33,13 +33,13 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// How to go on if the guard crashes.
-    pub(crate) fn go_on_after_crash(&self) -> String {
+    /// How to proceed if the guard crashes.
+    pub(crate) fn recovery_hint(&self) -> String {
         setup::after_crash(self.hook)
     }
 }
 
-/// Judges what a hook can stop.
+/// Judges the content of a commit or push that the hook can stop.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let hook = args.hook;
     let server = hook == Hook::PreReceive;
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     } else {
         skipped(&context.env).map_err(|unknown| no_such_rule(&unknown))?
     };
-    let recovery_hint = setup::despite_configuration(hook);
+    let recovery_hint = setup::invalid_configuration_hint(hook);
     let options = Options {
         without: &skipped,
         config: None,
@@ -92,10 +92,10 @@ fn scope(args: &Args) -> Scope {
     }
 }
 
-/// What happens now, and how to go on.
+/// What happens now, and how to proceed.
 fn stopped(hook: Hook, context: &Context) -> String {
     let operation = match hook {
-        // The findings are printed even if the question to git fails.
+        // The findings are printed even if the query to git fails.
         Hook::PrepareCommitMsg => {
             operation::in_progress(&Git::new(&context.directory)).unwrap_or_default()
         }

@@ -68,7 +68,7 @@ impl Args {
 }
 
 /// Fails unless `--server` fits the repository. It must be asked for: the hook blocks other people.
-fn refuse_the_wrong_place(args: &Args, layout: &Layout) -> Result<(), Error> {
+fn check_server_flag(args: &Args, layout: &Layout) -> Result<(), Error> {
     let (doing, cause) = match (args.server, layout.bare) {
         (false, true) => {
             ("install the hooks", "this repository is bare: nothing is committed here")
@@ -76,14 +76,14 @@ fn refuse_the_wrong_place(args: &Args, layout: &Layout) -> Result<(), Error> {
         (true, false) => ("install the hook of a server", "this repository has a work tree"),
         _ => return Ok(()),
     };
-    Err(Error::new(doing, cause).help(cure::right_place(layout.bare)))
+    Err(Error::new(doing, cause).help(cure::server_flag_help(layout.bare)))
 }
 
 /// Plans and makes the edits, and checks that git will run the hooks.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
-    refuse_the_wrong_place(args, &layout)?;
+    check_server_flag(args, &layout)?;
     let _lock = if args.dry_run { None } else { Some(apply::lock(&layout.common)?) };
     let setup = Setup::find(&layout, &git, args.choice(), args.hooks())?;
     let place =

@@ -27,13 +27,13 @@ pub(super) fn judge(
         Scope::Tree(name) => past().tree(name),
         Scope::Range { spec, tip: true } => past().tip(spec),
         Scope::Range { spec, tip: false } => past().range(spec),
-        Scope::Push(remote) => past().push(&updates(refs::of_push)?, remote.as_deref()),
-        Scope::Receive => past().receive(&updates(refs::of_receive)?),
-        Scope::History => past().everything(),
+        Scope::Push(remote) => past().push(&updates(refs::parse_pre_push)?, remote.as_deref()),
+        Scope::Receive => past().receive(&updates(refs::parse_pre_receive)?),
+        Scope::History => past().history(),
     }
 }
 
-/// The most bytes of the input of a hook: more than a million lines.
+/// The maximum size in bytes of the input of a hook: more than a million lines.
 const LINES: u64 = 256 * 1024 * 1024;
 
 /// Reads the ref updates that git passes to a hook on standard input.

@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let findings = engine.finish().findings;
     let view = View { paint: context.paint, below_top: !tree.prefix().is_empty(), advice: None };
     if let Some(spec) = &args.set {
-        let plan = planned(&table, spec.as_deref(), &config)?;
+        let plan = plan_moves(&table, spec.as_deref(), &config)?;
         return set(args, &tree, &table, &plan, &judged(&plan.after, &files, &config), view);
     }
     let out = match args.format {
@@ -82,12 +82,12 @@ fn is_about_pins(rule: &Rule) -> bool {
 /// The findings of the rules about pins in a planned state.
 fn judged(table: &PinTable, files: &OnDisk<'_>, config: &Config) -> Vec<Finding> {
     let mut engine = Engine::new(config).only(is_about_pins);
-    engine.compared(table, files);
+    engine.judge_pins(table, files);
     engine.finish().findings
 }
 
 /// Plans to move the pins to one version, or those of each project to its declared version.
-fn planned(table: &PinTable, spec: Option<&str>, config: &Config) -> Result<Plan, Error> {
+fn plan_moves(table: &PinTable, spec: Option<&str>, config: &Config) -> Result<Plan, Error> {
     let (doing, of_pins) = ("move the pins", rules::in_group(RuleGroup::Pins));
     let is_allowed =
         |row: &Row| of_pins.iter().any(|rule| config.hides(rule, &table.file(row.id).path));

@@ -67,12 +67,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         rehearsal.run_hook(HOOK.name(), &file, (PROVE, &nonce), listen)
     };
     probe.stage_rewritten(&rehearsal)?;
-    let done = run_hook(&mut |line| matcher.read(line))?;
+    let hook_run = run_hook(&mut |line| matcher.read(line))?;
 
     let reported = matcher.matched;
-    let attempt = Attempt { context, git: &git, layout: &layout, manifest, done: &done, reported };
-    // An end by a signal proves nothing.
-    let obstacle = if reported && done.code.is_some_and(|code| code != 0) {
+    let attempt =
+        Attempt { context, git: &git, layout: &layout, manifest, hook_run: &hook_run, reported };
+    // A hook that a signal killed proves nothing.
+    let obstacle = if reported && hook_run.code.is_some_and(|code| code != 0) {
         attempt.counterproof(|| {
             probe.stage_harmless(&rehearsal)?;
             run_hook(&mut |_| ())
@@ -84,8 +85,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 
     let verdict = if obstacle.is_none() { Verdict::Clean } else { Verdict::Found };
     let out = match args.format {
-        HumanOrJson::Human => human(obstacle.as_ref(), &done, manifest, seconds, context),
-        HumanOrJson::Json => machine(obstacle.as_ref(), &done, manifest, seconds),
+        HumanOrJson::Human => human(obstacle.as_ref(), &hook_run, manifest, seconds, context),
+        HumanOrJson::Json => machine(obstacle.as_ref(), &hook_run, manifest, seconds),
     };
     let mut outcome = Outcome::new(verdict, out);
     if obstacle.is_none() {
@@ -94,12 +95,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             outcome = outcome.note(line);
         }
     }
-    Ok(if args.verbose { lines(&done).fold(outcome, Outcome::note) } else { outcome })
+    Ok(if args.verbose { lines(&hook_run).fold(outcome, Outcome::note) } else { outcome })
 }
 
-/// The end of the hook's output as lines, safe to print.
-fn lines(done: &HookRun) -> impl Iterator<Item = String> {
-    let output = done.output.strip_suffix(b"\n").unwrap_or(&done.output);
+/// The last lines of the hook's output, safe to print.
+fn lines(hook_run: &HookRun) -> impl Iterator<Item = String> {
+    let output = hook_run.output.strip_suffix(b"\n").unwrap_or(&hook_run.output);
     let lines =
         output.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     lines.filter(|_| !output.is_empty()).map(|line| no_command(Escaped(line).to_string()))
@@ -107,7 +108,7 @@ fn lines(done: &HookRun) -> impl Iterator<Item = String> {
 
 fn human(
     obstacle: Option<&Obstacle>,
-    done: &HookRun,
+    hook_run: &HookRun,
     manifest: &RepoPath,
     seconds: f64,
     context: &Context,
@@ -124,7 +125,7 @@ fn human(
     if let Some(help) = help {
         text += &format!("{} {help}\n", paint.strong("help:"));
     }
-    let output: Vec<String> = lines(done).collect();
+    let output: Vec<String> = lines(hook_run).collect();
     if !output.is_empty() {
         text += &format!("\noutput of {hook}:\n");
         text += &output[output.len().saturating_sub(LINES)..]
@@ -139,7 +140,7 @@ fn human(
 /// another meaning.
 fn machine(
     obstacle: Option<&Obstacle>,
-    done: &HookRun,
+    hook_run: &HookRun,
     manifest: &RepoPath,
     seconds: f64,
 ) -> String {
@@ -151,7 +152,7 @@ fn machine(
         "manifest_hex": path_hex(manifest),
         "reason": obstacle.map(|obstacle| &obstacle.reason),
         "help": obstacle.and_then(|obstacle| obstacle.help.as_ref()),
-        "output": lines(done).collect::<Vec<_>>(),
+        "output": lines(hook_run).collect::<Vec<_>>(),
         "seconds": (seconds * 1000.0).round() / 1000.0,
     }))
 }

@@ -11,7 +11,7 @@ use crate::hooks::health::{self, Health, Interference};
 use crate::hooks::layout::Layout;
 use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::state::HookState;
-use crate::hooks::{Hook, binary, shown};
+use crate::hooks::{Hook, binary, display_path};
 use crate::report;
 use crate::report::paint::Paint;
 
@@ -27,7 +27,7 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let health = health::of(&setup, &layout, &context.env)?;
     let mut interference = health::interference(&setup, &context.env)?;
     if health.iter().all(|health| matches!(health.state, HookState::NotInForce(_))) {
-        // A guard that does not run blocks nothing.
+        // A guard that does not run blocks no commits.
         interference.retain(|one| !matches!(one, Interference::Blocks(_)));
     }
     let programs: Vec<_> =
@@ -36,12 +36,12 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
     let mut rows = hooks(&health, context.paint);
     rows.extend(programs.iter().map(|(version, program)| {
         let version = version.as_deref().unwrap_or("unknown");
-        ("program", format!("{}, version {version}", shown(program, &layout.top)))
+        ("program", format!("{}, version {version}", display_path(program, &layout.top)))
     }));
     rows.extend(interference.iter().map(|one| ("", describe(one, context.paint))));
     let mut text =
-        format!("{}\n\n{}", arrangement(&setup, &layout), report::rows(&rows, str::to_owned));
-    if let Some(help) = cure::of_hooks(&setup, &health, &layout) {
+        format!("{}\n\n{}", describe_setup(&setup, &layout), report::rows(&rows, str::to_owned));
+    if let Some(help) = cure::hooks_help(&setup, &health, &layout) {
         text += &format!("\n{} {help}\n", context.paint.strong("help:"));
     }
     let all_versions_known = programs.iter().all(|(version, _)| version.is_some());
@@ -81,19 +81,22 @@ fn describe(interference: &Interference, paint: Paint) -> String {
 }
 
 /// Who runs the hooks.
-fn arrangement(setup: &Setup, layout: &Layout) -> String {
+fn describe_setup(setup: &Setup, layout: &Layout) -> String {
     match setup {
         Setup::Native { directory, tracked: false } => {
-            format!("git runs the hooks in {}", shown(directory, &layout.top))
+            format!("git runs the hooks in {}", display_path(directory, &layout.top))
         }
         Setup::Native { directory, tracked: true } => {
-            format!("git runs the hooks in {}, which are shared", shown(directory, &layout.top))
+            format!(
+                "git runs the hooks in {}, which are shared",
+                display_path(directory, &layout.top)
+            )
         }
         Setup::Husky(husky) => {
-            format!("husky runs the hooks in {}", shown(&husky.directory, &layout.top))
+            format!("husky runs the hooks in {}", display_path(&husky.directory, &layout.top))
         }
         Setup::Server(server) => {
-            let file = shown(&server.hooks.join(Hook::PreReceive.name()), &layout.top);
+            let file = display_path(&server.hooks.join(Hook::PreReceive.name()), &layout.top);
             let then =
                 if server.delegates { ", and it runs the programs of a directory" } else { "" };
             format!("git runs {file} for each push{then}")

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
     let _lock = if args.dry_run { None } else { Some(apply::lock(&layout.common)?) };
-    let places = setup::everywhere(&layout, &git)?;
+    let places = setup::installed_directories(&layout, &git)?;
     let mut edits = Vec::new();
     for place in &places {
         edits.extend(plan::uninstall(place)?);

@@ -29,8 +29,7 @@ pub(crate) use args::Args;
 use record::Record;
 use watch::Watch;
 
-/// Compares the work tree with a clean one, with what it was before the command, or with a
-/// baseline.
+/// Compares the work tree with a clean one, with its state before the command, or with a baseline.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let inputs = [&args.baseline, &args.record, &args.history];
     let to_file = |file: &Option<PathBuf>| {
@@ -51,7 +50,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         return since_baseline(args, context, output, &tree, file);
     }
     // The build may change the configuration.
-    let files = OnDisk::one(&tree, config::FILE.into())?;
+    let files = OnDisk::file(&tree, config::FILE.into())?;
     let config = Config::from_change(&files, || context.today())?;
     let watch = Watch { args, context, output, tree: &tree, config: &config };
     if let Some(saved) = to_file(&args.save_baseline)? {
@@ -81,7 +80,7 @@ fn since_baseline(
     };
     let watch = Watch { args, context, output, tree, config: &config };
     let mut now = watch.look(Detail::Contents)?;
-    leave_out(file, tree, [&mut snapshot, &mut now]);
+    remove_baseline(file, tree, [&mut snapshot, &mut now]);
     let (changes, notes) = watch.allow(now.changes_since(snapshot));
     watch.report(&changes, Since::Baseline, &notes)
 }
@@ -89,7 +88,7 @@ fn since_baseline(
 /// Saves the state of the work tree, and the configuration.
 fn save_baseline(watch: &Watch<'_>, saved: Destination) -> Result<Outcome, Error> {
     let mut snapshot = watch.look(Detail::Contents)?;
-    leave_out(saved.name(), watch.tree, [&mut snapshot]);
+    remove_baseline(saved.name(), watch.tree, [&mut snapshot]);
     let text = Baseline { snapshot, configuration: watch.config.text().to_vec() }.write();
     Ok(Outcome { file: Some((saved, text)), ..Outcome::new(Verdict::Clean, "") })
 }
@@ -108,7 +107,7 @@ fn run_build(
     let record = args.record.as_ref().map(open).transpose()?;
     let mut before = watch.look(Detail::Contents)?;
     watch.keep_texts(&mut before);
-    // Standard output is for the document.
+    // The JSON document needs standard output.
     let is_document = args.format == HumanOrJson::Json && args.output.is_none();
     let output = if is_document { Output::ToStandardError } else { Output::Inherited };
     let ran = match child::run(program, arguments, output) {
@@ -143,7 +142,7 @@ fn run_build(
     })
 }
 
-/// The report on a command that has ended, and the state of the work tree.
+/// The report on a finished command, and the state of the work tree.
 fn compared(
     watch: &Watch<'_>,
     before: Snapshot,
@@ -169,7 +168,7 @@ fn compared(
     }
 }
 
-/// The most bytes of a baseline.
+/// The maximum size in bytes of a baseline.
 const BASELINE: u64 = 256 * 1024 * 1024;
 
 fn read_baseline(file: &Path) -> Result<Baseline, Error> {
@@ -181,7 +180,7 @@ fn read_baseline(file: &Path) -> Result<Baseline, Error> {
 }
 
 /// Removes the baseline file from snapshots: no build made it.
-fn leave_out<'a>(
+fn remove_baseline<'a>(
     file: &Path,
     tree: &WorkTree,
     snapshots: impl IntoIterator<Item = &'a mut Snapshot>,

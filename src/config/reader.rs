@@ -1,4 +1,4 @@
-//! Parses a configuration. Everything that is not understood is a problem with a place.
+//! Parses a configuration. Everything invalid is a problem with a place.
 
 use std::collections::BTreeSet;
 
@@ -14,20 +14,20 @@ use crate::formats::{self, Syntax};
 use crate::rule::{Problem, Rule, RuleGroup, Subject};
 use crate::rules::{self, RULES};
 
-/// The most characters of a reason.
+/// The maximum number of characters of a reason.
 const LONGEST_REASON: usize = 1000;
-/// The most characters of a message of a library, which may quote the configuration.
+/// The maximum number of characters of a message of a library, which may quote the configuration.
 const LONGEST_MESSAGE: usize = 200;
-/// The most characters of a quoted word.
+/// The maximum number of characters of a quoted word.
 const LONGEST_WORD: usize = 60;
 
-/// The configuration as far as it is understood, and its problems in the order of the text.
+/// The configuration without its invalid parts, and its problems in the order of the text.
 pub(super) fn parse(name: &str, text: &[u8]) -> (Config, Vec<Problem>) {
     let mut reader = ConfigReader { lines: LineIndex::new(text), name, text, problems: Vec::new() };
     let mut config = Config { name: name.into(), text: text.into(), ..Config::default() };
     match formats::parse(Syntax::Json, text) {
         Ok(root) => reader.root(&root, &mut config),
-        Err(error) => reader.problem(&error.span, shown(&error.message, LONGEST_MESSAGE)),
+        Err(error) => reader.problem(&error.span, shorten(&error.message, LONGEST_MESSAGE)),
     }
     reader.problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
     (config, reader.problems)
@@ -87,7 +87,7 @@ impl ConfigReader<'_> {
     fn backups(&mut self, node: &Node, config: &mut Config) {
         for node in self.list(node, "a list of patterns") {
             if let Some(glob) = self.string(node, "a pattern")
-                && let Some(pattern) = self.pattern(node, Pattern::of_names(glob))
+                && let Some(pattern) = self.pattern(node, Pattern::for_names(glob))
             {
                 config.debris.add_backups(glob, pattern);
             }
@@ -169,7 +169,8 @@ impl ConfigReader<'_> {
                 "rule" => rule = self.allowed_rule(node),
                 "path" => {
                     let glob = self.string(node, "a pattern");
-                    let pattern = glob.and_then(|glob| self.pattern(node, Pattern::of_paths(glob)));
+                    let pattern =
+                        glob.and_then(|glob| self.pattern(node, Pattern::for_paths(glob)));
                     path = pattern.map(|pattern| (node.span.clone(), pattern));
                 }
                 "reason" => reason = self.reason(node),
@@ -218,7 +219,7 @@ impl ConfigReader<'_> {
     }
 
     fn pattern(&mut self, node: &Node, pattern: Result<Pattern, String>) -> Option<Pattern> {
-        pattern.map_err(|problem| self.problem(&node.span, shown(&problem, LONGEST_MESSAGE))).ok()
+        pattern.map_err(|problem| self.problem(&node.span, shorten(&problem, LONGEST_MESSAGE))).ok()
     }
 
     /// The entries of an object. Other values, unknown keys and duplicate keys are problems. If
@@ -316,11 +317,11 @@ fn did_you_mean(word: &str, known: &[&str]) -> String {
 
 /// A word of the configuration in quotes, safe to print.
 fn quoted(word: &str) -> String {
-    format!("\"{}\"", shown(word, LONGEST_WORD))
+    format!("\"{}\"", shorten(word, LONGEST_WORD))
 }
 
 /// The first characters of a text, safe to print.
-fn shown(text: &str, characters: usize) -> String {
+fn shorten(text: &str, characters: usize) -> String {
     let end = text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at);
     let dots = if end < text.len() { "…" } else { "" };
     format!("{}{dots}", Escaped(&text.as_bytes()[..end]))

@@ -8,7 +8,7 @@ use crate::base::finding::Place;
 use crate::config::{Config, FILE, LIMIT, reader};
 use crate::rule::{ConfigReading, Problem};
 
-/// The most problems that an error lists.
+/// The maximum number of problems that an error lists.
 const LISTED: usize = 20;
 
 impl Config {

@@ -11,26 +11,26 @@ use crate::hooks::operation::Operation;
 use crate::hooks::plan::HookEdit;
 use crate::hooks::setup::{Foreign, Owner, Setup};
 use crate::hooks::state::{Defect, HookState};
-use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, shown};
+use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, display_path};
 
-/// For a hook of somebody else that reports what the guard finds and succeeds all the same.
+/// For a foreign hook that prints the findings of the guard but succeeds.
 pub(crate) const LET_IT_FAIL: &str =
     "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`";
-/// For a hook that fails for a reason that is not known.
+/// For a hook that fails for an unknown reason.
 pub(crate) const FIX_THE_HOOK: &str =
     "fix what makes it fail; `bakstop prove -v` shows all of its output";
-/// For a hook of which nothing more is known.
+/// For a hook without further information.
 pub(crate) const SHOW_OUTPUT: &str = "`bakstop prove -v` shows its output";
 /// For a hook file that cannot be judged.
 pub(crate) const ASK_INSTALL: &str = "see what `bakstop install` reports about it";
 
-/// How to go on once without the guard.
+/// How to bypass the guard once.
 fn bypass(hook: Hook) -> String {
     format!("to go on without this check: {SWITCH}=0 {}", hook.command())
 }
 
-/// How to go on where the configuration to judge by is broken. On a server, no switch is obeyed.
-pub(crate) fn despite_configuration(hook: Hook) -> String {
+/// How to proceed if the configuration is invalid. On a server, switches are ignored.
+pub(crate) fn invalid_configuration_hint(hook: Hook) -> String {
     match hook {
         Hook::PreReceive => {
             format!("a {FILE} in the repository's directory on the server goes before it")
@@ -39,7 +39,7 @@ pub(crate) fn despite_configuration(hook: Hook) -> String {
     }
 }
 
-/// How to go on if the guard crashes in a hook.
+/// How to proceed if the guard crashes in a hook.
 pub(crate) fn after_crash(hook: Hook) -> String {
     match hook {
         Hook::PreReceive => "to go on: the push is refused; \
@@ -49,19 +49,21 @@ pub(crate) fn after_crash(hook: Hook) -> String {
     }
 }
 
-/// What a hook stops, and how to go on; `operation` is what git is in the middle of.
+/// What a hook blocks, and how to proceed; `operation` is the unfinished operation of git.
 pub(crate) fn after_block(hook: Hook, operation: Option<Operation>) -> String {
     match (hook, operation) {
         (Hook::PreReceive, _) => "the push is refused".to_owned(),
-        (_, Some([act, go_on, give_up])) => {
-            format!("the {act} stops here (to give it up: {give_up}; once it is fixed: {go_on})")
+        (_, Some([act, continuation, abort])) => {
+            format!(
+                "the {act} stops here (to give it up: {abort}; once it is fixed: {continuation})"
+            )
         }
-        _ => format!("the {} is blocked ({})", hook.act(), bypass(hook)),
+        _ => format!("the {} is blocked ({})", hook.action(), bypass(hook)),
     }
 }
 
-/// Where a hook can be installed, for a person who asked in the wrong kind of repository.
-pub(crate) fn right_place(bare: bool) -> &'static str {
+/// Whether to use `--server`, for a user who chose wrongly for this kind of repository.
+pub(crate) fn server_flag_help(bare: bool) -> &'static str {
     if bare {
         "to guard pushes to it: bakstop install --server"
     } else {
@@ -69,8 +71,8 @@ pub(crate) fn right_place(bare: bool) -> &'static str {
     }
 }
 
-/// What a person does after an installation that changed something. `program` is what the hooks
-/// run, and whether every user of the machine can run that.
+/// The next steps after an installation that changed something. `program` is the program that the
+/// hooks run, and whether every user of the machine can run it.
 pub(crate) fn after_install(
     setup: &Setup,
     edits: &[HookEdit],
@@ -84,7 +86,7 @@ pub(crate) fn after_install(
         let files: Vec<String> = edits
             .iter()
             .filter(|edit| !matches!(edit, HookEdit::MakeDirectory { .. }))
-            .map(|edit| shown(edit.path(), &layout.top).as_pathspec(layout.below_top))
+            .map(|edit| display_path(edit.path(), &layout.top).as_pathspec(layout.below_top))
             .collect();
         return vec![
             format!("these files are shared, so commit them: git add {}", files.join(" ")),
@@ -92,7 +94,7 @@ pub(crate) fn after_install(
         ];
     }
     let Some((program, for_everyone)) = program else { return Vec::new() };
-    let name = shown(program, &layout.top);
+    let name = display_path(program, &layout.top);
     if binary::is_build_output(program) {
         vec![format!(
             "the hooks run {name}, which `cargo clean` removes; \
@@ -111,7 +113,7 @@ pub(crate) fn after_install(
 /// Why a hook is not in force, or may not be, and what to do about it unless that is to install.
 pub(crate) fn explain(state: &HookState) -> Option<String> {
     let help = match state {
-        HookState::NotInForce(defect) => of_defect(defect),
+        HookState::NotInForce(defect) => defect_help(defect),
         _ => None,
     };
     let help = help.map_or_else(String::new, |help| format!("; {help}"));
@@ -127,8 +129,8 @@ pub(crate) fn note(hook: Hook, note: &Note) -> String {
     }
 }
 
-/// What to do about a hook that is not in force, where installing it does not help.
-fn of_defect(defect: &Defect) -> Option<String> {
+/// What to do about a hook that is not in force, if installing it does not help.
+fn defect_help(defect: &Defect) -> Option<String> {
     Some(match defect {
         Defect::NoProgram => "put the program into ~/.local/bin or a directory of PATH".to_owned(),
         Defect::Crlf(_) => "add `.husky/* text eol=lf` to .gitattributes".to_owned(),
@@ -150,7 +152,7 @@ fn of_defect(defect: &Defect) -> Option<String> {
     })
 }
 
-/// Whether installing puts a hook into force.
+/// Whether installing would make a hook run the guard.
 pub(crate) fn install_helps(state: &HookState) -> bool {
     use Defect::{NoServerProgram, NotExecutable, NotInstalled};
     let HookState::NotInForce(defect) = state else { return false };
@@ -158,9 +160,9 @@ pub(crate) fn install_helps(state: &HookState) -> bool {
 }
 
 /// What to do about the hooks of a repository, if one step helps.
-pub(crate) fn of_hooks(setup: &Setup, health: &[Health], layout: &Layout) -> Option<String> {
+pub(crate) fn hooks_help(setup: &Setup, health: &[Health], layout: &Layout) -> Option<String> {
     match setup {
-        Setup::Foreign(foreign) => (!foreign.is_named()).then(|| of_foreign(foreign, layout)),
+        Setup::Foreign(foreign) => (!foreign.is_named()).then(|| foreign_help(foreign, layout)),
         _ => health
             .iter()
             .find(|health| install_helps(&health.state))
@@ -169,45 +171,44 @@ pub(crate) fn of_hooks(setup: &Setup, health: &[Health], layout: &Layout) -> Opt
 }
 
 /// What to do about one hook that is not in force.
-pub(crate) fn of_hook(setup: &Setup, health: &Health, layout: &Layout) -> String {
+pub(crate) fn hook_help(setup: &Setup, health: &Health, layout: &Layout) -> String {
     match (setup, &health.state) {
-        (Setup::Foreign(foreign), _) => of_foreign(foreign, layout),
+        (Setup::Foreign(foreign), _) => foreign_help(foreign, layout),
         (_, state) if install_helps(state) => health.hook.install().to_owned(),
-        (_, HookState::NotInForce(defect)) => of_defect(defect).unwrap_or(SHOW_OUTPUT.to_owned()),
+        (_, HookState::NotInForce(defect)) => defect_help(defect).unwrap_or(SHOW_OUTPUT.to_owned()),
         _ => SHOW_OUTPUT.to_owned(),
     }
 }
 
-/// What to do where somebody else runs the hooks and names bakstop, but the guard did not block:
-/// perhaps the manager has not been run since its configuration was changed.
-pub(crate) fn of_named(foreign: &Foreign) -> &'static str {
+/// What to do if a hook manager or script names bakstop, but the guard did not block: perhaps the
+/// manager has not run since its configuration changed.
+pub(crate) fn named_help(foreign: &Foreign) -> &'static str {
     match foreign.owner {
-        Owner::Manager { manager, .. } => manager.then.unwrap_or(SHOW_OUTPUT),
+        Owner::Manager { manager, .. } => manager.apply_command.unwrap_or(SHOW_OUTPUT),
         _ => SHOW_OUTPUT,
     }
 }
 
-/// What to do where `install` leaves the hooks of somebody else alone. `flag` is the one that asked
-/// for another way.
+/// What to do if `install` refuses to change foreign hooks. `flag` requested another setup.
 pub(crate) fn after_refusal(foreign: &Foreign, flag: Option<&str>, layout: &Layout) -> String {
     if foreign.is_named() {
         return "nothing was changed; bakstop is named there already, so there is nothing to add"
             .to_owned();
     }
-    let by_hand = of_foreign(foreign, layout);
+    let by_hand = foreign_help(foreign, layout);
     let Some(flag) = flag else { return format!("nothing was changed; {by_hand}") };
     let why = if foreign.is_off() { "runs no hook" } else { "looks nowhere else for hooks" };
     format!("nothing was changed; {flag} does not help here, because git {why}; {by_hand}")
 }
 
-/// What to do by hand where somebody else runs the hooks.
-fn of_foreign(foreign: &Foreign, layout: &Layout) -> String {
+/// Manual steps for foreign hooks.
+fn foreign_help(foreign: &Foreign, layout: &Layout) -> String {
     let scripts = || lines_for_scripts(layout, &foreign.missing());
     match &foreign.owner {
         Owner::Manager { manager, configuration } => {
             let existing = configuration.as_ref().map(|(name, text)| (*name, &text[..]));
             let mut text = by_hand::advice(manager.style, existing, &foreign.missing());
-            if let Some(then) = manager.then {
+            if let Some(then) = manager.apply_command {
                 text += &format!("\nand then run: {then}");
             }
             text.truncate(text.trim_end().len());
@@ -217,16 +218,16 @@ fn of_foreign(foreign: &Foreign, layout: &Layout) -> String {
         Owner::Setting(setting) => format!(
             "{}\nor let this repository have its own hooks, then install:\n{}",
             scripts(),
-            own_hooks(layout, setting)
+            default_hooks_help(layout, setting)
         ),
         Owner::SwitchedOff(setting) => {
-            format!("switch them on, then install:\n{}", own_hooks(layout, setting))
+            format!("switch them on, then install:\n{}", default_hooks_help(layout, setting))
         }
     }
 }
 
-/// The commands after which git runs the hooks in `.git/hooks`, and ours among them.
-fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
+/// The commands that make git run the hooks in `.git/hooks`, including ours.
+fn default_hooks_help(layout: &Layout, setting: &HooksPath) -> String {
     let origin = setting.origin.as_bytes();
     let origin = RepoPath::new(origin.strip_prefix(b"file:").unwrap_or(origin));
     let command = match (setting.scope, origin.file_name()) {
@@ -247,11 +248,11 @@ fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
     format!("  {command}\n  {}", hook.install())
 }
 
-/// What to add to hooks that are scripts of somebody else.
+/// The lines to add to foreign hook scripts.
 fn lines_for_scripts(layout: &Layout, hooks: &[Hook]) -> String {
     let mut text = String::from("add a line by hand, at the end of each of these scripts:\n");
     for hook in hooks {
-        let script = shown(&layout.hooks.join(hook.name()), &layout.top);
+        let script = display_path(&layout.hooks.join(hook.name()), &layout.top);
         text += &format!("  {script}:\n    {} || exit\n", hook.call());
     }
     text +=
@@ -263,8 +264,8 @@ fn lines_for_scripts(layout: &Layout, hooks: &[Hook]) -> String {
     text + ")"
 }
 
-/// The command after which the hooks run this program, `this`.
-pub(crate) fn renew(setup: &Setup, health: &Health, this: Option<&Path>) -> String {
+/// The command that makes the hooks run this program, `this`.
+pub(crate) fn reinstall_help(setup: &Setup, health: &Health, this: Option<&Path>) -> String {
     if matches!(setup, Setup::Native { tracked: false, .. }) {
         return health.hook.install().to_owned();
     }
@@ -276,8 +277,8 @@ pub(crate) fn renew(setup: &Setup, health: &Health, this: Option<&Path>) -> Stri
     }
 }
 
-/// What to do about an environment that keeps the guard from judging.
-pub(crate) fn of_interference(interference: &Interference) -> String {
+/// What to do about an environment that disables the guard or its rules.
+pub(crate) fn interference_help(interference: &Interference) -> String {
     match interference {
         Interference::Weakens(_)
         | Interference::Blocks(_)
@@ -288,7 +289,7 @@ pub(crate) fn of_interference(interference: &Interference) -> String {
 }
 
 /// What to do about a line of the configuration that allows a rewritten manifest.
-pub(crate) fn of_allowance() -> String {
+pub(crate) fn allowance_help() -> String {
     format!("remove that from {FILE}, and commit it")
 }
 
@@ -302,7 +303,7 @@ mod tests {
             ("a b/pre-commit", "chmod +x 'a b/pre-commit'"),
             ("-x/pre-commit", "chmod +x ./-x/pre-commit"),
         ] {
-            let help = of_defect(&Defect::HuskyNotExecutable(file.into())).unwrap();
+            let help = defect_help(&Defect::HuskyNotExecutable(file.into())).unwrap();
             assert_eq!(help, format!("make it executable (`{command}`)"));
         }
     }
@@ -322,7 +323,7 @@ mod tests {
             Defect::NoStub(file()),
             Defect::HuskyNotExecutable(file()),
         ] {
-            let has_help = of_defect(&defect).is_some();
+            let has_help = defect_help(&defect).is_some();
             let state = HookState::NotInForce(defect);
             assert!(has_help != install_helps(&state), "{state:?}");
         }

@@ -14,9 +14,9 @@ use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::read::{self, FinalLink, canonicalize_existing};
 
 /// How long to wait for a reader of a FIFO: attempts, and the pause between two.
-const PATIENCE: (u32, Duration) = (50, Duration::from_millis(100));
+const RETRIES: (u32, Duration) = (50, Duration::from_millis(100));
 
-/// The most links that are followed (`path_resolution(7)`).
+/// The maximum number of links that are followed (`path_resolution(7)`).
 const LINKS: usize = 40;
 
 /// Where a report or record is written. Created before the work begins, so that errors come early.
@@ -103,7 +103,7 @@ impl Target {
         // Absolute, so that the result is the same if a build creates the directory.
         let mut target =
             canonicalize_existing(&std::path::absolute(name).unwrap_or_else(|_| name.to_owned()));
-        // Follow a dangling link. One that leads to itself is replaced.
+        // Follow a dangling link. One that points to itself is replaced.
         for _ in 0..LINKS {
             let next = fs::read_link(&target);
             let (Ok(next), Err(_)) = (next, fs::metadata(&target)) else { break };
@@ -135,8 +135,8 @@ fn open(path: &Path, append: bool) -> io::Result<File> {
     let mut attempts = 0;
     let file = loop {
         match options.open(path) {
-            Err(error) if lacks_reader(&error, path) && attempts < PATIENCE.0 => {
-                std::thread::sleep(PATIENCE.1);
+            Err(error) if lacks_reader(&error, path) && attempts < RETRIES.0 => {
+                std::thread::sleep(RETRIES.1);
                 attempts += 1;
             }
             Err(error) if lacks_reader(&error, path) => {

@@ -8,7 +8,7 @@ use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, openat};
 use rustix::io::Errno;
 
 /// How long to wait for another run: attempts, and the pause between two.
-const PATIENCE: (u32, Duration) = (100, Duration::from_millis(100));
+const RETRIES: (u32, Duration) = (100, Duration::from_millis(100));
 
 /// Another run did not release the lock in time.
 #[derive(Debug)]
@@ -35,9 +35,9 @@ impl DirectoryLock {
 
 /// Waits for the lock on an open file, which holds it until it is closed.
 pub(crate) fn wait(file: &File) -> Result<(), Busy> {
-    for _ in 0..PATIENCE.0 {
+    for _ in 0..RETRIES.0 {
         match flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(PATIENCE.1),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(RETRIES.1),
             Ok(()) | Err(_) => return Ok(()),
         }
     }

@@ -95,7 +95,7 @@ pub(crate) fn file(path: &Path, link: FinalLink, limit: u64) -> Result<Vec<u8>, 
 }
 
 /// [`file`], or `None` if the path does not exist.
-pub(crate) fn file_if_there(
+pub(crate) fn file_if_exists(
     path: &Path,
     link: FinalLink,
     limit: u64,
@@ -107,7 +107,7 @@ pub(crate) fn file_if_there(
 }
 
 /// `None` for an operation that failed because its path does not exist.
-pub(crate) fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+pub(crate) fn if_exists<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     match found {
         Err(error) if is_absent(&error) => Ok(None),
         found => found.map(Some),
@@ -169,7 +169,7 @@ pub(crate) fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
     fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect()
 }
 
-/// The noun for a FIFO, socket or device, which could block or be read without end.
+/// The noun for a FIFO, socket or device, which could block or never end.
 pub(crate) fn endless(path: &Path) -> Option<&'static str> {
     let kind = fs::metadata(path).ok()?.file_type();
     (!kind.is_file() && !kind.is_dir()).then(|| noun(kind))
@@ -308,7 +308,7 @@ mod tests {
             ReadError::TooLarge { size: 0, limit: 3 * MIB }.to_string(),
             "it is larger than 3 MiB"
         );
-        // It grew after it was looked at.
+        // The file grew after its metadata was read.
         let (open, about) = open(&path, FinalLink::Refuse).unwrap();
         fs::write(&path, "1234567890").unwrap();
         assert!(matches!(content(&open, &about, 5), Err(ReadError::TooLarge { .. })));

@@ -1,4 +1,4 @@
-//! A temporary directory that is removed when the program ends, even by a signal.
+//! A temporary directory that is removed when the program exits, even by a signal.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
@@ -15,7 +15,7 @@ use crate::os::signals::{SignalGuard, termination_signals};
 
 /// The start of the directory's name.
 const PREFIX: &str = "bakstop-";
-/// How often to try to remove the directory: a child process may still write into it.
+/// How many times to try to remove the directory: a child process may still write into it.
 const ATTEMPTS: usize = 100;
 
 /// A private temporary directory.
@@ -28,7 +28,7 @@ pub(crate) struct Scratch {
     _thread: Watcher,
 }
 
-/// Ends the thread that waits for signals.
+/// Stops the thread that waits for signals.
 #[derive(Debug)]
 struct Watcher(Handle);
 
@@ -38,23 +38,23 @@ impl Drop for Watcher {
     }
 }
 
-/// The state that the thread which waits for signals shares.
+/// The state shared with the thread that waits for signals.
 #[derive(Debug, Default)]
 struct Shared {
-    /// `None` before it is created. The thread that removes it keeps the lock for good.
+    /// `None` before it is created. The thread that removes it never releases the lock.
     directory: Mutex<Option<PathBuf>>,
     /// Set by the first signal.
     stop: AtomicBool,
-    /// Whether work is running that ends by itself once `stop` is set.
+    /// Whether work is running that returns soon after `stop` is set.
     deferred: AtomicBool,
 }
 
-/// A signal ended the work.
+/// A signal interrupted the work.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
 
 impl Scratch {
-    /// Creates the directory. From now on, a signal that ends the program removes it first.
+    /// Creates the directory. From now on, a signal that terminates the program removes it first.
     pub(crate) fn new() -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let mut signals = Signals::new(termination_signals())?;
@@ -67,7 +67,7 @@ impl Scratch {
                     waiting.end(signal);
                 }
             }
-            // It came just before the handler was closed.
+            // The signal arrived just before the handler was closed.
             if let Some(signal) = signals.pending().next() {
                 waiting.end(signal);
             }
@@ -108,7 +108,8 @@ impl Scratch {
         File::create_new(&path).map(|file| (path, file))
     }
 
-    /// Runs work that a signal does not end: it must end soon after the signal has set its flag.
+    /// Runs work that a signal does not interrupt: it must return soon after the signal has set its
+    /// flag.
     pub(crate) fn defer_signals<T>(
         &self,
         work: impl FnOnce(&AtomicBool) -> T,
@@ -122,8 +123,8 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
-    /// Waits for a signal that removes the directory: it ends the program before the missing
-    /// directory makes the work fail.
+    /// If a signal is removing the directory, waits for it to terminate the program: the missing
+    /// directory would make the work fail.
     fn drop(&mut self) {
         drop(self.shared.lock());
     }
@@ -134,7 +135,7 @@ impl Shared {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the program as the signal would have.
+    /// Terminates the program like the signal itself.
     fn end(&self, signal: i32) {
         let directory = self.lock();
         if let Some(directory) = &*directory {

@@ -7,7 +7,7 @@ use similar::udiff::UnifiedHunkHeader;
 use similar::{DiffOp, DiffTag, group_diff_ops};
 
 /// After this time, a diff may be longer than needed.
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The lines of a unified diff with `radius` lines of context, without line feeds. Empty if the
 /// texts are equal.
@@ -44,7 +44,7 @@ fn push_signed(sign: char, lines: &[&str], diff: &mut Vec<String>) {
 }
 
 fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
-    let deadline = Instant::now().checked_add(PATIENCE);
+    let deadline = Instant::now().checked_add(TIMEOUT);
     let known = IdentifyDistinct::<u32>::new(old, 0..old.len(), new, 0..new.len());
     let (before, after) = (known.old_lookup(), known.new_lookup());
     let mut found = Compact::new(Replace::new(Capture::new()), before, after);

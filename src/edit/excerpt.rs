@@ -19,13 +19,13 @@ pub(crate) struct Excerpt {
 
 /// The lines at the start of a diff that name the file.
 const HEADER: usize = 2;
-/// The most lines of one file.
+/// The maximum number of lines of one file.
 const LINES: usize = 14;
-/// The most lines of all files together.
+/// The maximum number of lines of all files together.
 const ALL_LINES: usize = 100;
 /// The lines of context around a change.
 const RADIUS: usize = 1;
-/// The most characters of a line.
+/// The maximum number of characters of a line.
 const WIDTH: usize = 160;
 /// The same limits for a fix, which a user may paste.
 const FIX_LINES: usize = 200;
@@ -71,15 +71,15 @@ pub(crate) fn excerpts<'a>(
         if lines.is_empty() {
             continue;
         }
-        let excerpt = bounded(path, lines, LINES.min(left), WIDTH);
+        let excerpt = shorten(path, lines, LINES.min(left), WIDTH);
         left -= excerpt.lines.len();
         excerpts.push((path, excerpt));
     }
     excerpts
 }
 
-/// The diff of a fix, and whether a line that its edits write or remove seems to hold a secret, or
-/// the file must not be printed.
+/// The diff of a fix, and whether to hide it: an edited line may contain a secret, or the file must
+/// not be printed.
 pub(crate) fn fix_excerpt(
     path: &RepoPath,
     old: &[u8],
@@ -94,18 +94,18 @@ pub(crate) fn fix_excerpt(
     let mut changed = lines.iter().skip(HEADER).filter(|line| line.starts_with(['+', '-']));
     // An edit may write a line as it was: the diff does not show that line as changed.
     let masked = changed.any(|line| is_secret(line))
-        || edits.iter().any(|edit| completed(edit, old).lines().any(is_secret));
-    (bounded(path, lines, FIX_LINES, FIX_WIDTH), masked)
+        || edits.iter().any(|edit| edited_lines(edit, old).lines().any(is_secret));
+    (shorten(path, lines, FIX_LINES, FIX_WIDTH), masked)
 }
 
 /// The first lines of a diff, shortened and masked.
-fn bounded(path: &RepoPath, lines: Vec<String>, most: usize, width: usize) -> Excerpt {
+fn shorten(path: &RepoPath, lines: Vec<String>, max: usize, width: usize) -> Excerpt {
     let is_secret = secret_test(path);
-    let more = lines.len().saturating_sub(most);
-    let shown = lines.into_iter().take(most).enumerate();
+    let more = lines.len().saturating_sub(max);
+    let shown = lines.into_iter().take(max).enumerate();
     let shown = shown.map(|(at, line)| match at {
         0..HEADER => line,
-        // The sign stays: it says whether the line was added or removed.
+        // Keep the sign: it shows whether the line was added or removed.
         _ if !line.starts_with("@@ ") && is_secret(&line) => {
             line.chars().take(1).chain("********".chars()).collect()
         }
@@ -123,7 +123,7 @@ fn secret_test(path: &RepoPath) -> fn(&str) -> bool {
 }
 
 /// The lines that an edit writes, including the rest of the first and the last line.
-fn completed(edit: &Edit, old: &[u8]) -> String {
+fn edited_lines(edit: &Edit, old: &[u8]) -> String {
     let Span { start, end } = edit.span;
     let (before, after) = (line_around(old, start).start..start, end..line_around(old, end).end);
     let written = [&old[before], edit.text.as_bytes(), &old[after]].concat();
@@ -175,11 +175,11 @@ fn printable(text: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn shown(old: &[u8], new: &[u8]) -> Vec<String> {
-        shown_of("a b", old, new)
+    fn diff_lines(old: &[u8], new: &[u8]) -> Vec<String> {
+        file_diff_lines("a b", old, new)
     }
 
-    fn shown_of(path: &str, old: &[u8], new: &[u8]) -> Vec<String> {
+    fn file_diff_lines(path: &str, old: &[u8], new: &[u8]) -> Vec<String> {
         let path = RepoPath::from(path);
         let mut excerpts = excerpts([(&path, old.to_vec(), new.to_vec())].into_iter());
         excerpts.pop().map(|(_, excerpt)| excerpt.lines).unwrap_or_default()
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn changed_lines_are_shown_with_context() {
         assert_eq!(
-            shown(b"1\n2\n3\n4\n5\n", b"1\n2\nthree\x1b[2J\n4\n5"),
+            diff_lines(b"1\n2\n3\n4\n5\n", b"1\n2\nthree\x1b[2J\n4\n5"),
             [
                 "--- a/a b",
                 "+++ b/a b",
@@ -202,27 +202,28 @@ mod tests {
                 "\\ No newline at end of file",
             ]
         );
-        assert!(shown(b"same\n", b"same\n").is_empty());
+        assert!(diff_lines(b"same\n", b"same\n").is_empty());
     }
 
     #[test]
     fn a_heading_is_not_a_command_of_a_runner() {
-        let lines = shown(b"# a\n## b\n", b"# a\n### c\n##[error]x ###[group]\n##vso[x]\n");
+        let lines = diff_lines(b"# a\n## b\n", b"# a\n### c\n##[error]x ###[group]\n##vso[x]\n");
         let hostile = [r"+#\u{0023}[error]x ##\u{0023}[group]", r"+#\u{0023}vso[x]"];
         assert_eq!(lines[3..], [" # a", "-## b", "+### c", hostile[0], hostile[1]]);
         // An unchanged line has a space before it.
-        assert_eq!(shown(b"::a::\nb\n", b"::a::\nc\n")[3..], [r" \u{003a}:a::", "-b", "+c"]);
+        assert_eq!(diff_lines(b"::a::\nb\n", b"::a::\nc\n")[3..], [r" \u{003a}:a::", "-b", "+c"]);
     }
 
     #[test]
     fn binary_files_and_line_endings_are_not_shown() {
-        assert!(shown(b"a\n", b"a\0\n").is_empty());
+        assert!(diff_lines(b"a\n", b"a\0\n").is_empty());
         assert!(
-            shown(b"version https://git-lfs.github.com/spec/v1\noid x\n", b"content\n").is_empty()
+            diff_lines(b"version https://git-lfs.github.com/spec/v1\noid x\n", b"content\n")
+                .is_empty()
         );
-        assert_eq!(shown(b"a\nb\n", b"a\r\nb\r\n"), ["only the line endings of a b differ"]);
-        assert_eq!(shown(b"a\r\n", b"a\n").len(), 5);
-        assert_eq!(shown(b"a\nb\n", b"a\r\nc\r\r\n")[5], "+c\\r");
+        assert_eq!(diff_lines(b"a\nb\n", b"a\r\nb\r\n"), ["only the line endings of a b differ"]);
+        assert_eq!(diff_lines(b"a\r\n", b"a\n").len(), 5);
+        assert_eq!(diff_lines(b"a\nb\n", b"a\r\nc\r\r\n")[5], "+c\\r");
     }
 
     #[test]
@@ -258,7 +259,11 @@ mod tests {
             "token: YWJjZGVmZ2hpamts==".into(),
             "DB_PASS: hunter2".into(),
         ] {
-            assert_eq!(shown(b"a\n", format!("a\n{line}\n").as_bytes())[4], "+********", "{line}");
+            assert_eq!(
+                diff_lines(b"a\n", format!("a\n{line}\n").as_bytes())[4],
+                "+********",
+                "{line}"
+            );
         }
         for line in [
             "\"jsonwebtoken\": \"^9.0.2\"",
@@ -268,15 +273,18 @@ mod tests {
             "sha512-abc",
             "token: ${{ inputs.npm }}",
         ] {
-            assert_eq!(shown(b"a\n", format!("a\n{line}\n").as_bytes())[4], format!("+{line}"));
+            assert_eq!(
+                diff_lines(b"a\n", format!("a\n{line}\n").as_bytes())[4],
+                format!("+{line}")
+            );
         }
         let line = "\"@aws-sdk/client-secrets-manager\": \"3.1.0-beta\"";
         assert_eq!(
-            shown_of("web/package.json", b"a\n", format!("a\n{line}\n").as_bytes())[4],
+            file_diff_lines("web/package.json", b"a\n", format!("a\n{line}\n").as_bytes())[4],
             format!("+{line}")
         );
         for path in [".env.local", "a/server.pem", "id_rsa"] {
-            assert!(shown_of(path, b"a\n", b"b\n").is_empty(), "{path}");
+            assert!(file_diff_lines(path, b"a\n", b"b\n").is_empty(), "{path}");
         }
     }
 }

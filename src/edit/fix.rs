@@ -1,4 +1,4 @@
-//! A fix that a rule proposes. It is complete once it is made: reports only print it.
+//! A fix that a rule proposes. Reports print it without further computation.
 
 use crate::base::change::File;
 use crate::base::edit::Edit;
@@ -46,7 +46,7 @@ pub(crate) struct Fix {
     pub edits: Vec<(Edit, Region)>,
     /// The diff of each file: escaped, bounded, with secrets masked.
     pub diffs: Vec<(RepoPath, Excerpt)>,
-    /// Whether a line that an edit writes or removes seems to hold a secret: then reports print
+    /// Whether a line that an edit writes or removes seems to contain a secret: then reports print
     /// only the diffs, not the edits.
     pub is_secret: bool,
 }

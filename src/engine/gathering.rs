@@ -49,7 +49,7 @@ impl<'c> Gathering<'c> {
         select: impl FnOnce(&mut Vec<Entry>),
         findings: &mut Findings,
     ) -> Result<Project, Error> {
-        let mut entries = self.change.whole(&|path| FileKind::of(path, &is_asked).is_some())?;
+        let mut entries = self.change.entries(&|path| FileKind::of(path, &is_asked).is_some())?;
         entries.retain(Entry::is_regular);
         select(&mut entries);
         let files = entries.iter().map(|entry| self.read(entry, findings));
@@ -171,7 +171,7 @@ mod tests {
         const SECOND_OF_PINS: Rule = Rule { id: "second", ..FIRST_OF_PINS };
         let change =
             Fake::default().with("Dockerfile", Mode::File, Content::TooLarge(LIMIT + 1), true);
-        let off = Config::weighing(&FIRST, None);
+        let off = Config::with_severity(&FIRST, None);
         for rules in [[&FIRST, &SECOND], [&FIRST_OF_PINS, &SECOND_OF_PINS]] {
             for (config, expected) in [(&Config::default(), "first"), (&off, "second")] {
                 let Judgement { findings, hidden, .. } =

@@ -1,4 +1,4 @@
-//! Reads the files for the rules that compare pins: no more than they need.
+//! Reads the files that the rules about pins need, and no others.
 
 use crate::base::change::{Change, Content, Entry, File};
 use crate::base::error::Error;
@@ -25,8 +25,8 @@ pub(super) fn pin_table(
     all_pins(files, moves, findings).map(Some)
 }
 
-/// Whether the pins of a file changed. If the old file is missing from a partial clone, they are
-/// taken to be the same: the other manifests may be missing too.
+/// Whether the pins of a file changed. If the old file is missing from a partial clone, they count
+/// as unchanged: the other manifests may be missing too.
 fn has_changed(known: &SourceFile, entry: &Entry, change: &dyn Change) -> bool {
     let Some(id) = entry.replaces else { return true };
     let before = Entry { id, fresh: false, replaces: None, ..entry.clone() };

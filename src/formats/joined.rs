@@ -104,7 +104,7 @@ mod tests {
     use crate::formats::{Syntax, parse};
 
     #[test]
-    fn a_string_spelled_literally_keeps_its_places() {
+    fn a_literal_string_keeps_its_places() {
         for (text, expected) in [
             ("run: a b # c\n", Some("a b")),
             ("run: 'a b'\n", Some("a b")),

@@ -33,12 +33,12 @@ pub(crate) struct Setting {
 /// The settings of a file.
 pub(crate) fn settings(dialect: SettingsDialect, text: &[u8]) -> Vec<Setting> {
     match dialect {
-        SettingsDialect::Npmrc => lines(text).filter_map(|line| ini(text, &line)).collect(),
-        SettingsDialect::Yarnrc => lines(text).map(|line| loose(text, &line)).collect(),
+        SettingsDialect::Npmrc => lines(text).filter_map(|line| parse_ini(text, &line)).collect(),
+        SettingsDialect::Yarnrc => lines(text).map(|line| parse_loose(text, &line)).collect(),
         SettingsDialect::Berry => match formats::parse(Syntax::Yaml, text) {
             Ok(root) if matches!(root.value, Value::Map(_)) => yaml(&root),
             // Yarn refuses such a file, but a secret in it is public once it is committed.
-            _ => lines(text).map(|line| loose(text, &line)).collect(),
+            _ => lines(text).map(|line| parse_loose(text, &line)).collect(),
         },
     }
 }
@@ -70,7 +70,7 @@ fn lossy(text: &[u8], span: &Span) -> String {
 }
 
 /// Parses `key = value`, split at the first `=`. The key of an array ends in `[]`.
-fn ini(text: &[u8], line: &Span) -> Option<Setting> {
+fn parse_ini(text: &[u8], line: &Span) -> Option<Setting> {
     let equals = line.start + text[line.clone()].iter().position(|&byte| byte == b'=')?;
     let key = trimmed(text, line.start..equals);
     let value = trimmed(text, equals + 1..line.end);
@@ -107,9 +107,9 @@ static LOOSE: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Parses a line without a grammar. Everything after a known name is the value, so that a first
-/// setting cannot hide a second one on its line; without a known name, the whole line is. The place
-/// is the line: where the value starts is a guess.
-fn loose(text: &[u8], line: &Span) -> Setting {
+/// setting cannot hide a second one on the same line; without a known name, the whole line is the
+/// value. The place is the whole line, because the start of the value is uncertain.
+fn parse_loose(text: &[u8], line: &Span) -> Setting {
     let found = LOOSE.captures(&text[line.clone()]);
     let (name, from) = match found.as_ref().and_then(|found| Some((found.get(1)?, found.get(2)?))) {
         Some((name, rest)) => {
@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     /// The settings with a text, as `name=text`, in the order of the file.
-    fn shown(dialect: SettingsDialect, text: &str) -> Vec<String> {
+    fn setting_lines(dialect: SettingsDialect, text: &str) -> Vec<String> {
         let mut settings = settings(dialect, text.as_bytes());
         settings.sort_by_key(|setting| setting.value.start);
         settings.retain(|setting| !setting.text.is_empty());
@@ -227,7 +227,7 @@ mod tests {
         let text = "\u{feff}a=1\r\n; b=2\n # c=3\n\nd = 4 ; e\r//host/:_authToken\
                     =\"f;g\"\n'//host/:h[]' = i\\;j#k\nl\n\"\\u006d\"=n=o\nü=é;ö";
         assert_eq!(
-            shown(SettingsDialect::Npmrc, text),
+            setting_lines(SettingsDialect::Npmrc, text),
             ["a=1", "d=4 ", "_authToken=\"f;g\"", "h=i\\;j", "m=n=o", "ü=é"]
         );
     }
@@ -237,7 +237,7 @@ mod tests {
         let text = "# c\n\"//host/:_authToken\" \"x y\"\n\
                     _auth z # c\nregistry \"https://npm.example.org\"";
         assert_eq!(
-            shown(SettingsDialect::Yarnrc, text),
+            setting_lines(SettingsDialect::Yarnrc, text),
             ["_authToken=\"x y\"", "_auth=z", "=registry \"https://npm.example.org\""]
         );
     }
@@ -246,17 +246,17 @@ mod tests {
     fn berry_is_read_at_any_depth_and_line_by_line_when_broken() {
         let text = "npmScopes:\n  s: {npmAuthToken: \"a\\x62\"}\nx: &t c\nlist: [d, e]\n";
         assert_eq!(
-            shown(SettingsDialect::Berry, text),
+            setting_lines(SettingsDialect::Berry, text),
             ["npmAuthToken=ab", "x=c", "list=d", "list=e"]
         );
         let broken = "a: [\nnpmScopes: {s: {npmAuthToken: x}}\n\"npmAuthIdent\" : 'y' # c\n";
         assert_eq!(
-            shown(SettingsDialect::Berry, broken),
+            setting_lines(SettingsDialect::Berry, broken),
             ["=a: [", "npmAuthToken=x", "npmAuthIdent='y'"]
         );
         let broken = "é: [\nï npmAuthToken: ö#ü}\t#ç #\n\u{2003}npmAuthIdent ñ} # é\n";
         assert_eq!(
-            shown(SettingsDialect::Berry, broken),
+            setting_lines(SettingsDialect::Berry, broken),
             ["=é: [", "npmAuthToken=ö#ü", "npmAuthIdent=ñ"]
         );
     }

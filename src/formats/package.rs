@@ -1,5 +1,5 @@
-//! Adds a dependency to a `package.json` as a preparation does: parsed, and written in the layout
-//! of `JSON.stringify`.
+//! Adds a dependency to a `package.json` like a preparation: parsed, and written in the layout of
+//! `JSON.stringify`.
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
 //! Shell scripts as commands and words, each with its place in the file. They are split as a POSIX
-//! shell does. A value that is known only at run time stays unknown, and is never guessed.
+//! shell does. A value that is known only at run time is unknown; it is never guessed.
 
 mod script;
 mod expand;

@@ -110,8 +110,8 @@ fn is_tarball(spec: &str) -> bool {
     [".tgz", ".tar.gz", ".tar"].iter().any(|ending| spec.ends_with(ending))
 }
 
-/// The directory of leftovers that a path leads into. Tools differ in whether `#`, `?` and `\`
-/// belong to a name, so each reading is tried.
+/// The directory of leftovers that contains a path. Tools differ in whether `#`, `?` and `\` belong
+/// to a name, so each reading is tried.
 fn leads_into<'a>(path: &str, directory: &str, debris: &'a Debris) -> Option<&'a Directory> {
     let path = path.trim_start();
     let before = |mark: char| path.split_once(mark).map(|(path, _)| path);
@@ -222,7 +222,7 @@ fn find_first<'a>(text: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace
     traces.min_by_key(|trace| trace.span.start)
 }
 
-/// Whether a text may hold a trace. Fast, for large texts without one.
+/// Whether a text may contain a trace. Fast, for large texts without one.
 pub(crate) fn could_hold_debris(text: &[u8], debris: &Debris) -> bool {
     // Only lines with escapes, or with characters that file systems fold, are decoded: few are.
     let [a, b, c] = FOLDED_BY;
@@ -231,7 +231,7 @@ pub(crate) fn could_hold_debris(text: &[u8], debris: &Debris) -> bool {
         || (!text.is_ascii() && any_line(text, |text| memchr::memchr3(a, b, c, text), debris))
 }
 
-/// Whether a line holds a trace, among the lines with a byte that `next` finds.
+/// Whether a line contains a trace, among the lines with a byte that `next` finds.
 fn any_line(text: &[u8], next: impl Fn(&[u8]) -> Option<usize>, debris: &Debris) -> bool {
     let mut from = 0;
     while let Some(at) = next(&text[from..]).map(|at| from + at) {

@@ -8,9 +8,9 @@ use crate::base::finding::Span;
 use crate::formats::document::{Key, Node, SyntaxError, Value};
 
 /// How many bytes anchors and aliases may copy. Aliases of aliases ("billion laughs") and anchors
-/// within anchors grow without bound; no manifest comes near this.
+/// within anchors grow without bound; real manifests copy far less.
 const COPIED: usize = 8 * 1024 * 1024;
-/// The memory of a value without its text.
+/// The memory of a value without its text, in bytes.
 const VALUE: usize = 80;
 
 /// Parses a text without a byte order mark.

@@ -1,4 +1,4 @@
-//! What targets assert, and how they divide their input.
+//! Assertions of the targets, and how they split their input.
 
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ pub(super) fn json(text: &str) -> serde_json::Value {
 }
 
 /// The first line of an input and the rest, for targets with two inputs.
-pub(super) fn divided(data: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn split_input(data: &[u8]) -> (&[u8], &[u8]) {
     match data.iter().position(|&byte| byte == b'\n') {
         Some(end) => (&data[..end], &data[end + 1..]),
         None => (data, b""),

@@ -10,7 +10,7 @@ use crate::formats::joined::Joined;
 use crate::formats::npmrc::{self, SettingsDialect};
 use crate::formats::shell::{self, Lookup, Script, Variable, expand};
 use crate::formats::{self as parsers, Syntax, package, spec};
-use crate::fuzz::asserts::{divided, safe, within};
+use crate::fuzz::asserts::{safe, split_input, within};
 use crate::models::dockerfile::{Base, Stages};
 
 /// JSON in three dialects, and a dependency added to a manifest.
@@ -108,10 +108,10 @@ fn agrees(value: &Json, node: &Node) -> bool {
                 && values.iter().zip(nodes).all(|(value, node)| agrees(value, node))
         }
         (Json::Object(map), Value::Map(entries)) => {
-            let is_there = |(key, value): (&String, &Json)| {
+            let exists = |(key, value): (&String, &Json)| {
                 node.last(key).is_some_and(|node| agrees(value, node))
             };
-            map.iter().all(is_there) && entries.iter().all(|(key, _)| map.contains_key(&key.text))
+            map.iter().all(exists) && entries.iter().all(|(key, _)| map.contains_key(&key.text))
         }
         (Json::Null | Json::Bool(_) | Json::Number(_), Value::Other) => true,
         _ => false,
@@ -120,7 +120,7 @@ fn agrees(value: &Json, node: &Node) -> bool {
 
 /// Specs, and traces in text. The first line is the directory of a manifest.
 pub(super) fn spec(data: &[u8]) {
-    let (directory, text) = divided(data);
+    let (directory, text) = split_input(data);
     let mut debris = Debris::default();
     debris.add(Directory::new("packed"));
     let (directory, spelled) = (String::from_utf8_lossy(directory), String::from_utf8_lossy(text));

@@ -16,7 +16,7 @@ use crate::cure::{self, Facts};
 use crate::edit::excerpt;
 use crate::edit::fix::{Fix, Safety};
 use crate::engine::Engine;
-use crate::fuzz::asserts::{divided, json, safe};
+use crate::fuzz::asserts::{json, safe, split_input};
 use crate::measure::runs::{self, Budget, Percent, Run};
 use crate::report::View;
 use crate::report::paint::Paint;
@@ -38,7 +38,7 @@ pub(super) fn config(data: &[u8]) {
             assert!(config.is(data) && config.text() == data);
             for rule in RULES {
                 config.hides(rule, &path);
-                config.spares(rule, &path);
+                config.exempts(rule, &path);
             }
             config.verify_allowance(&path);
             config.debris().content_of(&path, Mode::File);
@@ -59,9 +59,9 @@ pub(super) fn config(data: &[u8]) {
             assert!(error.cause().lines().count() <= 21, "{error:?}");
         }
     }
-    let (glob, path) = divided(data);
+    let (glob, path) = split_input(data);
     let (glob, path) = (String::from_utf8_lossy(glob), RepoPath::new(path));
-    for pattern in [Pattern::of_paths(&glob), Pattern::of_names(&glob)] {
+    for pattern in [Pattern::for_paths(&glob), Pattern::for_names(&glob)] {
         match pattern {
             Ok(pattern) => _ = pattern.matches(&path),
             Err(problem) => assert!(!problem.is_empty()),
@@ -71,7 +71,7 @@ pub(super) fn config(data: &[u8]) {
 
 /// The input of push hooks, and the files that `verify` writes.
 pub(super) fn records(data: &[u8]) {
-    for parse in [refs::of_push, refs::of_receive] {
+    for parse in [refs::parse_pre_push, refs::parse_pre_receive] {
         match refs::lines(data, parse) {
             Ok(updates) => {
                 assert!(updates.iter().all(|update| !update.name.as_bytes().contains(&b'\n')));
@@ -154,7 +154,7 @@ pub(super) fn escape(data: &[u8]) {
     );
     safe(&report::error(&Error::new("read", String::from_utf8_lossy(data)), Paint::PLAIN));
     place(data);
-    let (old, new) = divided(data);
+    let (old, new) = split_input(data);
     for (_, excerpt) in
         excerpt::excerpts([(&RepoPath::from("a"), old.to_vec(), new.to_vec())].into_iter())
     {
@@ -230,7 +230,7 @@ struct MemoryChange {
 
 impl MemoryChange {
     fn of(data: &[u8]) -> Self {
-        let parts = data.split(|&byte| byte == 0).take(8).map(divided);
+        let parts = data.split(|&byte| byte == 0).take(8).map(split_input);
         let texts: BTreeMap<_, _> =
             parts.map(|(path, text)| (RepoPath::new(path), text.to_vec())).collect();
         let id = ObjectId::from_bytes(&[1; 20]).expect("20 bytes");
@@ -250,7 +250,7 @@ impl Change for MemoryChange {
         &self.entries
     }
 
-    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+    fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         Ok(self.entries.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
     }
 
@@ -264,7 +264,7 @@ pub(super) fn judge(data: &[u8]) {
     let change = MemoryChange::of(data);
     let config = Config::from_change(&change, || TODAY).unwrap_or_default();
     let judgement = Engine::new(&config)
-        .whole(true)
+        .whole_tree(true)
         .explain_hidden(true)
         .judge(&change)
         .expect("nothing can fail in memory");

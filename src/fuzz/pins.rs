@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
-use crate::fuzz::asserts::{divided, json, safe, within};
+use crate::fuzz::asserts::{json, safe, split_input, within};
 use crate::pins::pin::{FilePins, exact};
 use crate::pins::{self, Demand, NewVersion, Pin, PinId, PinTable, Plan};
 use crate::project::SourceFile;
@@ -48,7 +48,7 @@ fn path(named: &[u8]) -> RepoPath {
 fn files(data: &[u8]) -> Vec<File> {
     let mut files = BTreeMap::new();
     for part in data.split(|&byte| byte == 0).take(8) {
-        let (name, text) = divided(part);
+        let (name, text) = split_input(part);
         let path = path(name);
         files
             .insert(path.clone(), File { path, text: text.to_vec(), fresh: true, replaces: false });
@@ -58,7 +58,7 @@ fn files(data: &[u8]) -> Vec<File> {
 
 /// A single file.
 pub(super) fn read(data: &[u8]) {
-    let (name, text) = divided(data);
+    let (name, text) = split_input(data);
     let file = File { path: path(name), text: text.to_vec(), fresh: true, replaces: false };
     let found = pins::pins_of_file(&SourceFile::new(file.clone()));
     check_spans(&found, &file.text);
@@ -117,7 +117,7 @@ fn check(table: &PinTable, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVers
     let targets: BTreeMap<PinId, NewVersion> =
         table.rows.iter().filter_map(|row| Some((row.id, target(row.group)?))).collect();
     let all_moved: BTreeSet<PinId> = plan.moved.iter().copied().collect();
-    assert!(plan.left.iter().all(|(id, _)| !all_moved.contains(id)), "moved, and left");
+    assert!(plan.unmoved.iter().all(|(id, _)| !all_moved.contains(id)), "moved, and left");
     for (number, known) in table.project.files().iter().enumerate() {
         let file = &known.file;
         let after = plan.after.project.file(number);

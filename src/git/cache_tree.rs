@@ -85,7 +85,8 @@ pub(super) fn root(raw: &[u8], hash: usize) -> Option<RawNode<'_>> {
 /// Parses `<name> NUL <entries> SP <subtrees> LF [<id>]`. If the tree is not known, the number of
 /// entries is negative and the id is absent.
 ///
-/// A million files have some ten thousand nodes of a few bytes each, so this goes byte by byte.
+/// A million files have about ten thousand nodes of a few bytes each, so a loop over bytes is fast
+/// enough.
 pub(super) fn node<'a>(rest: &mut &'a [u8], hash: usize) -> Option<RawNode<'a>> {
     let end = rest.iter().position(|&byte| byte == 0)?;
     let (name, mut after) = (&rest[..end], &rest[end + 1..]);

@@ -59,7 +59,7 @@ impl<'a> TreeChanges<'a> {
     }
 
     /// The tip of a ref with its new entries.
-    pub(crate) fn end(&self, tip: &Tip, fresh: Vec<Entry>) -> TreeChange<'a> {
+    pub(crate) fn at_tip(&self, tip: &Tip, fresh: Vec<Entry>) -> TreeChange<'a> {
         TreeChange { objects: self.objects, tree: tip.tree, commit: Some(tip.commit), fresh }
     }
 }
@@ -80,7 +80,7 @@ impl Change for TreeChange<'_> {
         &self.fresh
     }
 
-    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+    fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         let mut whole = trees::entries(self.objects, &self.tree, wanted)?;
         let fresh: HashSet<(&RepoPath, &ObjectId)> =
             self.fresh.iter().map(|entry| (&entry.path, &entry.id)).collect();

@@ -79,7 +79,7 @@ impl<S: Source> IndexWalk<'_, S> {
         tree: Option<ObjectId>,
         cache: Option<&CacheTree>,
     ) -> Result<(), Handover> {
-        // This limits the recursion. No work tree could hold a longer path.
+        // This limits the recursion. No file system supports a longer path.
         if self.path.len() > LONGEST_PATH {
             return Err("a path is longer than a file system takes".into());
         }

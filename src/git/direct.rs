@@ -1,9 +1,9 @@
 //! The staged content, read directly from the files of the repository: the fastest layer.
 //!
 //! `git commit` writes the trees of the index before it runs the hook, and records the root in the
-//! index. So the staged changes are mostly the difference of two trees, which takes as long as the
-//! change is large; the index is not loaded. This layer goes by lists of what is allowed, and hands
-//! over everything that is not certain.
+//! index. So the staged changes are mostly the difference of two trees, which takes time in
+//! proportion to the change; the index is not loaded. This layer uses allowlists, and hands over
+//! everything else.
 
 use crate::base::change::{Entry, ObjectId};
 use crate::base::path::RepoPath;
@@ -20,7 +20,7 @@ use crate::os::env::Environment;
 
 pub(super) mod head;
 
-/// The index, kept for later questions of the rules.
+/// The index, kept for later queries by rules.
 #[derive(Debug)]
 pub(super) struct DirectIndex {
     file: IndexFile<FileSource>,
@@ -29,7 +29,7 @@ pub(super) struct DirectIndex {
 }
 
 /// Reads the staged changes of the repository that git would use. Returns the index and the objects
-/// for later questions.
+/// for later queries.
 pub(super) fn staged(
     git: &Git,
     env: &Environment,

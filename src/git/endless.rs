@@ -1,5 +1,5 @@
-//! Finds FIFOs, sockets and devices in the place of files that git opens, before git is started: it
-//! would block on them, or read them without end.
+//! Finds FIFOs, sockets and devices at the paths of files that git opens, before git is started: it
+//! would block on them or read them endlessly.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -28,7 +28,7 @@ pub(crate) struct CommitNode {
     pub parents: Vec<ObjectId>,
 }
 
-/// Commits to judge, and the tips that they lead to.
+/// Commits to judge, and the tips of their refs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Commits {
     /// The commits, parents before children.
@@ -55,9 +55,9 @@ pub(crate) struct Tip {
     pub bases: Vec<ObjectId>,
 }
 
-/// The most trees that a new ref is compared with. With fewer, more entries count as new, never
-/// less.
-const MOST_BASES: usize = 8;
+/// The maximum number of trees that a new ref is compared with. With fewer, more entries count as
+/// new, never less.
+const MAX_BASES: usize = 8;
 
 /// The history of a repository.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl<'a> History<'a> {
     }
 
     /// The commits of a push that the remote does not have, by its remote-tracking refs.
-    pub(crate) fn of_push(
+    pub(crate) fn push_commits(
         &self,
         updates: &[RefUpdate],
         remote: Option<&str>,
@@ -88,7 +88,7 @@ impl<'a> History<'a> {
     }
 
     /// The commits of a push that no ref of the receiving repository reaches.
-    pub(crate) fn of_receive(&self, updates: &[RefUpdate]) -> Result<Commits, Error> {
+    pub(crate) fn received_commits(&self, updates: &[RefUpdate]) -> Result<Commits, Error> {
         self.new_commits(updates, &["--not", "--all"])
     }
 
@@ -136,7 +136,7 @@ impl<'a> History<'a> {
         let (nodes, mut outside) = self.list(doing, &ends, &olds, known)?;
         outside.sort_unstable();
         outside.dedup();
-        outside.truncate(MOST_BASES);
+        outside.truncate(MAX_BASES);
         let new: HashSet<ObjectId> = nodes.iter().map(|node| node.id).collect();
         let trees = self.trees(doing, pushed.iter().map(|pushed| &pushed.new))?;
         let old_trees =
@@ -336,7 +336,7 @@ impl<'a> History<'a> {
         Ok(found.into_iter().flatten().map(|(id, _)| id).collect())
     }
 
-    /// Asks git for objects by name, through a pipe: no name can be taken for an option.
+    /// Asks git for objects by name, through a pipe: no name can be mistaken for an option.
     fn look_up(
         &self,
         doing: &str,
@@ -376,7 +376,7 @@ struct Pushed {
 pub(super) fn object(line: &[u8]) -> Option<(ObjectId, ObjectKind)> {
     let mut fields = line.split(|&byte| byte == b' ');
     let (id, kind, size) = (fields.next()?, fields.next()?, fields.next()?);
-    let kind = ObjectKind::of_name(kind)?;
+    let kind = ObjectKind::from_name(kind)?;
     let whole = fields.next().is_none() && size.iter().all(u8::is_ascii_digit);
     ObjectId::from_hex(id).filter(|_| whole).map(|id| (id, kind))
 }

@@ -17,10 +17,10 @@ const PIECE: usize = 128 * 1024;
 /// The number of bytes that are read first, from the end: all extensions of a small repository.
 const FIRST_PIECE: usize = 8 * 1024;
 
-/// The most bytes of an entry: its fixed part, the longest path and the padding.
+/// The maximum size in bytes of an entry: its fixed part, the longest path and the padding.
 const MAX_ENTRY: usize = LONGEST_PATH + 256;
 
-/// The most bytes of extensions that are searched. A million files need a twentieth of that.
+/// The maximum size in bytes of the searched extensions. A million files need a twentieth of that.
 const MAX_EXTENSIONS: u64 = 64 * 1024 * 1024;
 
 const TREE: &[u8; 4] = b"TREE";
@@ -163,8 +163,8 @@ impl<S: Source> IndexFile<S> {
             size = PIECE;
             let length = usize::try_from(upper - lower).map_err(|_| "the index is too large")?;
             let piece = self.source.piece(lower, length).map_err(|error| unreadable(&error))?;
-            // The first match contains the others: the content of an extension may look like
-            // another extension.
+            // The first match is the outermost: the content of an extension may look like another
+            // extension.
             for at in memchr::memmem::find_iter(&piece, TREE) {
                 if let Some(place) = self.chained(lower + at as u64)? {
                     return Ok(Some(place));
@@ -275,7 +275,7 @@ impl<S: Source> IndexStream<'_, S> {
         }))
     }
 
-    /// Consumes the entry that was peeked at.
+    /// Consumes the peeked entry.
     pub(super) fn advance(&mut self) {
         self.current = false;
     }
@@ -310,7 +310,7 @@ impl<S: Source> IndexStream<'_, S> {
         Ok(true)
     }
 
-    /// Reads on until the buffer holds a whole entry, or the rest of the file.
+    /// Reads on until the buffer contains a whole entry, or the rest of the file.
     fn fill(&mut self) -> Result<(), Handover> {
         let unread = self.buffer.len() - self.start;
         let more = self.index.end().saturating_sub(self.next);

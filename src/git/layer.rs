@@ -7,7 +7,7 @@ use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
 
-/// Why a layer does not answer, so that the next one is asked; completes "because …", escaped.
+/// Why a layer leaves the answer to the next one; completes "because …", escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Handover(String);
 
@@ -50,7 +50,7 @@ impl Display for Handover {
     }
 }
 
-/// The kinds of object that paths and refs lead to, after git has peeled tags.
+/// The kinds of object that paths and refs name, after git has peeled tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ObjectKind {
     Commit,
@@ -69,7 +69,7 @@ impl ObjectKind {
     }
 
     /// The kind that has this name in git.
-    pub(super) fn of_name(name: &[u8]) -> Option<Self> {
+    pub(super) fn from_name(name: &[u8]) -> Option<Self> {
         [Self::Commit, Self::Tree, Self::Blob]
             .into_iter()
             .find(|kind| kind.name().as_bytes() == name)
@@ -156,8 +156,8 @@ mod tests {
     #[test]
     fn kinds_have_the_names_of_git() {
         for kind in [ObjectKind::Commit, ObjectKind::Tree, ObjectKind::Blob] {
-            assert_eq!(ObjectKind::of_name(kind.name().as_bytes()), Some(kind));
+            assert_eq!(ObjectKind::from_name(kind.name().as_bytes()), Some(kind));
         }
-        assert_eq!(ObjectKind::of_name(b"tag"), None);
+        assert_eq!(ObjectKind::from_name(b"tag"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The staged content, as the `git` program lists it: the layer that always has an answer.
+//! The staged content, as the `git` program lists it: the layer that never hands over.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -23,7 +23,7 @@ pub(super) fn staged(git: &Git) -> Result<LayerAnswer, Error> {
     Ok(LayerAnswer { compared, top, below_top })
 }
 
-/// The tree-ish to compare the index with, and the top of the work tree, if there is one.
+/// The tree-ish to compare the index with, and the top of the work tree, if any.
 fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error> {
     const HEAD: [&str; 2] = ["--verify", "HEAD^{commit}"];
     let ask = |what: &[&str]| git.run(DOING, &[&["rev-parse", "--quiet"], what, &HEAD].concat());

@@ -18,7 +18,7 @@ use crate::os::env::Environment;
 /// The largest tree or commit that is read, in bytes. A directory of a million files is smaller.
 const LIMIT: u64 = 256 * 1024 * 1024;
 
-/// The most bytes of a commit's subject that are kept: every finding about the commit has a copy.
+/// The maximum size in bytes of a commit's subject: every finding about the commit has a copy.
 const SUBJECT: usize = 200;
 
 /// The objects of a repository: from the files of its store, or else from `git cat-file`.
@@ -105,8 +105,9 @@ impl Objects {
     }
 }
 
-/// The directories that git reads objects from, alternates listed in files aside. While a server
-/// runs the hooks of a push, the environment names them: what is pushed is in quarantine (git(1)).
+/// The directories that git reads objects from, except alternates listed in files. While a server
+/// runs the hooks of a push, the environment names them: the pushed objects are in quarantine
+/// (git(1)).
 fn directories(git: &Git, env: &Environment) -> Vec<PathBuf> {
     let own = env
         .get("GIT_OBJECT_DIRECTORY")

@@ -53,7 +53,7 @@ const PATHSPEC_VARIABLES: [&str; 4] =
     ["GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"];
 
 impl Git {
-    /// Git as run in `directory`.
+    /// Git in `directory`.
     pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
@@ -82,7 +82,7 @@ impl Git {
         &self.directory
     }
 
-    /// The output of a command, whatever its exit code. `doing` completes "could not …".
+    /// Runs a command; any exit code is accepted. `doing` completes "could not …".
     pub(crate) fn run(
         &self,
         doing: &str,
@@ -143,7 +143,7 @@ impl Git {
         if output.status.success() { Ok(output) } else { Err(failed(doing, &output)) }
     }
 
-    /// Runs a command that must read all of `input`; any exit code is an answer.
+    /// Runs a command that must read all of `input`; any exit code is accepted.
     pub(crate) fn run_with_input(
         &self,
         doing: &str,
@@ -161,7 +161,7 @@ impl Git {
             (writer.join(), output)
         });
         let output = output.map_err(|error| Error::new(doing, error))?;
-        // If git ends before it has read everything, its own message says why.
+        // If git exits before it has read everything, its message has the reason.
         if matches!(written, Ok(Ok(()))) { Ok(output) } else { Err(failed(doing, &output)) }
     }
 
@@ -170,7 +170,7 @@ impl Git {
         self.output(doing, &["rev-parse", "--show-prefix"]).map(|answer| text(&answer))
     }
 
-    /// [`Self::prefix`] with a known top: asks git only if the paths alone do not show it.
+    /// [`Self::prefix`] for a known top. Runs git only if the directory is not lexically below it.
     pub(crate) fn prefix_below(&self, top: &Path, doing: &str) -> Result<String, Error> {
         let below = || {
             let (top, directory) = (top.canonicalize().ok()?, self.directory.canonicalize().ok()?);
@@ -291,7 +291,7 @@ pub(crate) fn parse_path(mut answer: Vec<u8>) -> PathBuf {
     OsString::from_vec(answer).into()
 }
 
-/// A path without the slash that marks a directory: with it, git would match what is below as well.
+/// A path without the slash that marks a directory: with it, git would also match the paths below.
 pub(super) fn without_slash(path: &[u8]) -> &[u8] {
     path.strip_suffix(b"/").unwrap_or(path)
 }
@@ -305,7 +305,7 @@ pub(super) fn literal(path: &RepoPath) -> OsString {
 #[derive(Debug)]
 pub(crate) struct CatFile {
     child: Child,
-    /// The input is closed first on drop, which ends git.
+    /// On drop, the input is closed first: then git exits.
     pipes: RefCell<(Option<ChildStdin>, BufReader<ChildStdout>)>,
 }
 
@@ -349,7 +349,7 @@ impl CatFile {
             Error::new(doing(), format!("it is not in the object store ({header})"))
                 .help("fetch the missing objects with `git fetch --refetch`, or run `git fsck`")
         })?;
-        // Read to the end of the object: the next answer follows.
+        // Read to the end of the object: the next one follows.
         let mut content = Vec::new();
         output.by_ref().take(size.min(limit)).read_to_end(&mut content).map_err(io)?;
         std::io::copy(

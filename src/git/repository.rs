@@ -1,7 +1,6 @@
 //! The repository that git would use, if that is certain.
 //!
-//! This goes by lists of what is allowed: an unknown variable, setting, extension or owner is
-//! handed over.
+//! This module uses allowlists: an unknown variable, setting, extension or owner is handed over.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,8 +16,8 @@ use crate::git::layer::Handover;
 use crate::git::source;
 use crate::os::env::Environment;
 
-/// Variables of git that change neither where the repository is nor what is staged. A name that
-/// ends in `_` is a prefix.
+/// Variables of git that change neither the location of the repository nor the staged content. A
+/// name that ends in `_` is a prefix.
 const HARMLESS: [&str; 34] = [
     "GIT_ADVICE",
     "GIT_ASKPASS",
@@ -121,14 +120,14 @@ impl Repository {
     }
 }
 
-/// Hands over if a variable may change where the repository is, or what is staged.
+/// Hands over if a variable may change the location of the repository or the staged content.
 fn check_variables(env: &Environment) -> Result<(), Handover> {
     let is_harmless = |name: &str| {
         let is = |known: &&str| known == &name || known.ends_with('_') && name.starts_with(*known);
         HARMLESS.iter().any(is)
     };
     let mut names = env.names().filter_map(OsStr::to_str).filter(|name| name.starts_with("GIT_"));
-    // Git takes an empty value for a value.
+    // To git, an empty variable is set.
     let blank = || ["GIT_DIR", "GIT_INDEX_FILE"].into_iter().find(|name| env.is_set_empty(name));
     match names.find(|name| !is_harmless(name)).or_else(blank) {
         Some(name) => Err(Handover::variable(name)),
@@ -138,9 +137,9 @@ fn check_variables(env: &Environment) -> Result<(), Handover> {
 
 /// The top of the work tree, its repository, and whether `.git` is a file.
 fn discover(directory: &Path) -> Result<(PathBuf, PathBuf, bool), Handover> {
-    let device = about(directory)?.dev();
+    let device = metadata(directory)?.dev();
     for top in directory.ancestors() {
-        if about(top)?.dev() != device {
+        if metadata(top)?.dev() != device {
             return Err("the search for the repository crosses a file system".into());
         }
         let git = top.join(".git");
@@ -176,14 +175,14 @@ fn looks_like_a_repository(git: &Path, common: &Path) -> Result<(), Handover> {
 
 /// Git refuses a repository of another user, unless `safe.directory` allows it.
 fn owned(path: &Path) -> Result<(), Handover> {
-    if about(path)?.uid() == rustix::process::geteuid().as_raw() {
+    if metadata(path)?.uid() == rustix::process::geteuid().as_raw() {
         Ok(())
     } else {
         Err("the repository belongs to another user".into())
     }
 }
 
-fn about(path: &Path) -> Result<fs::Metadata, Handover> {
+fn metadata(path: &Path) -> Result<fs::Metadata, Handover> {
     fs::symlink_metadata(path)
         .map_err(|error| Handover::failed("a directory cannot be examined", error))
 }

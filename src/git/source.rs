@@ -40,8 +40,7 @@ pub(super) trait Source {
     }
 }
 
-/// An open file. Its content does not change: git replaces the files that it reads pieces of, and
-/// never writes into them.
+/// An open file. Its content does not change: git replaces these files, and never writes into them.
 #[derive(Debug)]
 pub(super) struct FileSource {
     file: File,

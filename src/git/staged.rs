@@ -26,7 +26,7 @@ pub(crate) struct Staged {
     git: Git,
 }
 
-/// The layer that read the index, and answers later questions about it.
+/// The layer that read the index, and answers later queries about it.
 #[derive(Debug)]
 enum IndexSource {
     Direct(DirectIndex),
@@ -112,7 +112,7 @@ impl Change for Staged {
         &self.answer.compared.fresh
     }
 
-    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+    fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         let by_git = || listing::index_entries(&self.git, wanted);
         let mut whole = match &self.source {
             IndexSource::Direct(index) => index.entries(wanted).or_else(|_| by_git())?,

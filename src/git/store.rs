@@ -32,10 +32,11 @@ pub(super) mod pack;
 use cache::Cache;
 use pack::PackIndex;
 
-/// The most pack indexes that are kept open: on macOS, a process may have 256 open files.
+/// The maximum number of pack indexes that are kept open: on macOS, a process may have 256 open
+/// files.
 const MAX_OPEN_INDEXES: usize = 150;
 
-/// The most stores that are searched: the first one and its alternates.
+/// The maximum number of stores that are searched: the first one and its alternates.
 const MAX_STORES: usize = 10;
 
 /// The longest chain of deltas that is followed. The longest that git writes has 4,095.
@@ -115,7 +116,7 @@ impl Store {
     pub(super) fn raw(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
         let Some(store) = self.opened(&id) else { return false };
-        // Most of history is packed; what a commit is about to add is loose.
+        // Most of history is packed; the objects of a new commit are loose.
         if store.cache.is_some() && store.unpacked(&id, kind, buffer) {
             return true;
         }
@@ -222,7 +223,7 @@ impl Opened {
         while let Some(entry) = chain.pop() {
             let (offset, whole) = (entry.data_offset, !entry.header.is_delta());
             let read = self.decode(pack, entry, buffer, cache)?;
-            // gix caches what it builds from deltas, and not whole objects.
+            // gix caches only objects that it builds from deltas.
             if whole {
                 cache.put(0, offset, buffer, read, 0);
             }

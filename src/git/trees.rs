@@ -13,8 +13,9 @@ const TREE: u32 = 0o040_000;
 /// The bits of a mode for the kind of the entry, without permissions.
 const KIND: u32 = 0o170_000;
 
-/// The most entries of one tree that are visited. The largest public repositories have a tenth of
-/// that. A few objects that name each other repeatedly can make a tree of any number of paths.
+/// The maximum number of entries of one tree that are visited. The largest public repositories have
+/// a tenth of that. A few objects that refer to each other repeatedly can form a tree with any
+/// number of paths.
 const MAX_ENTRIES: usize = 2_000_000;
 
 /// A walk over the trees of many commits, which reports no entry twice.
@@ -33,8 +34,8 @@ pub(super) struct TreeWalk<'a> {
 /// a file means depends on its place. So is a link with the content of a file.
 type Key = (ObjectId, u64);
 
-/// The most entries that are kept before the first of them is reported: a push may bring any
-/// number.
+/// The maximum number of entries that are kept before the first of them is reported: a push may
+/// bring any number.
 const MAX_AHEAD: usize = 100_000;
 
 /// One entry of a tree object.
@@ -70,7 +71,7 @@ impl<'a> TreeWalk<'a> {
         Ok(found)
     }
 
-    /// The same for several trees, each with those that it is compared with.
+    /// [`Self::fresh`] for several trees, each with those that it is compared with.
     ///
     /// They are read from the last to the first, because a pack stores older versions as deltas of
     /// newer ones.
@@ -102,7 +103,7 @@ impl<'a> TreeWalk<'a> {
         for (tree, others) in trees.iter().rev() {
             let entries = self.fresh(tree, others)?;
             count += entries.len();
-            // Directories count as well: they need not hold a file.
+            // Directories count as well: they need not contain a file.
             if count + self.ahead.as_ref().map_or(0, Vec::len) > MAX_AHEAD {
                 return Ok(None);
             }

@@ -138,7 +138,7 @@ impl WorkTree {
         let progress = Progress::new("files looked at:", entries.len(), terminal);
         let mut seen =
             walk::walk(&self.top, (&entries, index.written()), sparse, debris, progress)?;
-        let is_skipped = |marked: &Marked| marked.there && marked.hiding == Hiding::SkipWorktree;
+        let is_skipped = |marked: &Marked| marked.exists && marked.hiding == Hiding::SkipWorktree;
         if index.has_metadata() && seen.hidden.iter().any(is_skipped) {
             seen.unmark(&entries::obeyed(&self.git, DOING)?);
         }
@@ -168,7 +168,7 @@ impl WorkTree {
     }
 
     /// A submodule, or a repository inside this one. `GIT_DIR` is set, so that git fails instead of
-    /// taking the outer repository if this is not one.
+    /// using the outer repository if this is not one.
     fn inside(top: &Path) -> Self {
         let variables = [("GIT_DIR", top.join(".git")), ("GIT_WORK_TREE", top.to_owned())];
         let git = Git::nested(top)
@@ -236,7 +236,7 @@ impl WorkTree {
     /// The mode of a path; `None` if it does not exist, or is a directory without a repository.
     fn mode(&self, path: &RepoPath) -> Result<Option<Mode>, Error> {
         let file = self.place(path);
-        let about = read::if_there(file.symlink_metadata()).map_err(|error| {
+        let about = read::if_exists(file.symlink_metadata()).map_err(|error| {
             Error::new(format!("look at {path}"), error)
                 .help("make its directory readable for this user")
         })?;
@@ -274,12 +274,12 @@ impl WorkTree {
 fn add_unlisted(seen: Seen, detail: Detail, records: &mut Records) {
     for marked in seen.hidden {
         // A path that a sparse checkout leaves out only matters when two moments are compared.
-        if detail == Detail::Contents || marked.there || records.contains_key(&marked.path) {
+        if detail == Detail::Contents || marked.exists || records.contains_key(&marked.path) {
             let record = records.entry(marked.path).or_default();
             record.states.insert(State::Hidden);
             record.notes.insert(marked.hiding.name());
             record.words.extend(marked.hiding.name().bytes());
-            record.words.push(if marked.there { b'+' } else { b'-' });
+            record.words.push(if marked.exists { b'+' } else { b'-' });
         }
     }
     for path in seen.debris {
@@ -302,7 +302,7 @@ fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fin
     let is_only_hidden = record.states.iter().all(|&state| state == State::Hidden);
     let mut above = place.ancestors().skip(1).take_while(|above| *above != top);
     if is_only_hidden {
-        // It has no other change.
+        // The path has no other change.
     } else if above.any(Path::is_symlink) {
         // A path below a link does not exist for git.
         hasher.absent();

@@ -1,12 +1,12 @@
-//! Makes the edits of a plan. A hook is never half written, nor missing in between.
+//! Makes the edits of a plan. A hook is never missing or partly written in between.
 
 use std::path::Path;
 
 use crate::base::error::Error;
 use crate::disk::atomic::{self, Old, WriteError};
 use crate::disk::lock::{Busy, DirectoryLock};
+use crate::hooks::display_path;
 use crate::hooks::plan::{HookEdit, Overwrite};
-use crate::hooks::shown;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 
 /// Locks the hooks of a repository: several packages of a workspace may install at once.
@@ -43,7 +43,7 @@ pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) ->
                     "remove the obstacle, then run the command again: it goes on where it stopped"
                 }
             };
-            Error::new(format!("change {}", shown(edit.path(), top)), error).help(help)
+            Error::new(format!("change {}", display_path(edit.path(), top)), error).help(help)
         })?;
     }
     Ok(())
@@ -51,8 +51,8 @@ pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) ->
 
 const LOOK: &str = "look at it, then run the command again";
 
-/// Whether the file is as it was when the plan was made. A link may lead to a hook that an earlier
-/// edit has changed.
+/// Whether the file is unchanged since the plan was made. A link may point to a hook that an
+/// earlier edit has changed.
 fn is_as_planned(now: &HookFile, then: &HookFile) -> bool {
     now == then || matches!((now, then), (HookFile::Link(_), HookFile::Link(_)))
 }

@@ -13,14 +13,14 @@ const NAME: &str = "bakstop";
 /// The path by which hooks start the running program.
 ///
 /// If it was called by a link such as `~/bin/bakstop`, that is the path: an update may replace the
-/// file that the link leads to.
+/// target of the link.
 pub(crate) fn this(directory: &Path, env: &Environment) -> Option<PathBuf> {
     let running = std::env::current_exe().ok().filter(|path| path.is_file())?;
-    let called = std::env::args_os().next().and_then(|name| called(&name, directory, env));
+    let called = std::env::args_os().next().and_then(|name| invoked_path(&name, directory, env));
     called.filter(|path| is_same_file(path, &running)).or(Some(running))
 }
 
-fn called(name: &OsStr, directory: &Path, env: &Environment) -> Option<PathBuf> {
+fn invoked_path(name: &OsStr, directory: &Path, env: &Environment) -> Option<PathBuf> {
     let path = if Path::new(name).components().count() > 1 {
         directory.join(name)
     } else {
@@ -30,7 +30,7 @@ fn called(name: &OsStr, directory: &Path, env: &Environment) -> Option<PathBuf> 
     (!path.components().any(|part| part == Component::ParentDir)).then_some(path)
 }
 
-/// Whether two paths lead to the same file.
+/// Whether two paths resolve to the same file.
 pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
@@ -80,7 +80,7 @@ pub(crate) fn version(path: &Path) -> Option<String> {
         return Some(env!("CARGO_PKG_VERSION").to_owned());
     }
     let line = String::from_utf8(child::first_line(path, "--version")?).ok()?;
-    // Another program may have this name, so nothing of its output is printed but a version.
+    // Another program may have this name, so only a version is printed from its output.
     let version = line.strip_prefix("bakstop ")?;
     semver::Version::parse(version.trim()).ok().map(|version| version.to_string())
 }
@@ -98,7 +98,7 @@ fn in_path<'a>(
         .filter(|path| is_program(path))
 }
 
-/// Whether a path leads to a file that can be run.
+/// Whether a path resolves to an executable file.
 pub(crate) fn is_program(path: &Path) -> bool {
     path.metadata()
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)

@@ -14,7 +14,7 @@ const CLOSE: &[u8] = b"# <<< bakstop";
 
 /// The block, without a line end after it.
 pub(super) fn render(hook: Hook) -> Vec<u8> {
-    seal(hook.fit(TEXT).trim_end().as_bytes())
+    seal(hook.fill_template(TEXT).trim_end().as_bytes())
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) enum Condition {
     Misplaced,
     /// Another version wrote it.
     Older,
-    /// This version would write the same.
+    /// It is the block of this version.
     Current,
 }
 
@@ -89,8 +89,8 @@ pub(super) fn insert(text: Option<&[u8]>, hook: Hook) -> Vec<u8> {
     let at = header(text);
     let (before, after) = text.split_at(at);
     match (before, after) {
-        // A missing line end is kept: the block then ends without one, which `remove` undoes. The
-        // same distinguishes an empty file from a missing one.
+        // A missing line end is preserved: the block then ends without one, which `remove` undoes.
+        // This also distinguishes an empty file from a missing one.
         ([], []) => block,
         (_, []) if !before.ends_with(b"\n") => [before, b"\n", &block].concat(),
         _ => [before, &block, b"\n", after].concat(),

@@ -1,4 +1,4 @@
-//! The lines that a person adds to the configuration of a hook manager. They fit the content of the
+//! The lines that the user adds to the configuration of a hook manager. They fit the content of the
 //! file: a duplicate key breaks it, or silently replaces the team's own hooks.
 
 use crate::hooks::Hook;
@@ -42,7 +42,7 @@ always_run = true
 stages = [\"pre-commit\", \"pre-merge-commit\"]
 ";
 
-/// Why the guard goes last.
+/// Why the guard must run last.
 const LAST: &str = "so that it also judges what the others stage";
 
 /// Whether the manager can run the guard as this hook. pre-commit and prek do not pass on the
@@ -192,10 +192,10 @@ fn commands(style: Style, file: &str, text: &str, hooks: &[Hook]) -> String {
         (_, _) => &["hooks"],
     };
     // In package.json, a string is a dependency of that name.
-    let is_there = |key: &&&str| {
+    let exists = |key: &&&str| {
         values(text, key).any(|value| file != "package.json" || value.starts_with('{'))
     };
-    let present = keys.iter().take_while(is_there).count();
+    let present = keys.iter().take_while(exists).count();
     let (present, missing) = keys.split_at(present);
     let place = match present {
         [] => file.to_owned(),
@@ -229,7 +229,7 @@ fn pairs(style: Style, text: &str, hooks: &[Hook]) -> Vec<String> {
 /// The command for a hook; `taken` if the hook has one already.
 fn command(style: Style, hook: Hook, taken: bool) -> String {
     match (style, hook) {
-        // Both get the standard input.
+        // Both commands get the standard input.
         (Style::SimpleGitHooks, Hook::PrePush) if taken => format!(
             "lines=$(cat; echo .); printf %s \"${{lines%.}}\" | {} \
              && printf %s \"${{lines%.}}\" | {{ {NOW}; }}",
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_there_is_not_repeated() {
+    fn an_existing_key_is_not_repeated() {
         for (text, indent) in [
             ("repos:\n- repo: x\n  hooks:\n    - id: y\n", ""),
             ("repos:\n-   repo: x\n    hooks:\n    -   id: y\n", ""),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_goes_below_the_jobs_that_are_there() {
+    fn a_job_is_added_below_existing_jobs() {
         let yaml = |text| advised(Style::Lefthook, "lefthook.yml", text);
         assert_eq!(
             yaml("pre-commit:\n  parallel: true\n  jobs:\n  - run: a\npre-push:\n"),
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_is_there_is_kept() {
+    fn an_existing_command_is_kept() {
         let merge = "\"pre-merge-commit\": \"bakstop hook pre-merge-commit\"";
         let push = r#""pre-push": "bakstop hook pre-push \"$@\"""#;
         let push_4 = r#""pre-push": "printf %s \"$HUSKY_GIT_STDIN\" | bakstop hook pre-push""#;

@@ -1,4 +1,4 @@
-//! Target: the hook files of others, which are read, and changed so that they can be put back.
+//! Fuzz target: foreign hook files, which are parsed, edited and restored.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::hooks::by_hand::{self, Style};
 use crate::hooks::layout::parse_hooks_path;
 use crate::hooks::manager::MANAGERS;
 use crate::hooks::rehearsal::{self, Lines};
-use crate::hooks::setup::names_us;
+use crate::hooks::setup::mentions_bakstop;
 use crate::hooks::shim::{self, Author};
 
 /// A text as a hook file, as the configuration of a hook manager, and as the path of the program in
@@ -46,7 +46,7 @@ pub(crate) fn files(data: &[u8]) {
             assert!(ours.current && ours.binary.as_deref() == Some(path));
         }
     }
-    names_us(data);
+    mentions_bakstop(data);
     for manager in &MANAGERS {
         manager.wrote(data);
         manager.claims(|_| Some(data.to_vec()));
@@ -58,7 +58,7 @@ pub(crate) fn files(data: &[u8]) {
             );
             let served =
                 Hook::STRICT.iter().filter(|hook| by_hand::can_serve(manager.style, **hook));
-            // One entry serves every hook of pre-commit.
+            // In pre-commit, one entry runs every hook.
             let is_named =
                 |hook: &&Hook| manager.style == Style::Repos || advice.contains(hook.name());
             assert!(served.clone().all(|hook| is_named(&hook)));
@@ -66,7 +66,7 @@ pub(crate) fn files(data: &[u8]) {
     }
 }
 
-/// What git answers about hooks, and about a commit that is rehearsed.
+/// The output of git about hooks, and about a rehearsed commit.
 pub(crate) fn answers(data: &[u8]) {
     if let Some(setting) = parse_hooks_path(data) {
         assert!(setting.value.as_bytes().len() + setting.origin.as_bytes().len() < data.len());

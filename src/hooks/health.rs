@@ -8,11 +8,11 @@ use crate::base::path::RepoPath;
 use crate::hooks::block::{self, Condition, Found};
 use crate::hooks::layout::Layout;
 use crate::hooks::plan::still_ignored;
-use crate::hooks::setup::{Husky, Setup, names_us};
+use crate::hooks::setup::{Husky, Setup, mentions_bakstop};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::state::{Defect, HookState};
-use crate::hooks::{Hook, SKIP, SWITCH, binary, find, read_if_there, shown, skipped};
+use crate::hooks::{Hook, SKIP, SWITCH, binary, display_path, find, read_if_exists, skipped};
 use crate::os::env::Environment;
 use crate::rule::Rule;
 use crate::rules::RULES;
@@ -51,11 +51,11 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
         Setup::Husky(husky) => {
             let place = HookDirectory::husky(&husky.directory, top)?;
             let of = |slot: &Slot| {
-                // A file that was written for an older husky serves a newer one as well.
+                // A file that was written for an older husky also works with a newer one.
                 let ours = slot.author() != Author::Others;
                 let health =
                     if ours { of_file(slot, layout, env) } else { of_block(slot, layout, env) };
-                let defect = unreached(slot, husky, layout);
+                let defect = unreached_reason(slot, husky, layout);
                 health.reached(defect.map(HookState::NotInForce)).finish()
             };
             Ok(shown_slots(&place).map(of).collect())
@@ -92,7 +92,7 @@ impl Health {
         self.notes.push(Note { text: text.into(), install_helps: true });
     }
 
-    /// A hook that git does not get to is not in force.
+    /// A hook that git does not run is not in force.
     fn reached(mut self, obstacle: Option<HookState>) -> Self {
         if let (HookState::InForce, Some(state)) = (&self.state, obstacle) {
             self.state = state;
@@ -100,7 +100,7 @@ impl Health {
         self
     }
 
-    /// A hook that finds no program guards nothing, although it lets nothing pass.
+    /// A hook that finds no program is not in force, although it blocks every commit.
     fn finish(mut self) -> Self {
         if self.state == HookState::InForce && self.binary.is_none() {
             let server = self.hook == Hook::PreReceive;
@@ -119,7 +119,7 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let name = &slot.name;
     let shim = match slot.author() {
         Author::Bakstop(shim) => shim,
-        author => return Health::new(slot.hook, not_ours(slot, &author)),
+        author => return Health::new(slot.hook, foreign_state(slot, &author)),
     };
     let mut health = Health::new(slot.hook, HookState::InForce);
     if !slot.is_executable() {
@@ -133,13 +133,13 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
         health.note_for_install(OTHER_VERSION);
     }
     if slot.has_kept() {
-        health.note(about_kept(slot));
+        health.note(kept_hook_note(slot));
     }
     if slot.is_chained() {
         health.note(format!("another hook manager runs it as {name}"));
     }
     if let Some(missing) = shim.binary.as_ref().filter(|path| !path.is_file()) {
-        let missing = shown(missing, &layout.top);
+        let missing = display_path(missing, &layout.top);
         health.note(format!("it was installed from {missing}, which is gone"));
     }
     health.binary = match slot.hook {
@@ -152,11 +152,11 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
 const OTHER_VERSION: &str = "its text is of another version";
 
 /// The state of a hook file that is not, or not only, ours.
-fn not_ours(slot: &Slot, author: &Author) -> HookState {
+fn foreign_state(slot: &Slot, author: &Author) -> HookState {
     let name = &slot.name;
     if *author == Author::BakstopAndOthers {
         HookState::Doubtful(format!("{name} was edited after bakstop wrote it"))
-    } else if names_us(slot.text()) {
+    } else if mentions_bakstop(slot.text()) {
         HookState::Doubtful(format!("{name} is not ours, and names bakstop"))
     } else {
         let other = (slot.file != HookFile::Missing).then(|| name.clone());
@@ -164,8 +164,8 @@ fn not_ours(slot: &Slot, author: &Author) -> HookState {
     }
 }
 
-/// Whether the hook that was here before runs: our file runs it, if both are executable.
-fn about_kept(slot: &Slot) -> String {
+/// A note on whether the previous hook runs: our file runs it, if both are executable.
+fn kept_hook_note(slot: &Slot) -> String {
     let kept = &slot.kept_name;
     match slot.kept_file.why_ignored() {
         Some(why) => format!("{kept} is kept; {}", still_ignored(why)),
@@ -182,7 +182,7 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let condition = match block::look(slot.text(), slot.hook) {
         Found::Block(found) => found.condition,
         Found::Pieces => return doubt(format!("{name} holds pieces of a block")),
-        Found::Nothing if names_us(slot.text()) => {
+        Found::Nothing if mentions_bakstop(slot.text()) => {
             return doubt(format!("{name} names bakstop, outside a block"));
         }
         Found::Nothing => return defect(Defect::NotInstalled(None)),
@@ -200,8 +200,8 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     health
 }
 
-/// Why git does not get to a tracked file of husky.
-fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Defect> {
+/// Why git does not run a tracked file of husky.
+fn unreached_reason(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Defect> {
     if !husky.prepared {
         return Some(Defect::HuskyNotPrepared);
     }
@@ -209,11 +209,11 @@ fn unreached(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Defect> {
         return (!slot.is_executable()).then(|| Defect::HuskyNotExecutable(slot.name.clone()));
     }
     let stub = layout.hooks.join(slot.hook.name());
-    let is_there = binary::is_program(&stub) && layout.hooks.join("h").is_file();
-    (!is_there).then(|| Defect::NoStub(shown(&stub, &layout.top)))
+    let exists = binary::is_program(&stub) && layout.hooks.join("h").is_file();
+    (!exists).then(|| Defect::NoStub(display_path(&stub, &layout.top)))
 }
 
-/// What in the environment keeps the guard from judging.
+/// A part of the environment that disables the guard or its rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Interference {
     /// [`SKIP`] names these rules.
@@ -250,11 +250,11 @@ impl fmt::Display for Interference {
     }
 }
 
-/// What in the environment keeps the guard from judging: either everything that switches it off, or
-/// what [`SKIP`] does.
+/// The parts of the environment that disable the guard: either everything that switches it off, or
+/// the effect of [`SKIP`].
 pub(crate) fn interference(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, Error> {
     if matches!(setup, Setup::Server(_)) {
-        // It runs in the environment of the server: no push can switch it off.
+        // The hook runs in the environment of the server: no push can disable it.
         return Ok(Vec::new());
     }
     let mut off = switched_off(setup, env)?;
@@ -279,7 +279,7 @@ fn switched_off(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, E
             .or_else(|| env.get("HOME").map(|home| PathBuf::from(home).join(".config")))
             .map(|directory| directory.join("husky/init.sh"));
         if let Some(path) = start
-            && read_if_there(&path, Path::new(""))?.is_some_and(|text| switches_husky_off(&text))
+            && read_if_exists(&path, Path::new(""))?.is_some_and(|text| switches_husky_off(&text))
         {
             let path = RepoPath::new(path.into_os_string().into_encoded_bytes());
             off.push(Interference::Disarms(Off::StartFile(path)));
@@ -288,7 +288,7 @@ fn switched_off(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, E
     Ok(off)
 }
 
-/// What [`SKIP`] does.
+/// The effect of [`SKIP`].
 fn skips(env: &Environment) -> Option<Interference> {
     match skipped(env) {
         Err(unknown) => Some(Interference::Blocks(RepoPath::from(&*unknown))),
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn skipped_rules_weaken_block_or_disarm() {
+    fn skipped_rules_are_reported_as_interference() {
         let skips = |value: &str| skips(&[(SKIP, value)].into_iter().collect());
         let every = RULES.map(|rule| rule.id).join(",");
         for (value, expected) in [

@@ -1,4 +1,4 @@
-//! Where git looks for hooks, and which setting decides it.
+//! The directory of the hooks, and the setting that decides it.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -85,7 +85,7 @@ impl Layout {
         canonicalize_existing(&self.common.join("hooks"))
     }
 
-    /// The directories named `.husky` that hold tracked files.
+    /// The directories named `.husky` that contain tracked files.
     pub(crate) fn tracked_husky(&self, git: &Git) -> Result<Vec<PathBuf>, Error> {
         let listing = git.output(
             "look for .husky",
@@ -98,7 +98,7 @@ impl Layout {
     }
 }
 
-/// Whether git ignores what is written into a directory of the work tree.
+/// Whether git ignores new files in a directory of the work tree.
 pub(crate) fn is_ignored(directory: &Path) -> Result<bool, Error> {
     let mut existing = directory;
     let mut below = String::from("pre-commit");

@@ -1,5 +1,5 @@
-//! Hook managers. They generate their hook files and overwrite them, so the guard belongs into
-//! their configuration. bakstop does not edit that: it prints the lines to add.
+//! Hook managers. They generate their hook files and overwrite them, so the guard must be added to
+//! their configuration. bakstop does not edit it: it prints the lines to add.
 
 use crate::hooks::by_hand::Style;
 use crate::hooks::find;
@@ -12,14 +12,14 @@ pub(crate) struct HookManager {
     mark: &'static str,
     /// The files that configure it; the lines go to the first that exists.
     pub configuration: &'static [&'static str],
-    /// Whether it overwrites hooks that are there, so that its configuration alone counts.
+    /// Whether it overwrites existing hooks, so that only its configuration counts.
     overwrites: bool,
     pub style: Style,
-    /// The command that puts a changed configuration into force.
-    pub then: Option<&'static str>,
+    /// The command that applies a changed configuration.
+    pub apply_command: Option<&'static str>,
 }
 
-/// The managers, as seen in what they write (lefthook 2.2, pre-commit 4, prek 0.5,
+/// The managers, from the files that they write (lefthook 2.2, pre-commit 4, prek 0.5,
 /// simple-git-hooks 2.14, husky 4.3).
 pub(super) static MANAGERS: [HookManager; 5] = [
     HookManager {
@@ -43,7 +43,7 @@ pub(super) static MANAGERS: [HookManager; 5] = [
         ],
         overwrites: true,
         style: Style::Lefthook,
-        then: Some("lefthook install"),
+        apply_command: Some("lefthook install"),
     },
     HookManager {
         name: "pre-commit",
@@ -51,7 +51,9 @@ pub(super) static MANAGERS: [HookManager; 5] = [
         configuration: &[".pre-commit-config.yaml"],
         overwrites: false,
         style: Style::Repos,
-        then: Some("pre-commit install --hook-type pre-commit --hook-type pre-merge-commit"),
+        apply_command: Some(
+            "pre-commit install --hook-type pre-commit --hook-type pre-merge-commit",
+        ),
     },
     HookManager {
         name: "prek",
@@ -59,7 +61,7 @@ pub(super) static MANAGERS: [HookManager; 5] = [
         configuration: &["prek.toml", ".pre-commit-config.yaml", ".pre-commit-config.yml"],
         overwrites: false,
         style: Style::Repos,
-        then: Some("prek install --hook-type pre-commit --hook-type pre-merge-commit"),
+        apply_command: Some("prek install --hook-type pre-commit --hook-type pre-merge-commit"),
     },
     HookManager {
         name: "simple-git-hooks",
@@ -77,7 +79,7 @@ pub(super) static MANAGERS: [HookManager; 5] = [
         ],
         overwrites: true,
         style: Style::SimpleGitHooks,
-        then: Some("npx simple-git-hooks"),
+        apply_command: Some("npx simple-git-hooks"),
     },
     HookManager {
         name: "husky 4",
@@ -91,7 +93,7 @@ pub(super) static MANAGERS: [HookManager; 5] = [
         ],
         overwrites: false,
         style: Style::Husky4,
-        then: None,
+        apply_command: None,
     },
 ];
 
@@ -151,7 +153,7 @@ mod tests {
         let package = only("package.json", "{\"devDependencies\": {\"simple-git-hooks\": \"2\"}}");
         assert_eq!(manager("simple-git-hooks").claims(package), Some("package.json"));
         assert_eq!(manager("simple-git-hooks").claims(only("package.json", "{}")), None);
-        // These two run a hook that was there before them.
+        // These two run an existing hook.
         assert_eq!(manager("pre-commit").claims(only(".pre-commit-config.yaml", "")), None);
         assert_eq!(manager("prek").claims(only(".pre-commit-config.yaml", "")), None);
     }

@@ -15,14 +15,14 @@ pub(crate) fn in_progress(git: &Git) -> Result<Option<Operation>, Error> {
     use Unfinished::{CherryPick, Mailbox, Merge, Rebase, Revert, Sequence};
 
     let found = operations(git, DOING)?;
-    // A rebase may merge on its way.
+    // A rebase may be in the middle of a merge.
     let order = [Rebase, Mailbox, CherryPick, Revert, Sequence, Merge];
     if let Some(operation) = order.into_iter().find(|operation| found.contains(operation))
-        && let Some([go_on, give_up]) = operation.commands()
+        && let Some([continuation, abort]) = operation.commands()
     {
         // Git marks each pick of a sequence, but no revert without a conflict.
         let name = if operation == Sequence { Revert } else { operation }.name();
-        return Ok(Some([name, go_on, give_up]));
+        return Ok(Some([name, continuation, abort]));
     }
     // Git has prepared the message: `git revert` of one commit, `git cherry-pick --no-commit`.
     let message = git.path(DOING, &["rev-parse", "--git-path", "MERGE_MSG"])?;

@@ -1,14 +1,14 @@
-//! The edits of an installation as values. Nothing here touches a file.
+//! Computes the edits of an installation. Nothing here writes to a file.
 
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::disk::atomic::{Bits, TEMPORARY};
 use crate::hooks::block::{self, Block, Condition, Found};
-use crate::hooks::setup::{Setup, names_us};
+use crate::hooks::setup::{Setup, mentions_bakstop};
 use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
-use crate::hooks::{Hook, find, shown};
+use crate::hooks::{Hook, display_path, find};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HookEdit {
@@ -16,7 +16,7 @@ pub(crate) enum HookEdit {
     MakeDirectory { path: PathBuf, bits: Bits },
     /// Writes a file.
     Write { path: PathBuf, text: Vec<u8>, bits: Bits, how: Overwrite },
-    /// Gives a hook the second name `kept`, so that its first can be taken.
+    /// Links a hook to the name `kept`, so that its file can be replaced.
     Keep {
         hook: PathBuf,
         kept: PathBuf,
@@ -31,10 +31,10 @@ pub(crate) enum HookEdit {
     RemoveDirectory(PathBuf),
 }
 
-/// What writing a file does to the file that was there.
+/// The effect of a write on the existing file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overwrite {
-    /// Nothing was there.
+    /// No file existed.
     Create,
     /// It was ours, or is kept under another name.
     Replace,
@@ -46,11 +46,11 @@ pub(crate) enum Overwrite {
     RemoveBlock,
 }
 
-/// Of our hook files: git ignores those that are not executable.
+/// The permission bits of our hook files: git ignores those that are not executable.
 const EXECUTABLE: Bits = Bits::New(0o777);
-/// Of our hook on a server: it may run as another user.
+/// The permission bits of our hook on a server, which may run as another user.
 const FOR_EVERYONE: Bits = Bits::Exact(0o755);
-/// Of husky's files, which it passes to a shell.
+/// The permission bits of husky's files, which it passes to a shell.
 const PLAIN: Bits = Bits::New(0o666);
 const DIRECTORY: Bits = Bits::New(0o777);
 
@@ -63,7 +63,7 @@ const UNINSTALL: &str = "uninstall the hooks";
 impl HookEdit {
     /// The change in a line, before or after it is made.
     fn describe(&self, top: &Path, done: bool) -> String {
-        let file = |path: &Path| shown(path, top);
+        let file = |path: &Path| display_path(path, top);
         let (past, verb, object) = match self {
             Self::MakeDirectory { path, .. } => ("created", "create", format!("{}/", file(path))),
             Self::Write { path, how, .. } => {
@@ -124,17 +124,17 @@ pub(crate) fn install(
         let bits = if matches!(setup, Setup::Server(_)) { FOR_EVERYONE } else { DIRECTORY };
         edits.insert(0, HookEdit::MakeDirectory { path: place.directory.clone(), bits });
     }
-    edits.extend(scraps(place));
+    edits.extend(stale_temporaries(place));
     Ok(edits)
 }
 
-/// A server's hook looks for no other program.
+/// A server's hook does not search for another program.
 fn without_program() -> Error {
     Error::new(INSTALL, "it is not known where this program lies").help("run it by its whole path")
 }
 
 /// Removes files that a killed installation left.
-fn scraps(place: &HookDirectory) -> impl Iterator<Item = HookEdit> {
+fn stale_temporaries(place: &HookDirectory) -> impl Iterator<Item = HookEdit> {
     let name = |path: &PathBuf| {
         path.file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()))
@@ -158,8 +158,8 @@ pub(crate) fn uninstall(place: &HookDirectory) -> Result<Vec<HookEdit>, Error> {
     for slot in &place.slots {
         edits.extend(if place.husky { uninstall_block(slot)? } else { uninstall_file(slot)? });
     }
-    edits.extend(scraps(place));
-    // To git, an empty directory of hooks is the same as a missing one.
+    edits.extend(stale_temporaries(place));
+    // Git treats an empty directory of hooks like a missing one.
     let goes = |name: &PathBuf| edits.contains(&HookEdit::Remove(name.clone()));
     if !edits.is_empty() && !place.names.is_empty() && place.names.iter().all(goes) {
         edits.push(HookEdit::RemoveDirectory(place.directory.clone()));
@@ -190,11 +190,11 @@ fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Err
     }
 }
 
-/// Keeps the hook of somebody else under another name, so that `ours` can take its place.
+/// Keeps a foreign hook under another name, so that `ours` can replace it.
 fn replace(slot: &Slot, ours: HookEdit) -> Result<Vec<HookEdit>, Error> {
     let (name, text) = (&slot.name, slot.text());
     let refused = |cause: String| Error::new(INSTALL, cause);
-    let asks = asks_its_name(text);
+    let asks = depends_on_name(text);
     if slot.is_delegated() {
         Err(refused(format!("{name} is not ours")).help("give it another name, then install"))
     } else if slot.kept_file == slot.file {
@@ -203,8 +203,8 @@ fn replace(slot: &Slot, ours: HookEdit) -> Result<Vec<HookEdit>, Error> {
     } else if slot.has_kept() {
         Err(refused(format!("{name} is not ours, and {} is there as well", slot.kept_name))
             .help("keep the one that you want as the first, remove the other, then install"))
-    } else if asks && names_us(text) {
-        // A person has added the line.
+    } else if asks && mentions_bakstop(text) {
+        // The user has added the line.
         Ok(Vec::new())
     } else if matches!(slot.file, HookFile::Link(_)) && text.contains(&0) {
         Err(refused(format!("{name} is a link to a program, which may go by its name"))
@@ -288,7 +288,7 @@ fn write_block(slot: &Slot, text: Vec<u8>, bits: Bits, how: Overwrite) -> HookEd
 }
 
 /// Fails if git would not run the block in this file: another interpreter would read it, or git
-/// ignores the file, and what is in it has not run so far.
+/// ignores the file, and its commands have never run.
 fn refuse_ignored(slot: &Slot, text: &[u8], mode: u32) -> Result<(), Error> {
     let name = &slot.name;
     if !is_for_sh(text) {
@@ -323,7 +323,7 @@ fn uninstall_block(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
     }
 }
 
-/// The line to add to a script that we must not touch.
+/// The line to add to a script that we must not edit.
 fn by_hand(slot: &Slot) -> String {
     let input = if slot.hook.reads_lines() { ", with its standard input" } else { "" };
     let call = slot.hook.call();
@@ -362,9 +362,8 @@ fn pieces(doing: &str, slot: &Slot) -> Error {
     )
 }
 
-/// Whether a hook depends on the name that it is called by: under another name, it would do
-/// something else.
-fn asks_its_name(text: &[u8]) -> bool {
+/// Whether a hook depends on the name that it is called by.
+fn depends_on_name(text: &[u8]) -> bool {
     if text.contains(&0) {
         // A compiled program.
         return false;
@@ -583,7 +582,7 @@ mod tests {
     }
 
     #[test]
-    fn the_block_goes_only_where_sh_runs_it() {
+    fn the_block_is_only_added_where_sh_runs_it() {
         for (script, direct, ok) in [
             ("npm test\n", false, true),
             ("#!/usr/bin/env node\n", false, true),
@@ -644,7 +643,7 @@ mod tests {
             ("# basename $0", false),
             ("basename \"$file\"", false),
         ] {
-            assert_eq!(asks_its_name(line.as_bytes()), asks, "{line}");
+            assert_eq!(depends_on_name(line.as_bytes()), asks, "{line}");
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::git::process::{Git, text};
 use crate::os::child;
 use crate::os::env::Environment;
 
-/// A commit that is never made.
+/// A commit that is never created.
 #[derive(Debug)]
 pub(crate) struct Rehearsal {
     /// Git, with the index and the object store of the rehearsal.
@@ -30,7 +30,7 @@ pub(crate) struct Rehearsal {
     /// Holds both; removed on drop.
     scratch: Scratch,
     /// The repository's own object store.
-    real: PathBuf,
+    real_store: PathBuf,
     /// Every ref of the repository at the start.
     refs: Vec<u8>,
 }
@@ -38,9 +38,9 @@ pub(crate) struct Rehearsal {
 /// The result of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HookRun {
-    /// Its exit code; `None` if git was ended by a signal.
+    /// Its exit code; `None` if a signal killed git.
     pub code: Option<i32>,
-    /// The end of its standard output and standard error, in the order of arrival.
+    /// The last output on standard output and standard error, interleaved.
     pub output: Vec<u8>,
 }
 
@@ -48,10 +48,10 @@ pub(crate) struct HookRun {
 const KEPT: usize = 64 * 1024;
 /// The longest line that is parsed, in bytes.
 const LINE: usize = 64 * 1024;
-/// How many pieces of output may wait before the hook has to.
+/// How many pieces of output are buffered before the hook blocks.
 const PIECES: usize = 8;
-/// The interval at which the end of the hook and an interruption are checked.
-const BEAT: Duration = Duration::from_millis(50);
+/// How often to check whether the hook has exited or was interrupted.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Settings that would make git write next to the index, or start a monitor of the work tree. They
 /// are off for git and for the hook.
 const SETTINGS: [&str; 4] =
@@ -62,7 +62,7 @@ const RUNS_HOOKS: (u32, u32) = (2, 36);
 const DOING: &str = "rehearse a commit";
 
 impl Rehearsal {
-    /// Reads the tree of HEAD into the index. What is staged or changed here does not matter.
+    /// Reads the tree of HEAD into the index. Staged and unstaged changes do not matter.
     pub(crate) fn prepare(git: &Git, env: &Environment) -> Result<Self, Error> {
         let scratch = Scratch::new().map_err(|error| {
             Error::new("make a temporary directory", error)
@@ -85,11 +85,11 @@ impl Rehearsal {
             ("GIT_ALTERNATE_OBJECT_DIRECTORIES".to_owned(), alternates),
         ]);
         let git = git.with(&variables);
-        let start = if is_born(&git)? { "HEAD" } else { "--empty" };
+        let start = if has_head_commit(&git)? { "HEAD" } else { "--empty" };
         git.output(DOING, &["read-tree", start]).map_err(|error| {
             error.or_help("run `git fsck`; in a partial clone, check out HEAD first")
         })?;
-        Ok(Self { git, scratch, real, refs })
+        Ok(Self { git, scratch, real_store: real, refs })
     }
 
     /// A unique word.
@@ -180,7 +180,7 @@ impl Rehearsal {
 
     fn keep_objects(&self) -> Result<(), WriteError> {
         for directory in read::list(&self.scratch.path().join("objects"))? {
-            let real = self.real.join(directory.file_name().unwrap_or_default());
+            let real = self.real_store.join(directory.file_name().unwrap_or_default());
             for object in indexes_last(read::list(&directory)?) {
                 let place = real.join(object.file_name().unwrap_or_default());
                 if place.exists() {
@@ -231,7 +231,7 @@ fn settings_off(env: &Environment) -> Vec<(String, OsString)> {
 }
 
 /// Whether HEAD has a commit.
-fn is_born(git: &Git) -> Result<bool, Error> {
+fn has_head_commit(git: &Git) -> Result<bool, Error> {
     let doing = "read HEAD";
     if git.query(doing, &["rev-parse", "--quiet", "--verify", "HEAD"])?.is_some() {
         return Ok(true);
@@ -270,8 +270,8 @@ pub(super) fn version(answer: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Reads the output of a hook until it ends. A process that it leaves running may hold the pipe
-/// open and write on; that is not waited for.
+/// Reads the output of a hook until the hook exits. A process that it leaves running may keep the
+/// pipe open; this does not wait for it.
 fn watch(
     mut child: Child,
     reader: PipeReader,
@@ -280,9 +280,9 @@ fn watch(
 ) -> std::io::Result<HookRun> {
     let (mut output, mut lines) = (Vec::new(), Lines::new(listen));
     let pieces = pieces(reader);
-    let (mut ended, mut beat) = (None, Instant::now() + BEAT);
+    let (mut ended, mut next_check) = (None, Instant::now() + POLL_INTERVAL);
     loop {
-        match pieces.recv_timeout(beat.saturating_duration_since(Instant::now())) {
+        match pieces.recv_timeout(next_check.saturating_duration_since(Instant::now())) {
             Ok(piece) => {
                 lines.take(&piece);
                 output.extend_from_slice(&piece);
@@ -296,17 +296,17 @@ fn watch(
                 if ended.is_some() {
                     break;
                 }
-                // It closed its output, and still runs.
+                // The hook closed its output, but still runs.
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        // By the clock, because output may come without a pause.
-        if Instant::now() >= beat {
+        // By time, because the output may never pause.
+        if Instant::now() >= next_check {
             if ended.is_some() {
-                break; // What it wrote before its end had one beat to arrive.
+                break; // What it wrote before its end had one interval to arrive.
             }
             ended = child.try_wait()?;
-            beat = Instant::now() + BEAT;
+            next_check = Instant::now() + POLL_INTERVAL;
         }
         if stop.load(Ordering::Relaxed) && ended.is_none() {
             ended = Some(child::end(&mut child)?);
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_added_to_those_that_are_there() {
+    fn settings_are_added_to_existing_ones() {
         let env: Environment = [("GIT_CONFIG_COUNT", "3")].into_iter().collect();
         let variables = settings_off(&env);
         assert_eq!(variables[0], ("GIT_CONFIG_COUNT".into(), "7".into()));

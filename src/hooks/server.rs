@@ -1,11 +1,11 @@
-//! How a bare repository runs its hooks, and where the guard of pushes goes.
+//! How a bare repository runs its hooks, and where the guard is installed.
 
 use std::path::PathBuf;
 
 use crate::base::error::Error;
+use crate::hooks::display_path;
 use crate::hooks::layout::Layout;
 use crate::hooks::shim::Author;
-use crate::hooks::shown;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::state::{Defect, HookState};
 
@@ -26,15 +26,15 @@ impl Server {
     pub(crate) fn find(layout: &Layout) -> Result<Self, Error> {
         let hooks = layout.hooks.clone();
         let place = HookDirectory::server(&hooks, &layout.top)?;
-        // Without a `pre-receive` of somebody else, nothing runs the directory.
-        let is_anothers =
+        // Without a foreign `pre-receive`, nothing runs the directory.
+        let is_foreign =
             |slot: &&Slot| slot.file != HookFile::Missing && slot.author() == Author::Others;
         let delegates = |slot: &Slot| runs_directory(slot.text()) || hooks.join(DELEGATES).is_dir();
-        let delegates = place.slots.iter().find(is_anothers).is_some_and(delegates);
+        let delegates = place.slots.iter().find(is_foreign).is_some_and(delegates);
         Ok(Self { hooks, delegates })
     }
 
-    /// Where the guard goes.
+    /// Where the guard is installed.
     pub(crate) fn place(&self, layout: &Layout) -> Result<HookDirectory, Error> {
         if self.delegates {
             HookDirectory::delegated(&self.hooks.join(DELEGATES), &layout.top)
@@ -53,7 +53,7 @@ impl Server {
             Some(why) => Some(HookState::NotInForce(Defect::NotReached(slot.name.clone(), why))),
             None if runs_directory(slot.text()) => None,
             None => {
-                let directory = shown(&self.hooks.join(DELEGATES), &layout.top);
+                let directory = display_path(&self.hooks.join(DELEGATES), &layout.top);
                 Some(HookState::Doubtful(format!(
                     "bakstop cannot see whether {} runs what is in {directory}",
                     slot.name
@@ -64,7 +64,7 @@ impl Server {
 }
 
 /// Every directory that an earlier installation may have written into.
-pub(crate) fn everywhere(layout: &Layout) -> Result<Vec<HookDirectory>, Error> {
+pub(crate) fn installed_directories(layout: &Layout) -> Result<Vec<HookDirectory>, Error> {
     let mut directories = vec![layout.default_hooks()];
     if layout.hooks.starts_with(&layout.common) {
         directories.push(layout.hooks.clone());

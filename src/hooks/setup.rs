@@ -1,4 +1,4 @@
-//! How a repository runs its hooks, and where the guard goes.
+//! How a repository runs its hooks, and where the guard is installed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ use crate::hooks::manager::{HookManager, MANAGERS};
 use crate::hooks::server::{self, Server};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{self, HookDirectory};
-use crate::hooks::{Hook, find, read_if_there, shown, unreadable};
+use crate::hooks::{Hook, display_path, find, read_if_exists, unreadable};
 
-/// The setup that the person asked for.
+/// The setup that the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
     /// The one that the repository uses.
@@ -29,7 +29,7 @@ pub(crate) enum Choice {
 /// How the repository runs its hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Setup {
-    /// Hook files that git runs.
+    /// Hook files that git runs directly.
     Native {
         directory: PathBuf,
         /// Whether the files are tracked, and so shared with other people and machines.
@@ -39,7 +39,7 @@ pub(crate) enum Setup {
     Husky(Husky),
     /// A bare repository.
     Server(Server),
-    /// Hooks of somebody else, which are left alone.
+    /// Foreign hooks, which are not changed.
     Foreign(Foreign),
 }
 
@@ -50,26 +50,26 @@ pub(crate) struct Husky {
     pub directory: PathBuf,
     /// Whether git runs the tracked files directly (husky 5 to 8), or by stubs (husky 9).
     pub direct: bool,
-    /// Whether husky has been run in this clone: `core.hooksPath` leads to it.
+    /// Whether husky has been run in this clone: `core.hooksPath` points to it.
     pub prepared: bool,
 }
 
-/// Hooks that are left alone.
+/// Foreign hooks, which are not changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Foreign {
-    /// What was found.
+    /// Why the hooks are foreign.
     pub cause: String,
     pub owner: Owner,
     /// Whether bakstop is named there, for each hook that can be there.
     pub named: Vec<(Hook, bool)>,
 }
 
-/// Whose the hooks are.
+/// Who owns the hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Owner {
     /// A program that manages hooks, with its configuration file and the content of that.
     Manager { manager: &'static HookManager, configuration: Option<(&'static str, Vec<u8>)> },
-    /// The scripts lie outside the repository.
+    /// The scripts are outside of the repository.
     Scripts,
     /// The same, by a setting that is not this repository's.
     Setting(HooksPath),
@@ -105,7 +105,7 @@ impl Setup {
         if layout.bare {
             return bare(layout);
         }
-        if let Some(foreign) = elsewhere(layout, hooks)? {
+        if let Some(foreign) = foreign_hooks_path(layout, hooks)? {
             return Ok(Self::Foreign(foreign));
         }
         let husky = match &layout.hooks_path {
@@ -120,12 +120,12 @@ impl Setup {
                 "write hook files",
                 format!(
                     "git takes its hooks from {}, which husky owns",
-                    shown(&layout.hooks, &layout.top)
+                    display_path(&layout.hooks, &layout.top)
                 ),
             )
             .help(format!(
                 "leave out --native: the guard then goes into {}/pre-commit",
-                shown(&husky.directory, &layout.top)
+                display_path(&husky.directory, &layout.top)
             ))),
             (Some(husky), _) => Ok(Self::Husky(husky)),
             (None, Choice::Husky) => Err(no_husky(layout)),
@@ -145,16 +145,19 @@ fn no_husky(layout: &Layout) -> Error {
     }
 }
 
-/// Every directory that an earlier installation may have written into: the repository may run its
-/// hooks in another way by now.
-pub(crate) fn everywhere(layout: &Layout, git: &Git) -> Result<Vec<HookDirectory>, Error> {
+/// Every directory that an earlier installation may have written into: the repository may have
+/// changed how it runs its hooks.
+pub(crate) fn installed_directories(
+    layout: &Layout,
+    git: &Git,
+) -> Result<Vec<HookDirectory>, Error> {
     if layout.bare {
-        return server::everywhere(layout);
+        return server::installed_directories(layout);
     }
     let top = &layout.top;
     let mut husky = layout.tracked_husky(git)?;
     husky.push(top.join(".husky"));
-    // A directory outside is not this repository's, and bakstop has written nothing there.
+    // bakstop never writes into a directory outside of the repository.
     husky.retain(|directory| read::canonicalize_existing(directory).starts_with(top));
     let mut native = vec![layout.default_hooks()];
     let hooks = &layout.hooks;
@@ -174,7 +177,7 @@ pub(crate) fn everywhere(layout: &Layout, git: &Git) -> Result<Vec<HookDirectory
 
 fn bare(layout: &Layout) -> Result<Setup, Error> {
     let hooks = [Hook::PreReceive];
-    Ok(match elsewhere(layout, &hooks)? {
+    Ok(match foreign_hooks_path(layout, &hooks)? {
         Some(foreign) => Setup::Foreign(foreign),
         None if layout.hooks.starts_with(&layout.common) => Setup::Server(Server::find(layout)?),
         None => Setup::Foreign(outside(layout, &hooks)?),
@@ -200,17 +203,17 @@ fn native(layout: &Layout, choice: Choice, hooks: &[Hook]) -> Result<Setup, Erro
 }
 
 fn outside(layout: &Layout, hooks: &[Hook]) -> Result<Foreign, Error> {
-    let place = shown(&layout.hooks, &layout.top);
+    let place = display_path(&layout.hooks, &layout.top);
     let cause =
         format!("git takes the hooks from {place}, outside this repository: others may share them");
     scripts(layout, hooks, cause, Owner::Scripts)
 }
 
-/// Scripts of somebody else in the directory that git takes the hooks from.
+/// Foreign scripts in the directory that git runs hooks from.
 fn scripts(layout: &Layout, hooks: &[Hook], cause: String, owner: Owner) -> Result<Foreign, Error> {
     let named = |&hook: &Hook| {
         let text = read_script(layout, hook)?;
-        Ok((hook, text.is_some_and(|text| names_us(&text))))
+        Ok((hook, text.is_some_and(|text| mentions_bakstop(&text))))
     };
     let named: Result<Vec<_>, Error> = hooks.iter().map(named).collect();
     Ok(Foreign { cause, owner, named: named? })
@@ -223,7 +226,7 @@ fn is_ours(layout: &Layout) -> Result<bool, Error> {
 }
 
 /// Detects a `core.hooksPath` that is set outside this repository or switches hooks off.
-fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> {
+fn foreign_hooks_path(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> {
     let Some(setting) = &layout.hooks_path else { return Ok(None) };
     let (value, origin) = (&setting.value, &setting.origin);
     let off = value.as_bytes().is_empty() || (layout.hooks.exists() && !layout.hooks.is_dir());
@@ -244,16 +247,16 @@ fn elsewhere(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> 
     scripts(layout, hooks, cause, Owner::Setting(setting.clone())).map(Some)
 }
 
-/// Whether a text seems to call the guard.
-pub(crate) fn names_us(text: &[u8]) -> bool {
+/// Whether a text mentions the guard.
+pub(crate) fn mentions_bakstop(text: &[u8]) -> bool {
     find(text, b"bakstop hook ").is_some() || find(text, b"id: bakstop").is_some()
 }
 
 /// Whether the configuration of a manager calls the guard for this hook.
-fn calls_us(text: &[u8], hook: Hook, style: Style) -> bool {
+fn runs_guard(text: &[u8], hook: Hook, style: Style) -> bool {
     if style == Style::Repos {
-        // One entry serves every hook.
-        return names_us(text);
+        // One entry runs every hook.
+        return mentions_bakstop(text);
     }
     let call = format!("bakstop hook {}", hook.name());
     memchr::memmem::find_iter(text, &call)
@@ -285,12 +288,14 @@ fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
     }
     let mut files = BTreeMap::new();
     for name in MANAGERS.iter().flat_map(|manager| manager.configuration) {
-        files.extend(read_if_there(&layout.top.join(name), &layout.top)?.map(|text| (*name, text)));
+        files
+            .extend(read_if_exists(&layout.top.join(name), &layout.top)?.map(|text| (*name, text)));
     }
     let read = |name: &str| files.get(name).cloned();
     Ok(MANAGERS.iter().find_map(|manager| {
         let written = hooks.iter().find(|(_, text)| manager.wrote(text));
-        let written = written.map(|(hook, _)| shown(&layout.hooks.join(hook.name()), &layout.top));
+        let written =
+            written.map(|(hook, _)| display_path(&layout.hooks.join(hook.name()), &layout.top));
         let evidence = written.or_else(|| manager.claims(read).map(RepoPath::from))?;
         Some(foreign(manager, &evidence, wanted, read))
     }))
@@ -298,7 +303,7 @@ fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
 
 /// The script that git runs as this hook.
 fn read_script(layout: &Layout, hook: Hook) -> Result<Option<Vec<u8>>, Error> {
-    read_if_there(&layout.hooks.join(hook.name()), &layout.top)
+    read_if_exists(&layout.hooks.join(hook.name()), &layout.top)
 }
 
 fn foreign(
@@ -309,7 +314,7 @@ fn foreign(
 ) -> Foreign {
     let configuration = manager.configuration.iter().find_map(|name| Some((*name, read(name)?)));
     let is_named = |hook: Hook| {
-        configuration.as_ref().is_some_and(|(_, text)| calls_us(text, hook, manager.style))
+        configuration.as_ref().is_some_and(|(_, text)| runs_guard(text, hook, manager.style))
     };
     let served = wanted.iter().copied().filter(|hook| by_hand::can_serve(manager.style, *hook));
     let named = served.map(|hook| (hook, is_named(hook))).collect();
@@ -335,10 +340,10 @@ fn configured_husky(layout: &Layout) -> Option<Husky> {
     })
 }
 
-/// Whether a directory of husky holds the guard: then the repository uses husky.
+/// Whether a directory of husky contains the guard: then the repository uses husky.
 fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
     for hook in Hook::STRICT {
-        let text = read_if_there(&directory.join(hook.name()), &layout.top)?;
+        let text = read_if_exists(&directory.join(hook.name()), &layout.top)?;
         if text.is_some_and(|text| slot::is_ours(&text, hook)) {
             return Ok(true);
         }
@@ -349,7 +354,7 @@ fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
 /// Detects husky in a clone in which it has not been run yet.
 fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option<Husky>, Error> {
     let depends = |directory: &Path| -> Result<bool, Error> {
-        let manifest = read_if_there(&directory.join("package.json"), &layout.top)?;
+        let manifest = read_if_exists(&directory.join("package.json"), &layout.top)?;
         Ok(manifest.is_some_and(|manifest| find(&manifest, b"husky").is_some()))
     };
     let wanted = choice == Choice::Husky || depends(&layout.top)?;
@@ -372,7 +377,7 @@ fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option
         })),
         several => {
             let names: Vec<String> =
-                several.iter().map(|path| shown(path, &layout.top).to_string()).collect();
+                several.iter().map(|path| display_path(path, &layout.top).to_string()).collect();
             Err(Error::new(
                 "decide which husky runs the hooks",
                 format!("there are several: {}", names.join(", ")),

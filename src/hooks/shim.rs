@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::hooks::{Hook, find, is_sealed, seal};
 
 const TEXT: &str = include_str!("../../hooks/native.sh");
-/// The same for a server: one program, and no switch.
+/// The template for a server: one program, which cannot be disabled.
 const SERVER: &str = include_str!("../../hooks/server.sh");
 /// The mark of a file that we wrote. The digest follows.
 const MARK: &[u8] = b"# bakstop-hook ";
@@ -39,7 +39,7 @@ pub(crate) enum Author {
 
 /// Renders a hook file. `binary` is the absolute path that it tries first; a shared file has none.
 pub(super) fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
-    let text = hook.fit(if hook == Hook::PreReceive { SERVER } else { TEXT });
+    let text = hook.fill_template(if hook == Hook::PreReceive { SERVER } else { TEXT });
     let Some(binary) = binary else {
         let shared = text
             .split_inclusive('\n')
@@ -138,7 +138,7 @@ mod tests {
         let rest: Vec<String> =
             own.iter().filter(|line| !line.contains("installed")).cloned().collect();
         assert_eq!((shared.len() + 2, shared), (own.len(), rest));
-        // As versions before wrote it.
+        // As earlier versions wrote it.
         let older = seal(b"#!/bin/sh\n# bakstop-hook @DIGEST@, of another time\ninstalled=''\n");
         let expected = Shim { binary: None, current: false };
         assert_eq!(author(&older, Hook::PreCommit), Author::Bakstop(expected));
@@ -150,7 +150,7 @@ mod tests {
             for text in [render(hook, Some(Path::new("/b"))), block::render(hook)] {
                 let text = String::from_utf8(text).unwrap();
                 assert_eq!(text.matches('@').count(), text.matches("\"$@\"").count(), "{text}");
-                // A hook that reads no lines does not wait for any, and ends as the guard.
+                // A hook that reads no lines does not wait for any, and exits like the guard.
                 assert_eq!(text.contains("lines"), hook.reads_lines(), "{text}");
                 assert_eq!(text.contains("exec "), !hook.reads_lines(), "{text}");
                 assert!(text.contains(&format!("hook {} \"$@\"", hook.name())), "{text}");

@@ -8,7 +8,7 @@ use crate::disk::atomic;
 use crate::disk::read::{self, FinalLink};
 use crate::hooks::block::{self, Found};
 use crate::hooks::shim::{self, Author};
-use crate::hooks::{Hook, LIMIT, shown, unreadable};
+use crate::hooks::{Hook, LIMIT, display_path, unreadable};
 
 /// The file at the path of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,14 +18,14 @@ pub(crate) enum HookFile {
         text: Vec<u8>,
         mode: u32,
     },
-    /// A symbolic link, with the content and permission bits of the file that it leads to, if any.
+    /// A symbolic link, with the content and permission bits of its target, if any.
     Link(Option<(Vec<u8>, u32)>),
     /// A directory or a special file.
     Other,
 }
 
 impl HookFile {
-    /// Reads what is at a path now. Only a regular file is opened.
+    /// Reads the file at a path. Only a regular file is opened.
     pub(crate) fn read(path: &Path, top: &Path) -> Result<Self, Error> {
         let failed = |error| unreadable(path, top, &error);
         let about =
@@ -42,13 +42,13 @@ impl HookFile {
                 Ok(Self::Regular { text, mode: atomic::mode(&about) })
             }
             Ok((text, about)) => Ok(Self::Link(Some((text, atomic::mode(&about))))),
-            // A link that leads to no file is not a hook, and is kept like one.
+            // A dangling link is not a hook, but is kept like one.
             Err(error) if link == FinalLink::Follow && error.is_dead_end() => Ok(Self::Link(None)),
             Err(error) => Err(failed(error)),
         }
     }
 
-    /// Why git does not run it as a hook; `None` if git would.
+    /// Why git ignores it as a hook; `None` if git runs it.
     pub(crate) fn why_ignored(&self) -> Option<&'static str> {
         match self {
             Self::Regular { mode, .. } | Self::Link(Some((_, mode))) => {
@@ -81,7 +81,7 @@ pub(crate) struct Slot {
 pub(crate) struct HookDirectory {
     pub directory: PathBuf,
     pub exists: bool,
-    /// Whether it holds husky's tracked files.
+    /// Whether it contains husky's tracked files.
     pub husky: bool,
     /// The paths of all its files.
     pub names: Vec<PathBuf>,
@@ -121,7 +121,7 @@ impl HookDirectory {
         let names = match read::list(directory) {
             Err(error) if read::is_absent(&error) => Vec::new(),
             listed => listed.map_err(|error| {
-                Error::new(format!("list {}", shown(directory, top)), error)
+                Error::new(format!("list {}", display_path(directory, top)), error)
                     .help("make it readable for this user")
             })?,
         };
@@ -163,14 +163,14 @@ impl Slot {
         Self::at(directory, directory.join(DELEGATED), hook, top)
     }
 
-    /// A hook among husky's tracked files. A link is followed: the file that it leads to is edited.
+    /// A hook among husky's tracked files. A link is followed: its target is edited.
     fn husky(directory: &Path, hook: Hook, top: &Path) -> Result<Self, Error> {
         let path = directory.join(hook.name());
         let real = read::canonicalize_existing(&path);
         if !real.starts_with(top) {
             return Err(Error::new(
-                format!("edit {}", shown(&path, top)),
-                format!("it leads to {}, outside the work tree", shown(&real, top)),
+                format!("edit {}", display_path(&path, top)),
+                format!("it leads to {}, outside the work tree", display_path(&real, top)),
             )
             .help("replace the link by a file"));
         }
@@ -183,8 +183,8 @@ impl Slot {
             hook,
             file: HookFile::read(&path, top)?,
             kept_file: HookFile::read(&kept, top)?,
-            name: shown(&path, top),
-            kept_name: shown(&kept, top),
+            name: display_path(&path, top),
+            kept_name: display_path(&kept, top),
             path,
             kept,
         })
@@ -225,7 +225,7 @@ impl Slot {
         self.path.ends_with(DELEGATED)
     }
 
-    /// Whether another manager runs our file from here.
+    /// Whether another manager has renamed our file and runs it.
     pub(crate) fn is_chained(&self) -> bool {
         self.path.extension().is_some_and(|extension| extension == CHAINED)
     }

@@ -24,7 +24,7 @@ pub(crate) enum Defect {
     NotExecutable(RepoPath),
     /// The hook finds no program to run.
     NoProgram,
-    /// The same on a server.
+    /// The hook of a server finds no program to run.
     NoServerProgram,
     /// The lines of husky's file end in CRLF.
     Crlf(RepoPath),
@@ -38,7 +38,7 @@ pub(crate) enum Defect {
     HuskyNotExecutable(RepoPath),
     /// The hook of a server that would run ours, and why git ignores it.
     NotReached(RepoPath, &'static str),
-    /// The configuration or script of somebody else does not name bakstop.
+    /// A foreign configuration or script does not name bakstop.
     NotNamed,
     /// git runs no hook.
     SwitchedOff,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::base::change::ObjectId;
 use crate::snapshot::Tree;
 
-/// Longer than any run, in seconds: thirty years.
+/// The maximum time of a run in seconds: thirty years.
 const LONGEST: f64 = 1e9;
 
 /// One run, as `verify --record` writes it.
@@ -20,7 +20,7 @@ pub(crate) struct Run {
     pub label: String,
     pub started: Timestamp,
     pub seconds: f64,
-    /// 128 + n if signal n ended it.
+    /// 128 + n if signal n killed it.
     pub exit_code: u8,
     pub tree: Tree,
     /// The commit of HEAD at the start.
@@ -33,7 +33,7 @@ impl Run {
         format!("{}\n", self.json())
     }
 
-    /// The run for reports and records.
+    /// The run as JSON, for reports and records.
     pub(crate) fn json(&self) -> Value {
         json!({
             "label": self.label,
@@ -65,7 +65,7 @@ impl Run {
     }
 
     /// Whether a line is the start of a run, from a process that was killed while writing.
-    fn is_begun(line: &str) -> bool {
+    fn is_incomplete(line: &str) -> bool {
         let cut_off = |error: serde_json::Error| error.is_eof();
         BEGIN.starts_with(line)
             || line.starts_with(BEGIN) && serde_json::from_str::<Value>(line).is_err_and(cut_off)
@@ -83,7 +83,7 @@ const BEGIN: &str = r#"{"label":"#;
 pub(crate) fn complete_length(text: &[u8]) -> usize {
     let start = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let last = String::from_utf8_lossy(&text[start..]);
-    if !last.is_empty() && Run::is_begun(&last) { start } else { text.len() }
+    if !last.is_empty() && Run::is_incomplete(&last) { start } else { text.len() }
 }
 
 /// The runs of a record; the error is the number of the first invalid line, from 1.
@@ -119,7 +119,7 @@ impl Usual {
         Some(Self { runs: times.len(), median })
     }
 
-    /// The difference of a time from the median, in percent.
+    /// The difference between a time and the median, in percent.
     pub(crate) fn excess(&self, seconds: f64) -> f64 {
         (seconds / self.median - 1.0) * 100.0
     }
@@ -130,7 +130,7 @@ impl Usual {
 pub(crate) struct Timing {
     /// In seconds.
     pub seconds: f64,
-    /// The most seconds that it may take.
+    /// The time limit in seconds.
     pub budget: Option<f64>,
     /// `None` if there are no runs to compare with.
     pub usual: Option<Usual>,
@@ -157,7 +157,7 @@ impl Timing {
     }
 }
 
-/// The most time that a build may take.
+/// The time limit of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget(pub Duration);
 

@@ -22,7 +22,7 @@ pub(crate) struct Stages {
     /// The numbers of the stages by their names; a later stage replaces an earlier one.
     names: HashMap<String, usize>,
     /// The build arguments, which override the defaults of `ARG`.
-    given: Values,
+    arguments: Values,
 }
 
 #[derive(Debug, Clone)]
@@ -74,8 +74,8 @@ const SET_BY_IMAGES: [&str; 2] = ["NODE_VERSION", "YARN_VERSION"];
 const SET_BY_SYSTEM: [&str; 10] =
     ["HOME", "PATH", "PWD", "OLDPWD", "USER", "HOSTNAME", "SHELL", "SHLVL", "TERM", "IFS"];
 
-/// The most variables of a stage, and the most stages that build on others. Values beyond that are
-/// unknown.
+/// The maximum number of variables of a stage, and the maximum number of stages that build on
+/// others. Values beyond that are unknown.
 const MOST: usize = 1000;
 
 impl Stage {
@@ -98,7 +98,7 @@ impl Stages {
         let known = |(name, variable): (String, Variable)| {
             (name.into(), VariableValue::Known(Rc::new(variable)))
         };
-        Self { given: arguments.into_iter().map(known).collect(), ..Self::default() }
+        Self { arguments: arguments.into_iter().map(known).collect(), ..Self::default() }
     }
 
     /// The current stage and its number; `None` before the first `FROM`.
@@ -179,7 +179,7 @@ impl Stages {
         name: Rc<str>,
         range: Option<&Range<usize>>,
     ) {
-        let given = self.given.get(&name).cloned();
+        let given = self.arguments.get(&name).cloned();
         let value = given.or_else(|| range.map(|range| self.value(instruction, range)));
         let global = self.globals.get(&name).filter(|_| !self.list.is_empty());
         // An `ARG` from before the first `FROM` that is declared again has its value there.
@@ -213,7 +213,7 @@ impl Stages {
         let is_text = |variable: &Variable| variable.text == expanded.text;
         let is_copy = |used: &Use| matches!(lookup(&used.name), Lookup::Set(set) if is_text(set));
         let span = match expanded.used.as_slice() {
-            // A copy of another variable has the place of that.
+            // A copy of another variable has the place of the original.
             [only] if is_copy(only) => only.span.clone(),
             _ => expanded.span,
         };
@@ -266,7 +266,7 @@ mod tests {
         stages
     }
 
-    fn shown(lookup: Lookup<'_>) -> String {
+    fn display(lookup: Lookup<'_>) -> String {
         match lookup {
             Lookup::Set(variable) => variable.text.clone(),
             other => format!("{other:?}"),
@@ -301,10 +301,10 @@ mod tests {
             ("FROM node\nENV V=${X:-1}", "1"),
             ("FROM node\nENV V=$(x)", "Unknown"),
         ] {
-            assert_eq!(shown(read(file).lookup("V")), expected, "{file}");
+            assert_eq!(display(read(file).lookup("V")), expected, "{file}");
         }
         assert_eq!(read("FROM node\nARG YARN_VERSION=1").lookup("YARN_VERSION"), Lookup::Unknown);
-        assert_eq!(shown(read("FROM alpine\nARG YARN_VERSION=1").lookup("YARN_VERSION")), "1");
+        assert_eq!(display(read("FROM alpine\nARG YARN_VERSION=1").lookup("YARN_VERSION")), "1");
         for name in ["HOME", "PATH", "http_proxy"] {
             assert_eq!(read("FROM node").lookup(name), Lookup::Unknown);
         }
@@ -324,7 +324,7 @@ mod tests {
                 if instruction.name == "RUN" {
                     let names = "V W X Y A B C G P Q S T".split(' ');
                     runs.push(
-                        names.map(|name| (name, shown(stages.lookup(name)))).collect::<Vec<_>>(),
+                        names.map(|name| (name, display(stages.lookup(name)))).collect::<Vec<_>>(),
                     );
                 }
             }

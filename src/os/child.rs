@@ -26,7 +26,7 @@ use crate::os::signals::{SignalGuard, termination_signals};
 
 mod family;
 
-/// How a command ended.
+/// How a command exited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// With this exit code.
@@ -69,13 +69,13 @@ pub(crate) enum Output {
     ToStandardError,
 }
 
-/// A command that has ended.
+/// A command that has exited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ran {
     pub ended: Ended,
     pub took: Duration,
     /// The names of the processes that it left running; empty on systems without /proc.
-    pub left: Vec<String>,
+    pub left_running: Vec<String>,
 }
 
 /// The processes that our signals are forwarded to.
@@ -89,8 +89,8 @@ enum Reach {
     Family,
 }
 
-/// Runs a command without a shell. Signals are forwarded to it and do not end us: we report how it
-/// ended.
+/// Runs a command without a shell. Signals are forwarded to it and do not terminate us: we report
+/// how it exited.
 pub(crate) fn run(
     program: &OsString,
     arguments: &[OsString],
@@ -130,7 +130,7 @@ pub(crate) fn run(
         ended
     });
     let took = start.elapsed();
-    // From here on, signals are for us.
+    // From here on, signals terminate us.
     drop(signal_guard);
     drop(signals);
     let lost = |error| NotRun {
@@ -138,17 +138,17 @@ pub(crate) fn run(
         error: Error::new("wait for the command", error),
     };
     let ended = ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)?;
-    Ok(Ran { ended, took, left: family::left_running(&existing_children) })
+    Ok(Ran { ended, took, left_running: family::left_running(&existing_children) })
 }
 
-/// How long a program may take to print a line, and the most bytes of it.
+/// The timeout for a line of a program, and the maximum size of the line in bytes.
 const LINE: (Duration, u64) = (Duration::from_secs(3), 1024);
-/// How long a process may take to end after SIGTERM, and how often to check.
+/// How long a process may take to exit after SIGTERM, and how often to check.
 const GRACE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The first line that a program prints, without its line feed; `None` if it prints none in time.
-/// Ends the program.
+/// The first line that a program prints, without its line feed; `None` after a timeout. Terminates
+/// the program.
 pub(crate) fn first_line(program: &Path, argument: &str) -> Option<Vec<u8>> {
     let mut command = Command::new(program);
     command.arg(argument).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -170,9 +170,9 @@ pub(crate) fn first_line(program: &Path, argument: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// Ends a process with SIGTERM, or with SIGKILL if it does not end in time.
+/// Terminates a process with SIGTERM, or with SIGKILL if it does not exit in time.
 pub(crate) fn end(child: &mut Child) -> io::Result<ExitStatus> {
-    // Its id is not reused before it is waited for.
+    // The id is not reused until we wait for the process.
     let _ = kill_process(Pid::from_child(child), Signal::TERM);
     let deadline = Instant::now() + GRACE;
     while Instant::now() < deadline {
@@ -185,10 +185,10 @@ pub(crate) fn end(child: &mut Child) -> io::Result<ExitStatus> {
     child.wait()
 }
 
-/// Forwards a signal. The command may have ended, but its id is not reused before it is waited for.
+/// Forwards a signal. The command may have exited, but its id is not reused until we wait for it.
 fn forward(number: i32, command: Pid, reach: Reach, existing_children: &[Pid]) {
     let signal = match number {
-        // An orphan may have ended.
+        // An orphan may have exited.
         SIGCHLD => return family::reap_orphans(Some(command)),
         SIGINT => Signal::INT,
         SIGQUIT => Signal::QUIT,
@@ -218,7 +218,7 @@ pub(crate) fn catch_sigchld() {
     let _ = signal_hook::flag::register(SIGCHLD, Arc::default());
 }
 
-/// Waits for the end of a process without reaping it, so that signals cannot reach another process
+/// Waits for a process to exit without reaping it, so that signals cannot reach another process
 /// with its id.
 fn wait_for_end(pid: Pid) -> io::Result<()> {
     loop {
@@ -234,7 +234,7 @@ fn how_ended(status: ExitStatus) -> Ended {
     match (number(status.code()), number(status.signal())) {
         (Some(code), _) => Ended::Code(code),
         (None, Some(signal)) => Ended::Signal(signal),
-        // Cannot happen on Unix; if it did, it must not be success.
+        // Cannot happen on Unix; if it does, it must not count as success.
         (None, None) => Ended::Code(u8::MAX),
     }
 }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_prints_in_time_or_is_ended() {
+    fn a_program_prints_in_time_or_is_killed() {
         let directory = tempfile::tempdir().unwrap();
         let answer = |script: &str| {
             let program = directory.path().join("program");

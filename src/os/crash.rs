@@ -12,7 +12,7 @@ use crate::base::finding::Verdict;
 /// The last of the three lines; unset until the arguments are parsed.
 static RECOVERY_HINT: OnceLock<String> = OnceLock::new();
 
-/// Makes every panic end the process with exit code 2 and three lines on standard error, and a
+/// Makes every panic exit the process with exit code 2 and three lines on standard error, and a
 /// backtrace if `RUST_BACKTRACE` is set.
 ///
 /// No thread unwinds, so that no code prints a report or changes a file after a panic. Temporary
@@ -28,7 +28,7 @@ pub(crate) fn set_recovery_hint(sentence: String) {
 
 fn end(panic: &PanicHookInfo<'_>) -> ! {
     static ENDING: AtomicBool = AtomicBool::new(false);
-    // If two threads panic at once, the first one ends the process.
+    // If two threads panic at the same time, the first one exits the process.
     while ENDING.swap(true, Ordering::SeqCst) {
         std::thread::park();
     }

@@ -10,7 +10,7 @@ pub(crate) struct Environment(BTreeMap<OsString, OsString>);
 impl Environment {
     /// The variables of this process.
     #[allow(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
-    pub(crate) fn of_process() -> Self {
+    pub(crate) fn current() -> Self {
         Self(std::env::vars_os().collect())
     }
 

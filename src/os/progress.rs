@@ -62,7 +62,7 @@ mod tests {
     use super::Progress;
 
     #[test]
-    fn the_line_counts_up() {
+    fn the_line_shows_progress() {
         let mut progress = Progress::new("commits judged:", 3, false);
         progress.step();
         assert_eq!(progress.line(), "\rcommits judged: 1 of 3 (33 %)");

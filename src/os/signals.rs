@@ -1,4 +1,4 @@
-//! Signals that end the program: at once, unless a [`SignalGuard`] lives.
+//! Signals that terminate the program, unless a [`SignalGuard`] exists.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Once};
@@ -6,12 +6,12 @@ use std::sync::{Arc, LazyLock, Once};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
 
-/// Whether such a signal ends the program at once.
+/// Whether such a signal terminates the program immediately.
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
 static REGISTERED: Once = Once::new();
 
-/// While it lives, a signal does not end the program: the owner handles the signals.
+/// While it exists, a signal does not terminate the program: the owner handles the signals.
 #[derive(Debug)]
 pub(crate) struct SignalGuard {
     before: bool,
@@ -20,7 +20,7 @@ pub(crate) struct SignalGuard {
 impl SignalGuard {
     /// The signals must already have another handler.
     pub(crate) fn new() -> Self {
-        // A handler replaces the default action for good: this one restores it on demand.
+        // A handler replaces the default action permanently: this one restores it on demand.
         REGISTERED.call_once(|| {
             for signal in termination_signals() {
                 let _ = register_conditional_default(signal, Arc::clone(&AT_ONCE));
@@ -36,7 +36,7 @@ impl Drop for SignalGuard {
     }
 }
 
-/// The signals that ask the program to end, except those that our parent ignores for us, as `nohup`
+/// The signals that terminate the program, except those that our parent ignores for us, as `nohup`
 /// does.
 pub(crate) fn termination_signals() -> Vec<i32> {
     let ignored =

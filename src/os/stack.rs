@@ -1,4 +1,5 @@
-//! Enough stack for the deepest documents that the parsers accept, regardless of `ulimit -s`.
+//! Provides enough stack for the deepest documents that the parsers accept, regardless of `ulimit
+//! -s`.
 
 /// In bytes.
 const STACK: usize = 8 * 1024 * 1024;
@@ -11,7 +12,7 @@ pub(crate) fn with_large_stack<T: Send>(work: impl Fn() -> T + Sync) -> T {
     }
     std::thread::scope(|scope| {
         match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, &work) {
-            // A panic ends the program (`crash`); only tests get here.
+            // A panic exits the program (`crash`); only tests reach this.
             Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
             Err(_) => work(),
         }

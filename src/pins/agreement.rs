@@ -1,4 +1,4 @@
-//! Groups the pins that govern the same build, and compares those of each group.
+//! Groups the pins that apply to the same build, and compares them within each group.
 //!
 //! The reference of a group is the pin of its manifest, searched upward as corepack does; else that
 //! of its version manager; else that of an action in a workflow.
@@ -29,7 +29,7 @@ pub(crate) struct PinTable {
     pub rows: Vec<Row>,
 }
 
-/// The pins of what is built with one package manager.
+/// The pins of the code that one package manager builds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PinGroup {
     /// Its directory; empty at the top.
@@ -62,7 +62,7 @@ pub(crate) enum Relation {
     Reference,
     Agrees,
     Differs,
-    /// It has no exact version, although the reference has.
+    /// It has no exact version, but the reference has one.
     Floats,
     /// The group has no reference, or the pin does not apply here.
     Unjudged,
@@ -79,7 +79,7 @@ impl PinTable {
         let mut grouped = comparison.grouped();
         let references = comparison.references(&grouped);
         comparison.move_down(&mut grouped, &references);
-        let (groups, rows) = comparison.related(grouped, &references);
+        let (groups, rows) = comparison.compare_groups(grouped, &references);
         Self { project, file_pins, groups, rows }
     }
 
@@ -225,7 +225,7 @@ impl<'r> Comparison<'r> {
     }
 
     /// Compares the pins of each group with its reference.
-    fn related(
+    fn compare_groups(
         &self,
         grouped: Grouped<'r>,
         references: &References<'r>,
@@ -235,7 +235,7 @@ impl<'r> Comparison<'r> {
         let managers: Vec<Managers> = self.file_pins.iter().map(managers_of).collect();
         let with_corepack = self.file_pins.iter().filter(|file| file.uses_corepack);
         let with_corepack: BTreeSet<&[u8]> =
-            with_corepack.map(|file| self.declarations.governing(&file.home)).collect();
+            with_corepack.map(|file| self.declarations.governing_directory(&file.home)).collect();
         let (mut groups, mut rows) = (Vec::new(), Vec::new());
         for (directory, mut ids) in grouped {
             ids.sort_unstable();
@@ -327,11 +327,11 @@ fn other_manager(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Manager
     // npm comes with Node.js, and is upgraded without regard to the project.
     let upgrades_npm =
         pin.manager == Manager::Npm && !kind.is_corepack() && kind != PinKind::DevEngines;
-    // A declaration is compared on its own; an installation may add a second package manager.
+    // A declaration always differs; an installation may only add a second package manager.
     let is_second = managers.iter().any(|(other, manager)| {
         *manager == reference.manager && (other.role() != Role::Declares || *other == kind)
     }) || file.uses_corepack && !kind.is_corepack() && role == Role::Installs;
-    // Nothing shows that a package manager without a version is meant for this project.
+    // A package manager without a version may be unrelated to this project.
     let has_version = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
     if kind.runs_once() || upgrades_npm || is_second || !has_version || role == Role::Accepts {
         Relation::Unjudged

@@ -11,8 +11,9 @@ use crate::pins::pin::Channel;
 use crate::pins::pin::{Demand, FilePins, Pin, PinKind, last_occurrence};
 use crate::project::{Project, SourceFile};
 
-/// The most bytes of called files that are read again, once for the arguments of each call.
-const MOST_REREAD: usize = 8 * 1024 * 1024;
+/// The maximum size in bytes of called files that are read again, once for the arguments of each
+/// call.
+const MAX_REREAD: usize = 8 * 1024 * 1024;
 
 /// The place of a value that is not in the file that uses it.
 const ELSEWHERE: Span = usize::MAX..usize::MAX;
@@ -21,7 +22,7 @@ const ELSEWHERE: Span = usize::MAX..usize::MAX;
 /// by any build, so its pins are exempt.
 pub(super) fn add(project: &Project, file_pins: &mut [Rc<FilePins>]) {
     let mut replaced: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
-    let mut budget = MOST_REREAD;
+    let mut budget = MAX_REREAD;
     let callers: Vec<Rc<FilePins>> = file_pins.to_vec();
     for (caller, found) in callers.iter().enumerate() {
         let mut pins = Vec::new();

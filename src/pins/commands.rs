@@ -44,12 +44,12 @@ pub(super) fn effects(
 pub(super) struct WorkingDirectory {
     /// `None` if unknown.
     directory: Option<String>,
-    /// Whether it is the result of `cd`.
+    /// Whether a `cd` changed it.
     moved: bool,
 }
 
 impl WorkingDirectory {
-    /// The directory at a path, unknown if that leads out of the work tree.
+    /// The directory at a path; unknown if the path is outside of the work tree.
     pub(super) fn at(directory: &str) -> Self {
         Self { directory: joined("", directory), moved: false }
     }
@@ -421,7 +421,7 @@ fn installer_pin(
     })
 }
 
-/// The most commands of a pipe in which the shell is searched for.
+/// The maximum number of commands of a pipe that are searched for a shell.
 const LONGEST_PIPE: usize = 8;
 
 const VERSION: &str = "PNPM_VERSION";

@@ -9,7 +9,7 @@ use crate::models::Scalar;
 use crate::models::manifest::{DevEngine, PackageJson, Shape};
 use crate::pins::pin::{Fault, Manager, exact, satisfies};
 
-/// The meaning of a manifest to corepack.
+/// How corepack interprets a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decision {
     /// The manifest names no package manager.
@@ -121,9 +121,8 @@ impl<'m> Requirement<'m> {
         match (version, self.version) {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some(version), Some(range)) => {
-                strict(version).is_none_or(|version| satisfies(&version, range) == Some(false))
-            }
+            (Some(version), Some(range)) => parse_strict(version)
+                .is_none_or(|version| satisfies(&version, range) == Some(false)),
         }
     }
 
@@ -131,7 +130,7 @@ impl<'m> Requirement<'m> {
     fn decision(&self) -> Decision {
         let manager = Manager::from_name(self.name.1);
         let version = self.version.filter(|version| !version.is_empty());
-        match (version.map(strict), manager) {
+        match (version.map(parse_strict), manager) {
             (Some(Some(version)), Some(manager)) => Decision::Exact(manager, version),
             (Some(Some(_)), None) => Decision::Refused(unsupported(self.name.0, self.name.1)),
             (_, None) if self.is_strict => Decision::Refused(unsupported(self.name.0, self.name.1)),
@@ -168,7 +167,7 @@ fn decide_field(field: &Scalar) -> Decision {
             None => Decision::Open,
         };
     }
-    match (strict(version), manager) {
+    match (parse_strict(version), manager) {
         (None, None) if FOREIGN.contains(&name) => {
             Decision::Refused(unsupported(&field.span, name))
         }
@@ -179,7 +178,7 @@ fn decide_field(field: &Scalar) -> Decision {
 }
 
 /// Parses a version like node-semver's strict parser, which skips white space and one `v`.
-fn strict(text: &str) -> Option<Version> {
+fn parse_strict(text: &str) -> Option<Version> {
     if text.encode_utf16().count() > LONGEST {
         return None;
     }
@@ -236,7 +235,8 @@ mod tests {
             let exact = match &decision {
                 Decision::Exact(manager, version) => {
                     let expected = case["version"].as_str().unwrap_or_default();
-                    case["name"] == manager.name() && strict(expected).as_ref() == Some(version)
+                    case["name"] == manager.name()
+                        && parse_strict(expected).as_ref() == Some(version)
                 }
                 _ => true,
             };

@@ -56,11 +56,11 @@ impl<'a> Declarations<'a> {
             let root = self.workspaces.root_of(directory);
             return root.filter(|root| self.decides(root)).unwrap_or(directory);
         }
-        self.governing(directory)
+        self.governing_directory(directory)
     }
 
-    /// The directory whose pins govern what is built in a directory.
-    pub(super) fn governing<'d>(&self, directory: &'d [u8]) -> &'d [u8] {
+    /// The directory whose pins apply to builds in a directory.
+    pub(super) fn governing_directory<'d>(&self, directory: &'d [u8]) -> &'d [u8] {
         let home = self.workspaces.nearest_package(directory).unwrap_or(directory);
         let found = ancestors(home).find(|directory| self.decides(directory));
         let found = found

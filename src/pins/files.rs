@@ -20,8 +20,8 @@ use crate::project::SourceFile;
 use crate::project::directories::{ancestors, is_installed_package, join};
 use crate::project::kinds::FileKind;
 
-/// The pins of a file, read as the tool that obeys it reads it; `arguments` are those that the
-/// user of the file gives to it. The file is parsed once, however often it is read.
+/// The pins of a file, read as the tool that obeys it reads it; `arguments` are those that the user
+/// of the file gives to it. The file is parsed only once.
 pub(super) fn pins_with(source: &SourceFile, arguments: Vec<(String, Variable)>) -> FilePins {
     let (path, text) = (&source.file.path, source.file.text.as_slice());
     let Some(kind) = FileKind::of(path, FileKind::may_pin) else { return FilePins::default() };

@@ -1,4 +1,4 @@
-//! What the name of an image implies about corepack and pnpm.
+//! Derives the presence of corepack and pnpm from the name of an image.
 
 use crate::models::Scalar;
 use crate::models::image::ImageReference;

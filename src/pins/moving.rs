@@ -46,7 +46,7 @@ pub(crate) struct Plan {
     pub files: Vec<usize>,
     pub moved: Vec<PinId>,
     /// The pins that cannot be moved, with the reasons.
-    pub left: Vec<(PinId, &'static str)>,
+    pub unmoved: Vec<(PinId, &'static str)>,
     /// The files and pins after the moves.
     pub after: PinTable,
 }
@@ -59,7 +59,7 @@ pub(crate) fn plan(
     is_allowed: impl Fn(&Row) -> bool,
 ) -> Plan {
     let mut moves =
-        Moves { table, wanted: BTreeMap::new(), edits: Vec::new(), left: BTreeMap::new() };
+        Moves { table, wanted: BTreeMap::new(), edits: Vec::new(), unmoved: BTreeMap::new() };
     let mut variables = SharedVariables { table, known: HashMap::new() };
     for row in &table.rows {
         let pin = table.pin(row.id);
@@ -80,7 +80,7 @@ pub(crate) fn plan(
             Err(reason) => moves.leave(row.id, reason),
         }
     }
-    moves.planned()
+    moves.into_plan()
 }
 
 /// The intended moves.
@@ -89,16 +89,16 @@ struct Moves<'b> {
     wanted: BTreeMap<PinId, NewVersion>,
     /// In the order of the rows.
     edits: Vec<(PinId, Edit)>,
-    left: BTreeMap<PinId, &'static str>,
+    unmoved: BTreeMap<PinId, &'static str>,
 }
 
 impl Moves<'_> {
     fn leave(&mut self, id: PinId, reason: &'static str) {
-        self.left.insert(id, reason);
+        self.unmoved.insert(id, reason);
     }
 
     /// Applies the edits of every file that is read back as intended.
-    fn planned(mut self) -> Plan {
+    fn into_plan(mut self) -> Plan {
         let (ids, edits): (Vec<PinId>, Vec<Edit>) =
             std::mem::take(&mut self.edits).into_iter().unzip();
         let is_as_intended = |number, after: &PinTable| self.is_as_intended(number, after);
@@ -111,7 +111,7 @@ impl Moves<'_> {
             self.leave(id, "more than the version would change in its file");
         }
         let files = texts.into_keys().collect();
-        Plan { files, moved, left: self.left.into_iter().collect(), after }
+        Plan { files, moved, unmoved: self.unmoved.into_iter().collect(), after }
     }
 
     /// Whether the edits give a file the intended meaning.
@@ -119,7 +119,7 @@ impl Moves<'_> {
         let (old, new) = (&self.table.file_pins[number], &after.file_pins[number]);
         let mut pins = new.pins.iter().enumerate();
         old.pins.len() == new.pins.len()
-            && essence(old) == essence(new)
+            && comparable(old) == comparable(new)
             && pins.all(|(pin, new)| self.is_pin_as_intended(PinId { file: number, pin }, new))
     }
 
@@ -149,7 +149,7 @@ impl Moves<'_> {
 }
 
 /// The meaning of a file without its pins and places.
-fn essence(found: &FilePins) -> (Vec<&Fault>, bool, bool, Option<&[String]>) {
+fn comparable(found: &FilePins) -> (Vec<&Fault>, bool, bool, Option<&[String]>) {
     let faults = found.faults.iter().chain(&found.blank).map(|(_, fault)| fault).collect();
     (faults, found.uses_corepack, found.decides, found.members.as_deref())
 }
@@ -165,10 +165,10 @@ fn edit(pin: &Pin, file: &File, target: &NewVersion) -> Result<Option<Edit>, &'s
     let span = pin.version.clone().ok_or(UNSAFE)?;
     let (span, text) = match (&pin.demand, pin.kind) {
         (Demand::Range(range), PinKind::Engines | PinKind::DevEngines) => {
-            let (span, parts) = bound(range, &span).ok_or("its range is not a simple one")?;
+            let (span, parts) = parse_bound(range, &span).ok_or("its range is not a simple one")?;
             (span, with_precision(parts, &target.version))
         }
-        _ => (span, written(pin, target)),
+        _ => (span, replacement(pin, target)),
     };
     file.text.get(span.clone()).ok_or(UNSAFE)?;
     Ok(Some(Edit { path: file.path.clone(), span, text }))
@@ -225,7 +225,7 @@ fn obstacle(pin: &Pin, file: &File, target: &NewVersion) -> Option<&'static str>
 }
 
 /// The text of a version in place of that of a pin.
-fn written(pin: &Pin, target: &NewVersion) -> String {
+fn replacement(pin: &Pin, target: &NewVersion) -> String {
     let hash = hash_for(pin, target);
     let sign = if hash.is_empty() { "" } else { "+" };
     format!("{}{}{sign}{hash}", pin.insert_prefix, target.version)
@@ -293,7 +293,7 @@ fn is_later_yarn(target: &NewVersion, pin: &Pin, file: &File) -> bool {
 
 /// The place of the version in a range that is one version after `^`, `~`, `=`, `>=` or nothing,
 /// and how many numbers it has.
-fn bound(range: &str, span: &Span) -> Option<(Span, usize)> {
+fn parse_bound(range: &str, span: &Span) -> Option<(Span, usize)> {
     let version = range.trim_start_matches(['^', '~', '>', '=']);
     let operator = range.strip_suffix(version)?;
     let is_simple = ["", "^", "~", "=", ">="].contains(&operator)
@@ -430,7 +430,7 @@ mod tests {
             "pnpm@10.8.0",
         );
         assert_eq!(
-            plan.left.iter().map(|(_, reason)| *reason).collect::<Vec<_>>(),
+            plan.unmoved.iter().map(|(_, reason)| *reason).collect::<Vec<_>>(),
             ["the variable is used for something else as well"]
         );
     }
@@ -475,7 +475,8 @@ mod tests {
             let id = PinId { file: 0, pin: 0 };
             let wanted =
                 wanted.map(|spec| (id, NewVersion::parse(spec).unwrap())).into_iter().collect();
-            let moves = Moves { table: &table, wanted, edits: Vec::new(), left: BTreeMap::new() };
+            let moves =
+                Moves { table: &table, wanted, edits: Vec::new(), unmoved: BTreeMap::new() };
             assert!(!moves.is_as_intended(0, &after), "{new}");
             let unchanged = Moves { wanted: BTreeMap::new(), ..moves };
             assert!(unchanged.is_as_intended(0, &table), "{old}");

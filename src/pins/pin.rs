@@ -136,7 +136,7 @@ pub(crate) enum PinKind {
     Command(Channel, &'static str),
 }
 
-/// What a pin does for its project.
+/// The role of a pin in its project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Declares the version that the project uses.
@@ -206,7 +206,7 @@ pub(crate) enum AppliesIf {
     PackageManagerHere,
 }
 
-/// What must be equal in a pin and its reference.
+/// Which parts of a pin must equal its reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strictness {
     /// The version; a range or a tag floats.
@@ -241,7 +241,8 @@ pub(crate) struct Pin {
     pub strictness: Strictness,
     /// Whether npm installs the package manager where corepack is known to be installed.
     pub bypasses_corepack: bool,
-    /// Whether it is for another repository, or for one variant of several: it is not compared.
+    /// Whether it is excluded from comparison: it applies to another repository, or to one of
+    /// several variants.
     pub is_exempt: bool,
 }
 
@@ -372,7 +373,7 @@ impl FilePins {
         self.uses_corepack |= part.uses_corepack;
     }
 
-    /// Whether it cannot lead to a finding.
+    /// Whether it cannot cause a finding.
     pub(crate) fn is_irrelevant(&self) -> bool {
         self.pins.is_empty()
             && self.faults.is_empty()
@@ -383,10 +384,10 @@ impl FilePins {
 
     /// Whether it means the same as another one, regardless of the places in the file.
     pub(crate) fn is_equivalent(&self, other: &Self) -> bool {
-        fn essence(found: &FilePins) -> Vec<(PinKind, Manager, &Demand)> {
+        fn comparable(found: &FilePins) -> Vec<(PinKind, Manager, &Demand)> {
             found.pins.iter().map(|pin| (pin.kind, pin.manager, &pin.demand)).collect()
         }
-        essence(self) == essence(other)
+        comparable(self) == comparable(other)
             && self.members == other.members
             && self.decides == other.decides
     }

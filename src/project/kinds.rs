@@ -285,7 +285,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 mod tests {
     use super::*;
 
-    /// The answer to each question.
+    /// The results of all queries.
     fn answers(path: &RepoPath) -> String {
         let kind = |is_asked: fn(FileKind) -> bool| FileKind::of(path, is_asked);
         let shown = [

@@ -1,4 +1,4 @@
-//! What the formats share: the report itself, and the words for its parts.
+//! Shared by the formats: the report, and the text of its parts.
 
 use crate::base::change::Commit;
 use crate::base::escape::Escaped;
@@ -10,7 +10,7 @@ use crate::edit::fix::Fix;
 use crate::report::paint::Paint;
 use crate::rule::{Finding, Rule};
 
-/// How the report is shown to a person.
+/// How the text report is shown.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     pub paint: Paint,
@@ -27,7 +27,7 @@ pub(crate) struct Report<'a> {
     pub findings: &'a [Finding],
     /// The rules that judged.
     pub rules: &'a [&'static Rule],
-    /// What was judged, as one word: `staged`, `range`.
+    /// The scope as one word: `staged`, `range`.
     pub scope: &'a str,
     /// How many new entries were judged.
     pub judged: usize,
@@ -67,7 +67,7 @@ pub(crate) fn rows(rows: &[(impl AsRef<str>, String)], paint: impl Fn(&str) -> S
         .collect()
 }
 
-/// The most characters of a commit's subject that are shown.
+/// The maximum number of characters of a commit's subject that are shown.
 const SUBJECT: usize = 60;
 
 /// " in 1a2b3c4d5e6f (Ship it)", or nothing if no commit is judged.
@@ -130,7 +130,7 @@ pub(super) fn description(finding: &Finding) -> String {
     text
 }
 
-/// The same with labels and fix, for a format that has no field for them.
+/// [`description`] with labels and fix, for a format that has no field for them.
 pub(super) fn full_description(finding: &Finding) -> String {
     let notes = finding.labels.iter().map(|label| format!("note: {}", note(label)));
     let fix = finding.fix.iter().flat_map(fix_lines);

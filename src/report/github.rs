@@ -1,4 +1,4 @@
-//! Annotations of GitHub Actions: workflow commands, then the text for a person.
+//! Annotations of GitHub Actions: workflow commands, then the text report.
 //!
 //! The runner obeys `::command` at the start of a line and `##[command]` anywhere in one. So text
 //! from a repository is escaped inside a command, and the text after the commands is enclosed in
@@ -13,8 +13,8 @@ use crate::report::fingerprint::hash;
 use crate::report::human;
 use crate::rule::Finding;
 
-/// A command for each finding, then the text; nothing if there is no finding. Errors come first:
-/// GitHub shows ten annotations of each severity for a step.
+/// A command for each finding, then the text; empty without findings. Errors come first: GitHub
+/// shows ten annotations of each severity for a step.
 pub(crate) fn check(report: &Report<'_>) -> String {
     if report.findings.is_empty() {
         return String::new();
@@ -48,8 +48,8 @@ fn command(finding: &Finding) -> String {
     )
 }
 
-/// The path without escapes, so that GitHub finds the file, unless it holds unsafe characters. Line
-/// breaks are escaped by the command.
+/// The path without escapes, so that GitHub finds the file, unless it contains unsafe characters.
+/// Line breaks are escaped by the command.
 fn path(path: &RepoPath) -> String {
     match std::str::from_utf8(path.as_bytes()) {
         Ok(text) if !text.chars().any(|c| is_unsafe(c) && !matches!(c, '\n' | '\r')) => {
@@ -157,7 +157,7 @@ mod tests {
         );
         assert!(text.chars().all(|character| character == '\n' || !is_unsafe(character)), "{text}");
         assert!(!text.contains("s3cr3t"));
-        // Without the fence neither, where other formats show the text for a person.
+        // Nor without the fence, as in the text report.
         assert_eq!(obeyed(&human::check(&findings, report(&[]).view)), [""; 0]);
     }
 

@@ -1,4 +1,4 @@
-//! The report for a person: message, place, marked source line, and next steps.
+//! The text report: message, place, marked source line, and next steps.
 
 use std::collections::{BTreeSet, HashMap};
 use std::iter;
@@ -15,12 +15,12 @@ use crate::report::paint::Paint;
 use crate::rule::Finding;
 use crate::rules;
 
-/// The most places of one file that are shown for one rule.
+/// The maximum number of places of one file that are shown for one rule.
 const PLACES: usize = 5;
-/// The most files that are shown for one rule, and how many of them with source lines.
+/// The maximum number of files that are shown for one rule, and how many of them with source lines.
 const FILES: usize = 10;
 const EXCERPTS: usize = 3;
-/// The most marks in one file, including labels; the most notes and fixes of a group.
+/// The maximum number of marks in one file, including labels, and of notes and fixes of a group.
 const MARKS: usize = 2 * PLACES;
 const NOTES: usize = 5;
 const FIXES: usize = 3;
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn places_that_say_the_same_share_an_explanation() {
+    fn places_with_the_same_message_share_an_explanation() {
         let text = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
         let findings: Vec<Finding> = ["1", "2", "4", "5", "6", "8", "9"]
             .map(|digit| finding("a", Some((text, digit))))
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_say_the_same_share_a_command() {
+    fn files_with_the_same_step_share_a_command() {
         let findings: Vec<Finding> =
             (10..30).map(|number| finding(&format!("{number}.bak"), None)).collect();
         let shown = check(&findings, VIEW);
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_is_short_and_does_not_act() {
+    fn a_subject_is_short_and_escaped() {
         let commit = |subject: &str| Commit {
             id: ObjectId::from_bytes(&[0; 32]).unwrap(),
             subject: subject.into(),

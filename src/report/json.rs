@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_and_fixes_hold_no_secret() {
+    fn labels_and_fixes_contain_no_secret() {
         let findings = every_kind();
         let value: Value = serde_json::from_str(&check(&report(&findings))).unwrap();
         let findings = value["findings"].as_array().unwrap();

@@ -1,5 +1,5 @@
-//! The pins of package managers: a table for a person, `bakstop.pins/1` for a program; and the
-//! result of moving them.
+//! The pins of package managers: a table as text, and `bakstop.pins/1` as JSON; and the result of
+//! moving them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,13 +112,13 @@ impl<'b> Places<'b> {
 
     /// The place of a pin, such as "package.json:4".
     fn of(&mut self, table: &'b PinTable, id: PinId) -> String {
-        let (line, _) = self.locate(table, id.file, shown(table.pin(id)).start);
+        let (line, _) = self.locate(table, id.file, reported_span(table.pin(id)).start);
         format!("{}:{line}", table.file(id).path)
     }
 }
 
 /// The span that a report shows: of a word over several lines, the line with the version.
-fn shown(pin: &Pin) -> &Span {
+fn reported_span(pin: &Pin) -> &Span {
     if pin.at.start <= pin.place.start && pin.place.end <= pin.at.end {
         &pin.place
     } else {
@@ -126,7 +126,7 @@ fn shown(pin: &Pin) -> &Span {
     }
 }
 
-/// The version, or a description of what is pinned instead.
+/// The version, or a description if there is none.
 fn version(pin: &Pin) -> String {
     match &pin.demand {
         Demand::Exact(version) => version.to_string(),
@@ -140,7 +140,7 @@ fn version(pin: &Pin) -> String {
 fn line<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> [String; 4] {
     let pin = table.pin(row.id);
     let place = places.of(table, row.id);
-    // The variable that holds the version: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
+    // The variable that contains the version: `pnpm 10.6.5 ($PNPM_VERSION, line 2)`.
     let origin = pin.used.first().map(|used| {
         let (line, _) = places.locate(table, row.id.file, used.span.start);
         format!(" (${}, line {line})", Escaped(used.name.as_bytes()))
@@ -175,7 +175,7 @@ pub(crate) fn moved(
         let after = if before == after { format!("{after} (another hash)") } else { after };
         text += &format!("{}: {before} -> {}\n", label(*id), view.paint.good(&after));
     }
-    for (id, reason) in &plan.left {
+    for (id, reason) in &plan.unmoved {
         text += &format!("{} {}: {reason}\n", view.paint.doubtful("left"), label(*id));
     }
     let summary = match plan.moved.len() {
@@ -195,8 +195,8 @@ pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
             text += &format!("{}\n", view.paint.diff(&line));
         }
     }
-    let left = Plan { left: plan.left.clone(), ..Plan::default() };
-    match (left.left.is_empty(), text.is_empty()) {
+    let left = Plan { unmoved: plan.unmoved.clone(), ..Plan::default() };
+    match (left.unmoved.is_empty(), text.is_empty()) {
         (true, false) => text,
         (_, true) => moved(table, &left, &[], "to move", view),
         (false, false) => text + &moved(table, &left, &[], "else to move", view),
@@ -219,7 +219,7 @@ pub(crate) fn json(table: &PinTable, findings: &[Finding], view: View<'_>) -> St
 fn pin<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> Value {
     let pin = table.pin(row.id);
     let path = &table.file(row.id).path;
-    let (line, column) = places.locate(table, row.id.file, shown(pin).start);
+    let (line, column) = places.locate(table, row.id.file, reported_span(pin).start);
     let (kind, version) = match &pin.demand {
         Demand::Exact(version) => ("exact", Some(version.to_string())),
         Demand::Range(text) => ("range", Some(text.clone())),

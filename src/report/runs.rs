@@ -1,4 +1,4 @@
-//! Recorded builds: tables for a person, `bakstop.runs/1` for a program.
+//! Recorded builds: tables as text, and `bakstop.runs/1` as JSON.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::report::json::document;
 use crate::report::paint::Paint;
 use crate::snapshot::Tree;
 
-/// The most runs that are shown of a label.
+/// The maximum number of runs that are shown for a label.
 const SHOWN: usize = 20;
 
 /// A table for each label: the median, and the runs compared with it.

@@ -1,4 +1,4 @@
-//! The report of `verify`: changes of a work tree, for a person and as `bakstop.verify/1`.
+//! The report of `verify`: changes of a work tree, as text and as `bakstop.verify/1`.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ mod json;
 /// The result of `verify`.
 #[derive(Debug)]
 pub(crate) struct Verification<'a> {
-    /// Paths that changed or are not clean, and changes besides.
+    /// Paths that changed or are not clean, and other changes.
     pub changes: &'a Changes,
     pub since: Since<'a>,
     /// Findings in these paths.
@@ -35,7 +35,7 @@ pub(crate) struct Verification<'a> {
     pub advice: Option<&'a Advice>,
 }
 
-/// What the work tree is compared with.
+/// The state that the work tree is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Since<'a> {
     Clean,
@@ -46,8 +46,8 @@ pub(crate) enum Since<'a> {
 }
 
 impl Verification<'_> {
-    /// For a person: a line for each path, the differences, the next steps, and a summary. Nothing
-    /// if nothing changed in time.
+    /// As text: a line for each path, the differences, the next steps, and a summary. Nothing if
+    /// nothing changed in time.
     pub(crate) fn human(&self, paint: Paint) -> String {
         let summary: String = self
             .summary()
@@ -80,7 +80,7 @@ impl Verification<'_> {
         command && self.changes.is_empty()
     }
 
-    /// The rows of the list: changes besides the paths, then paths, by state.
+    /// The rows of the list: other changes, then paths by state.
     fn rows(&self, paint: Paint) -> Vec<(String, String)> {
         let (findings, renames) = (self.first_findings(), renames(self.changes));
         let mut sorted: Vec<&Difference> = self.changes.paths.iter().collect();
@@ -101,13 +101,13 @@ impl Verification<'_> {
         self.other_changes().into_iter().chain(paths).collect()
     }
 
-    /// What changed besides the paths.
+    /// Changes other than those of paths.
     fn other_changes(&self) -> Vec<(String, String)> {
         let Changes { head, refs, stashed, unstashed, settings, begun, ended, .. } = self.changes;
         let mut rows = Vec::new();
         let mut row = |label: &str, text: String| rows.push((label.to_owned(), text));
         if let Some((before, after)) = head {
-            row("HEAD moved", format!("{} -> {}", shown(before), shown(after)));
+            row("HEAD moved", format!("{} -> {}", describe_head(before), describe_head(after)));
         }
         for MovedRef { name, before, after } in refs {
             let label = match (before, after) {
@@ -282,7 +282,7 @@ fn names(status: &PathStatus) -> Vec<&'static str> {
     status.states.iter().map(|state| state.name()).collect()
 }
 
-fn shown(head: &Head) -> String {
+fn describe_head(head: &Head) -> String {
     let commit = head.commit.map_or("no commit".to_owned(), |id| id.short());
     let branch =
         head.branch.as_ref().map_or("detached".to_owned(), |branch| Escaped(branch).to_string());
@@ -320,7 +320,7 @@ mod tests {
     const QUICK: Timing = Timing { seconds: 1.0, budget: None, usual: None, allowed: None };
 
     fn ran(ended: Ended) -> Ran {
-        Ran { ended, took: std::time::Duration::from_secs(1), left: Vec::new() }
+        Ran { ended, took: std::time::Duration::from_secs(1), left_running: Vec::new() }
     }
 
     fn verification<'a>(changes: &'a Changes, since: Since<'a>) -> Verification<'a> {
@@ -364,7 +364,7 @@ mod tests {
         Finding {
             steps: vec![Step::Restore(Some("s/restore".into())), Step::Stage].into(),
             ..Finding::new(
-                rules::about(Subject::Manifest),
+                rules::for_subject(Subject::Manifest),
                 "package.json".into(),
                 None,
                 "this points astray".into(),
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_besides_the_paths_come_first() {
+    fn other_changes_precede_the_paths() {
         let id = ObjectId::from_bytes(&[0xab; 20]).unwrap();
         let moved = |name: &str, before, after| MovedRef { name: name.into(), before, after };
         let changes = Changes {

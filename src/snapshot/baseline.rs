@@ -12,7 +12,8 @@ use crate::snapshot::{Fingerprint, Head, PathStatus, Snapshot, State, Unfinished
 /// The version of the file. It changes with the computation of fingerprints.
 const SCHEMA: &str = "bakstop.baseline/1";
 
-/// A snapshot and the configuration of that moment: a build must not change how it is judged.
+/// A snapshot, and the configuration at that time: a build must not change the configuration that
+/// it is judged by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Baseline {
     /// Without the texts of files: the baseline may be a public artifact.

@@ -160,15 +160,15 @@ fn contributing_names_existing_items() {
             quoted.iter().filter_map(|file| fs::read_to_string(root().join(file)).ok()).collect();
         let is_name = |word: &&&str| word.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
         for name in quoted.iter().filter(is_name).filter(|_| !known.is_empty()) {
-            let is_there = known.iter().any(|text| has_word(text, name));
-            assert!(is_there, "CONTRIBUTING.md names {name} in: {item}");
+            let exists = known.iter().any(|text| has_word(text, name));
+            assert!(exists, "CONTRIBUTING.md names {name} in: {item}");
             checked += 1;
         }
     }
     assert!(checked > 10, "{checked}");
 }
 
-/// Whether a path such as `git::staged::Staged::read` leads to items of this crate.
+/// Whether a path such as `git::staged::Staged::read` names items of this crate.
 fn is_item(path: &str) -> bool {
     let names: Vec<&str> = path.split("::").collect();
     let file = |end: usize| root().join("src").join(names[..end].join("/")).with_extension("rs");

@@ -259,7 +259,7 @@ fn hooked() -> Pair {
 }
 
 #[test]
-fn a_push_is_stopped_before_it_leaves() {
+fn a_push_is_stopped_before_it_is_sent() {
     let pair = hooked();
     let sandbox = &pair.clone;
     // Cherry-picks, and commits that bypass the guard, get it into the clone.

@@ -1,7 +1,7 @@
 //! The guard in unusual environments: real commits through the hook, and `bakstop check` itself.
 //! Nothing unjudged may pass, and no file may be left half written.
 //!
-//! An environment is a line of shell that ends in the command: `"$@"`.
+//! An environment is a shell line that ends in the command: `"$@"`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -161,7 +161,7 @@ fn run_in(sandbox: &Sandbox, environment: &Odd, words: &[&Path]) -> Ran {
 }
 
 #[test]
-fn few_variables_are_set() {
+fn minimal_environments() {
     Place::new().check_all(&[
         odd("the usual environment", r#"exec "$@""#, USUAL),
         odd("only PATH", r#"exec env -i PATH=/usr/bin:/bin "$@""#, USUAL),
@@ -215,7 +215,7 @@ fn streams_are_closed_full_or_unread() {
         odd("a reader that takes one byte, SIGPIPE ignored", TO_HEAD_IGNORED, USUAL),
         odd("a reader that takes nothing", TO_NOBODY, USUAL),
         odd("signals are ignored", r#"trap '' HUP INT QUIT TERM PIPE; exec "$@""#, USUAL),
-        // Git cannot wait for a hook here, and takes that as a failure.
+        // Git cannot wait for a hook here, and treats that as a failure.
         rare("SIGCHLD is ignored", r#"exec env --ignore-signal=CHLD "$@""#, [1, 0, 1, 1]),
         rare("SIGPIPE is blocked", r#"exec env --block-signal=PIPE "$@""#, USUAL),
     ]);

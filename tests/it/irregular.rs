@@ -17,7 +17,7 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 mod signals;
 mod writing;
 
-/// Ends the command after 20 seconds with exit code 124, and limits it to 4 GiB of memory.
+/// Stops the command after 20 seconds with exit code 124, and limits it to 4 GiB of memory.
 const BOUNDED: &str = "ulimit -v 4194304; exec timeout -k 1 20 \"$@\"";
 
 /// Runs the program within these limits.
@@ -25,7 +25,7 @@ fn bounded(sandbox: &Sandbox, name: &str, arguments: &[&str]) -> Ran {
     bounded_in(sandbox, name, "exec \"$@\"", arguments)
 }
 
-/// The same in an environment, a line of shell that ends in the command.
+/// [`bounded`] in an environment: a shell line that ends in the command.
 fn bounded_in(sandbox: &Sandbox, name: &str, line: &str, arguments: &[&str]) -> Ran {
     let start = Instant::now();
     let mut command = sandbox.command("sh");
@@ -38,7 +38,7 @@ fn bounded_in(sandbox: &Sandbox, name: &str, line: &str, arguments: &[&str]) -> 
     ran
 }
 
-/// A kind of file to create at a path.
+/// A type of file to create at a path.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Fifo,

@@ -37,12 +37,12 @@ struct Case<'a> {
     /// Whether a second run removes temporary files.
     clears: bool,
     /// Whether each run adds a line: then a successful run is not repeated.
-    adds: bool,
+    appends: bool,
     umask: &'a str,
     /// Only calls on this file fail, if the others differ between runs.
     only: Option<&'a str>,
     /// Removes the parts of a file that differ between two runs.
-    same: fn(&Path, &[u8]) -> Vec<u8>,
+    normalize: fn(&Path, &[u8]) -> Vec<u8>,
 }
 
 /// The result of an undisturbed run.
@@ -59,10 +59,10 @@ impl<'a> Case<'a> {
             sandbox,
             arguments,
             clears: true,
-            adds: false,
+            appends: false,
             umask: "022",
             only: None,
-            same: as_it_is,
+            normalize: as_it_is,
         }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Case<'a> {
     /// All files of the work tree, without the parts that differ between runs.
     fn state(&self) -> Snapshot {
         let normalized = |(path, (mode, bytes)): (PathBuf, (u32, Vec<u8>))| {
-            let bytes = (self.same)(&path, &bytes);
+            let bytes = (self.normalize)(&path, &bytes);
             (path, (mode, bytes))
         };
         snapshot(&self.sandbox.top).into_iter().map(normalized).collect()
@@ -176,7 +176,7 @@ impl<'a> Case<'a> {
             assert!(ran.code == Some(2) || ran.code == done.code, "{at}: {ran:?}");
             assert!(ran.code != Some(0) || now == *new, "{at}: {ran:?}");
         }
-        if now == *old || self.adds && now == *new {
+        if now == *old || self.appends && now == *new {
             return;
         }
         self.assert_git_works(at, &scraps);
@@ -194,7 +194,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The temporary files.
+    /// The temporary files that a killed run left.
     fn scraps(old: &Snapshot, new: &Snapshot, now: &Snapshot) -> BTreeSet<PathBuf> {
         let is_scrap =
             |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(SCRAP);
@@ -443,8 +443,8 @@ fn recording_a_run() {
     // The number of processes after a build differs between runs.
     let case = || Case {
         only: Some("runs"),
-        adds: true,
-        same: without_times,
+        appends: true,
+        normalize: without_times,
         ..Case::new(sandbox(), record)
     };
     nothing_is_lost(|| vec![case()]);
@@ -513,7 +513,7 @@ fn every_new_directory_is_synced() {
 }
 
 #[test]
-fn another_group_gets_no_more_rights_than_everybody() {
+fn another_group_gets_no_more_rights_than_others() {
     let sandbox = Sandbox::workspace();
     let report = sandbox.outside().join("report");
     fs::write(&report, "").unwrap();

@@ -1,4 +1,4 @@
-//! Tests in real repositories: the program runs as a person, git or a hook manager runs it.
+//! Tests in real repositories. They run the program as a user, git or a hook manager does.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop")]
 #![allow(clippy::disallowed_methods, reason = "tests pass the machine's PATH on")]

@@ -1,5 +1,5 @@
-//! The staged check compared with git in every state of a repository that we could think of, by
-//! hand and inside a real commit.
+//! The staged check compared with git in every state of a repository, when run manually and inside
+//! a real commit.
 //!
 //! In each state the guard runs twice, once for each of its layers: as it is, and with `GIT_OTHER`
 //! set, a variable that the first layer does not know and that does not change what is staged. Each
@@ -235,9 +235,9 @@ impl Answer {
 
 /// All answers at one moment.
 struct Answers {
-    /// Of the guard: as it is, and without its first layer.
+    /// The answers of the guard: as it is, and without its first layer.
     guard: Vec<Answer>,
-    /// Of git; `None` if it fails, or a path is unmerged.
+    /// The answer of git; `None` if it fails, or a path is unmerged.
     staged: Option<Vec<String>>,
 }
 
@@ -350,7 +350,7 @@ fn prepare(sandbox: &Sandbox) {
     let hooks = sandbox.outside().join("hooks");
     fs::create_dir(&hooks).unwrap();
     fs::create_dir(sandbox.outside().join("answers")).unwrap();
-    // Nothing here has to survive a power cut.
+    // Durability is not needed here.
     let config = format!(
         "[core]\n\thooksPath = {}\n\tfsync = none\n[init]\n\tdefaultBranch = main\n",
         hooks.display()
@@ -412,7 +412,7 @@ fn check_here(sandbox: &Sandbox, state: &State) -> Result<Row, String> {
             .check(expected)
             .map_err(|why| format!("in the hook: {why}\n{}", commit_output()))?,
     }
-    // The commit itself has the last word.
+    // The commit itself is compared last.
     if let Some(made) = made {
         let in_hook = in_hook.as_ref().ok_or("a commit was made, and no hook ran")?;
         for answer in in_hook.guard.iter().filter(|answer| answer.ran.code == Some(0)) {

@@ -1,4 +1,4 @@
-//! `bakstop prove` in real repositories: its verdicts, and that it leaves no files behind.
+//! `bakstop prove` in real repositories: its verdicts, and that it leaves no files.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -13,15 +13,15 @@ use crate::report::View;
 use crate::report::paint::Paint;
 use crate::rule::Rule;
 
-/// What is judged.
+/// The scope of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// The index against HEAD.
     Staged,
-    /// The commits of a range, or only its end.
+    /// The commits of a range, or only its tip.
     Range {
         spec: String,
-        /// Whether only the end is judged.
+        /// Whether only the tip is judged.
         tip: bool,
     },
     /// A push to this remote, by name or URL.
@@ -58,10 +58,10 @@ pub(crate) struct Judged {
     pub judgement: Judgement,
     /// The number of new entries.
     pub entries: usize,
-    /// Lines for `--verbose`: what was judged and how.
-    pub how: Vec<String>,
+    /// Lines for `--verbose`: the scope, and how it was read.
+    pub details: Vec<String>,
     /// Why nothing was judged, if nothing was.
-    pub nothing: Option<String>,
+    pub skip_reason: Option<String>,
     /// Whether the current directory is below the top of the work tree.
     pub below_top: bool,
     /// How to rewrite commits with findings.
@@ -72,14 +72,14 @@ impl Judged {
     pub(super) fn new(
         judgement: Judgement,
         entries: usize,
-        how: Vec<String>,
+        details: Vec<String>,
         nothing: impl Into<String>,
     ) -> Self {
         Self {
             judgement,
             entries,
-            how,
-            nothing: (entries == 0).then(|| nothing.into()),
+            details,
+            skip_reason: (entries == 0).then(|| nothing.into()),
             ..Self::default()
         }
     }
@@ -90,11 +90,11 @@ impl Judged {
 
     /// The lines of `--verbose`: how it was judged, and what the configuration hides.
     pub(crate) fn verbose_lines(&self) -> Vec<String> {
-        let how = self.how.iter().map(|line| format!("bakstop: {line}"));
+        let details = self.details.iter().map(|line| format!("bakstop: {line}"));
         let hidden = listed(&self.judgement.hidden, |Hidden { finding, by, reason }| {
             format!("bakstop: hidden by {by}: {} in {}: {reason}", finding.rule.id, finding.path)
         });
-        how.chain(hidden).collect()
+        details.chain(hidden).collect()
     }
 }
 
@@ -120,8 +120,8 @@ pub(super) fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a
         .only_list(options.list)
 }
 
-/// Reads a configuration that is not part of what is judged.
-pub(super) fn given(path: &Path, context: &Context) -> Result<Config, Error> {
+/// Reads a configuration from outside the judged files.
+pub(super) fn config_file(path: &Path, context: &Context) -> Result<Config, Error> {
     let shown = RepoPath::from(path).to_string();
     let doing = format!("read the configuration {shown}");
     let text = read::file(&context.directory.join(path), FinalLink::Follow, config::LIMIT)
@@ -142,7 +142,7 @@ pub(crate) fn configuration(
     context: &Context,
 ) -> Result<Config, Error> {
     match options.config {
-        Some(path) => given(path, context),
+        Some(path) => config_file(path, context),
         // Nothing will be judged.
         None if change.fresh().is_empty() => Ok(Config::default()),
         None => Config::from_change(change, || context.today()),

@@ -8,7 +8,7 @@ use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::base::refs::RefUpdate;
 use crate::commands::Context;
-use crate::commands::judge::judged::{Judged, Options, engine, given};
+use crate::commands::judge::judged::{Judged, Options, config_file, engine};
 use crate::config::Config;
 use crate::cure::{self, HeadRelation, Rewrite};
 use crate::engine::{Engine, Judgement};
@@ -58,7 +58,7 @@ impl<'a> Past<'a> {
     /// Every commit of a range.
     pub(super) fn range(&self, spec: &str) -> Result<Judged, Error> {
         let range = self.history.range(spec)?;
-        let commits = self.history.of_range(&range)?;
+        let commits = self.history.range_commits(&range)?;
         let source = self.configuration(Some((range.base, &range.base_name)))?;
         self.commits(
             &commits,
@@ -68,19 +68,24 @@ impl<'a> Past<'a> {
         )
     }
 
-    /// The end of a range, compared with its base.
+    /// The tip of a range, compared with its base.
     pub(super) fn tip(&self, spec: &str) -> Result<Judged, Error> {
         let range = self.history.range(spec)?;
         let source = self.configuration(Some((range.base, &range.base_name)))?;
         let Tip { tree, bases, .. } = self.history.range_tip(&range)?;
-        self.one(tree, &bases, &source, format!("nothing is new at the end of {}", range.name))
+        self.judge_tree(
+            tree,
+            &bases,
+            &source,
+            format!("nothing is new at the end of {}", range.name),
+        )
     }
 
     /// Every file of a tree.
     pub(super) fn tree(&self, name: &str) -> Result<Judged, Error> {
         let tree = self.history.tree(name)?;
         let source = self.configuration_in(Some((tree, name)))?;
-        self.one(tree, &[], &source, "the tree is empty".to_owned())
+        self.judge_tree(tree, &[], &source, "the tree is empty".to_owned())
     }
 
     /// The commits of a push that the remote does not have.
@@ -90,9 +95,9 @@ impl<'a> Past<'a> {
         remote: Option<&str>,
     ) -> Result<Judged, Error> {
         let nothing = "nothing that is pushed is new to the remote".to_owned();
-        let commits = self.history.of_push(updates, remote)?;
+        let commits = self.history.push_commits(updates, remote)?;
         if commits.is_empty() {
-            return Ok(nothing_new(nothing));
+            return Ok(without_commits(nothing));
         }
         let base = self.history.base_of_push(updates, remote)?;
         let source = self.configuration(base.as_ref().map(|(id, name)| (*id, &**name)))?;
@@ -102,14 +107,14 @@ impl<'a> Past<'a> {
     /// The commits of a push that no ref reaches yet. Their configuration is not used.
     pub(super) fn receive(&self, updates: &[RefUpdate]) -> Result<Judged, Error> {
         let nothing = "nothing that is pushed is new here".to_owned();
-        let commits = self.history.of_receive(updates)?;
+        let commits = self.history.received_commits(updates)?;
         if commits.is_empty() {
-            return Ok(nothing_new(nothing));
+            return Ok(without_commits(nothing));
         }
         let source = match self.history.server_file(crate::config::FILE)? {
             Some(path) => {
                 let origin = RepoPath::from(path.as_path()).to_string();
-                ConfigSource { config: given(&path, self.context)?, origin }
+                ConfigSource { config: config_file(&path, self.context)?, origin }
             }
             None => {
                 self.configuration(self.history.head()?.map(|id| (id, "the default branch")))?
@@ -119,7 +124,7 @@ impl<'a> Past<'a> {
     }
 
     /// Every commit that a ref reaches.
-    pub(super) fn everything(&self) -> Result<Judged, Error> {
+    pub(super) fn history(&self) -> Result<Judged, Error> {
         let commits = self.history.all_commits()?;
         let source = self.configuration(self.history.head()?.map(|id| (id, "HEAD")))?;
         self.commits(&commits, &source, "there is no commit".to_owned(), Rewrite::History)
@@ -133,7 +138,7 @@ impl<'a> Past<'a> {
 
     fn configuration_in(&self, tree: Option<(ObjectId, &str)>) -> Result<ConfigSource, Error> {
         let (config, origin) = match (self.options.config, tree) {
-            (Some(path), _) => (given(path, self.context)?, "--config"),
+            (Some(path), _) => (config_file(path, self.context)?, "--config"),
             (None, None) => (Config::default(), ""),
             (None, Some((tree, origin))) => {
                 let hint = || format!("it is that of {origin}; {}", self.options.recovery_hint);
@@ -149,7 +154,7 @@ impl<'a> Past<'a> {
     }
 
     /// The entries of a tree that are in none of `others`.
-    fn one(
+    fn judge_tree(
         &self,
         tree: ObjectId,
         others: &[ObjectId],
@@ -157,11 +162,11 @@ impl<'a> Past<'a> {
         nothing: String,
     ) -> Result<Judged, Error> {
         let change = TreeChanges::new(&self.objects).tree(tree, others)?;
-        let engine = engine(&source.config, self.options).whole(others.is_empty());
+        let engine = engine(&source.config, self.options).whole_tree(others.is_empty());
         let judgement = engine.judge(&change)?;
         let entries = change.fresh().len();
-        let how = source.verbose_lines(&plural(entries, "new path"));
-        let mut judged = Judged::new(judgement, entries, how, nothing);
+        let details = source.verbose_lines(&plural(entries, "new path"));
+        let mut judged = Judged::new(judgement, entries, details, nothing);
         cure::in_commits(&mut judged.judgement.findings, Rewrite::Nothing);
         Ok(judged)
     }
@@ -173,31 +178,32 @@ impl<'a> Past<'a> {
         nothing: String,
         rewrite: Rewrite,
     ) -> Result<Judged, Error> {
-        let mut engine = engine(&source.config, self.options).whole(rewrite == Rewrite::History);
+        let mut engine =
+            engine(&source.config, self.options).whole_tree(rewrite == Rewrite::History);
         let entries = self.walk(commits, &mut engine)?;
         let what =
             format!("{} in {}", plural(entries, "new path"), plural(commits.nodes.len(), "commit"));
         let mut judged =
             Judged::new(engine.finish(), entries, source.verbose_lines(&what), nothing);
         if !commits.nodes.is_empty() || !judged.judgement.findings.is_empty() {
-            judged.nothing = None;
+            judged.skip_reason = None;
         }
         let affected = cure::in_commits(&mut judged.judgement.findings, rewrite);
         let rewriting =
             cure::rewriting(commits, &affected, rewrite, |commit| self.relation(commit))?;
         judged.advice = rewriting.map(|advice| {
-            self.too_early(&judged.judgement.findings, commits, source).unwrap_or(advice)
+            self.allowance_hint(&judged.judgement.findings, commits, source).unwrap_or(advice)
         });
         Ok(judged)
     }
 
-    /// Judges every commit, then the end of each ref; returns the number of new entries.
+    /// Judges every commit, then the tip of each ref; returns the number of new entries.
     fn walk(&self, commits: &Commits, engine: &mut Engine<'_>) -> Result<usize, Error> {
         let mut changes = TreeChanges::new(&self.objects);
         let mut entries = 0;
         let mut progress =
             Progress::new("commits judged:", commits.nodes.len(), self.context.terminal);
-        for nodes in commits.nodes.chunks(TOGETHER) {
+        for nodes in commits.nodes.chunks(BATCH) {
             let changes = changes.commits(nodes)?;
             engine.entries_of_each(&changes, || progress.step())?;
             entries += changes.iter().map(|change| change.fresh().len()).sum::<usize>();
@@ -205,19 +211,19 @@ impl<'a> Past<'a> {
         for tree in &commits.bare_trees {
             let change = changes.tree(*tree, &[])?;
             engine.entries(&change)?;
-            engine.together(&change)?;
+            engine.comparisons(&change)?;
             entries += change.fresh().len();
         }
-        // Rules that compare files judge only the end of a ref.
+        // Rules that compare files judge only the tip of a ref.
         let mut ends = HashSet::new();
         for tip in commits.tips.iter().filter(|tip| ends.insert((tip.tree, &tip.bases))) {
-            self.end(tip, engine)?;
+            self.judge_tip(tip, engine)?;
         }
         Ok(entries)
     }
 
-    /// Judges the end of a ref by the rules that compare files, unless those files are unchanged.
-    fn end(&self, tip: &Tip, engine: &mut Engine<'_>) -> Result<(), Error> {
+    /// Judges the tip of a ref by the rules that compare files, unless those files are unchanged.
+    fn judge_tip(&self, tip: &Tip, engine: &mut Engine<'_>) -> Result<(), Error> {
         let compared = rules::compared_kinds();
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
             let mut fresh = TreeChanges::new(&self.objects).tree(tip.tree, bases)?.into_fresh();
@@ -234,7 +240,7 @@ impl<'a> Past<'a> {
             }
             fresh.extend(new);
         }
-        engine.together(&TreeChanges::new(&self.objects).end(tip, fresh))
+        engine.comparisons(&TreeChanges::new(&self.objects).at_tip(tip, fresh))
     }
 
     /// The relation of a commit to HEAD.
@@ -247,22 +253,22 @@ impl<'a> Past<'a> {
     }
 
     /// A hint about an allowance that is part of the same range and does not apply yet.
-    fn too_early(
+    fn allowance_hint(
         &self,
         findings: &[Finding],
         commits: &Commits,
         source: &ConfigSource,
     ) -> Option<String> {
         let config = self.config_of(commits.tips.first()?.tree).ok()?;
-        cure::too_early(findings, &config, &source.origin)
+        cure::allowance_hint(findings, &config, &source.origin)
     }
 }
 
 /// The result of a push without new commits. No configuration is read: a deletion must be possible.
-fn nothing_new(why: String) -> Judged {
+fn without_commits(why: String) -> Judged {
     let rules = RULES.into_iter().filter(|rule| rule.on_by_default).collect();
     Judged::new(Judgement { rules, ..Judgement::default() }, 0, Vec::new(), why)
 }
 
-/// How many commits are read together: more means fewer objects are read twice.
-const TOGETHER: usize = 256;
+/// How many commits are read in one batch: larger batches read fewer objects twice.
+const BATCH: usize = 256;

@@ -26,9 +26,9 @@ pub(super) fn staged(options: &Options<'_>, context: &Context) -> Result<Judged,
         (|path: &_| staged.on_disk(path, LIMIT), |path: &_| staged.committed(path, LIMIT));
     let judgement = in_files(&staged, false, on_disk, committed, options, context)?;
     let entries = staged.fresh().len();
-    let how =
+    let details =
         vec![format!("the index was {}; {} judged", staged.layer(), plural(entries, "new path"))];
-    let judged = Judged::new(judgement, entries, how, "nothing new is staged");
+    let judged = Judged::new(judgement, entries, details, "nothing new is staged");
     Ok(Judged { below_top: staged.is_below_top(), ..judged })
 }
 
@@ -40,8 +40,8 @@ pub(super) fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judg
         (|path: &_| tree.text(path, LIMIT), |path: &_| tree.committed("HEAD", path));
     let judgement = in_files(&files, true, on_disk, committed, options, context)?;
     let entries = files.fresh().len();
-    let how = vec![format!("{} of the work tree judged", plural(entries, "file"))];
-    let judged = Judged::new(judgement, entries, how, "the work tree has no files");
+    let details = vec![format!("{} of the work tree judged", plural(entries, "file"))];
+    let judged = Judged::new(judgement, entries, details, "the work tree has no files");
     Ok(Judged { below_top: !tree.prefix().is_empty(), ..judged })
 }
 
@@ -55,7 +55,7 @@ fn in_files(
     context: &Context,
 ) -> Result<Judgement, Error> {
     let config = configuration(change, options, context)?;
-    let mut judgement = engine(&config, options).whole(whole).judge(change)?;
+    let mut judgement = engine(&config, options).whole_tree(whole).judge(change)?;
     let facts = Facts {
         debris: config.debris(),
         on_disk: &on_disk,

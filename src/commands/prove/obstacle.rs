@@ -18,7 +18,7 @@ use crate::hooks::layout::Layout;
 use crate::hooks::rehearsal::{HookRun, Rehearsal};
 use crate::hooks::setup::{Choice, Foreign, Setup};
 use crate::hooks::state::{Defect, HookState};
-use crate::hooks::{binary, shown};
+use crate::hooks::{binary, display_path};
 
 /// Why an attempt is not a proof.
 pub(super) struct Obstacle {
@@ -48,10 +48,10 @@ impl HookFacts {
             Setup::Foreign(foreign) => format!("{}, and {defect}", foreign.cause),
             _ => defect.to_string(),
         };
-        Some(Obstacle::new(reason, cure::of_hook(&self.setup, &self.health, layout)))
+        Some(Obstacle::new(reason, cure::hook_help(&self.setup, &self.health, layout)))
     }
 
-    /// An environment in which the guard, or its rule, is switched off.
+    /// An environment that disables the guard or its rule.
     fn off(&self) -> Option<Obstacle> {
         self.interference.iter().rev().find_map(|one| {
             let reason = match one {
@@ -62,7 +62,7 @@ impl HookFacts {
                 }
                 Interference::Disarms(_) => one.to_string(),
             };
-            Some(Obstacle::new(reason, cure::of_interference(one)))
+            Some(Obstacle::new(reason, cure::interference_help(one)))
         })
     }
 }
@@ -74,15 +74,15 @@ pub(super) struct Attempt<'a> {
     pub layout: &'a Layout,
     /// The manifest that it rewrites.
     pub manifest: &'a RepoPath,
-    pub done: &'a HookRun,
+    pub hook_run: &'a HookRun,
     /// Whether the guard reported the rewritten manifest as an error.
     pub reported: bool,
 }
 
 impl Attempt<'_> {
-    /// Why it is not a proof. A question that fails is the obstacle itself.
+    /// Why it is not a proof. An error of a query is itself the obstacle.
     pub(super) fn obstacle(&self) -> Obstacle {
-        let found = match self.done.code {
+        let found = match self.hook_run.code {
             None => Ok(Obstacle::new(
                 "git was ended by a signal while it ran pre-commit",
                 cure::SHOW_OUTPUT,
@@ -96,13 +96,13 @@ impl Attempt<'_> {
         })
     }
 
-    /// Whether a hook that reported the guard's error also fails because of it. Of the hooks that
-    /// bakstop installed that is known; others are run again with a harmless manifest.
+    /// Whether a hook that reported the guard's error also fails because of it. That is known for
+    /// the hooks that bakstop installed; others are run again with a harmless manifest.
     pub(super) fn counterproof(
         &self,
         again: impl FnOnce() -> Result<HookRun, Error>,
     ) -> Result<Option<Obstacle>, Error> {
-        if self.known()?.health.state == HookState::InForce || again()?.code == Some(0) {
+        if self.hook_facts()?.health.state == HookState::InForce || again()?.code == Some(0) {
             return Ok(None);
         }
         let reason = format!(
@@ -118,13 +118,13 @@ impl Attempt<'_> {
         let Some(config) = self.configuration()? else { return Ok(Vec::new()) };
         let manifests = rehearsal.files_named(MANIFEST)?;
         let allowed: Vec<_> =
-            manifests.iter().filter_map(|entry| config.spares(RULE, &entry.path)).collect();
+            manifests.iter().filter_map(|entry| config.exempts(RULE, &entry.path)).collect();
         Ok(listed(&allowed, |(origin, how)| {
             format!("bakstop: not proven elsewhere: {origin} {how}")
         }))
     }
 
-    fn known(&self) -> Result<HookFacts, Error> {
+    fn hook_facts(&self) -> Result<HookFacts, Error> {
         let setup = Setup::find(self.layout, self.git, Choice::Detect, &[HOOK])?;
         let health = health::of(&setup, self.layout, &self.context.env)?;
         let health = health
@@ -135,7 +135,7 @@ impl Attempt<'_> {
         Ok(HookFacts { setup, health, interference })
     }
 
-    /// The commit would have gone through.
+    /// The commit would have passed.
     fn passed(&self) -> Result<Obstacle, Error> {
         let manifest = self.manifest;
         if let Some(obstacle) = self.allowed()? {
@@ -147,7 +147,7 @@ impl Attempt<'_> {
             );
             return Ok(Obstacle::new(reason, cure::LET_IT_FAIL));
         }
-        let known = self.known()?;
+        let known = self.hook_facts()?;
         if let Some(obstacle) = known.not_in_force(self.layout).or_else(|| known.off()) {
             return Ok(obstacle);
         }
@@ -163,7 +163,7 @@ impl Attempt<'_> {
                 let program = describe(program, self.layout);
                 Obstacle::new(
                     format!("pre-commit runs {program}, which let a rewritten {manifest} through"),
-                    self.renew(&known),
+                    self.reinstall_help(&known),
                 )
             }
             _ => Obstacle::new(
@@ -176,9 +176,9 @@ impl Attempt<'_> {
     /// The line of the committed configuration that lets a rewritten manifest pass, if one does.
     fn allowed(&self) -> Result<Option<Obstacle>, Error> {
         let Some(config) = self.configuration()? else { return Ok(None) };
-        let allowed = config.spares(RULE, self.manifest);
+        let allowed = config.exempts(RULE, self.manifest);
         Ok(allowed
-            .map(|(origin, how)| Obstacle::new(format!("{origin} {how}"), cure::of_allowance())))
+            .map(|(origin, how)| Obstacle::new(format!("{origin} {how}"), cure::allowance_help())))
     }
 
     fn configuration(&self) -> Result<Option<Config>, Error> {
@@ -191,18 +191,18 @@ impl Attempt<'_> {
 
     /// The commit would have been blocked, but not by this rule.
     fn failed(&self, code: i32) -> Result<Obstacle, Error> {
-        let known = self.known()?;
+        let known = self.hook_facts()?;
         let blocks = |one: &&Interference| matches!(one, Interference::Blocks(_));
         if let Some(why) = known.interference.iter().find(blocks) {
             let reason = format!("every commit is blocked: {why}");
-            return Ok(Obstacle::new(reason, cure::of_interference(why)));
+            return Ok(Obstacle::new(reason, cure::interference_help(why)));
         }
         let allowed = self.allowed()?;
         if allowed.is_none() && known.health.state == HookState::NotInForce(Defect::NoProgram) {
             let reason = "the guard finds no bakstop, and blocks everything";
-            return Ok(Obstacle::new(reason, self.renew(&known)));
+            return Ok(Obstacle::new(reason, self.reinstall_help(&known)));
         }
-        // What would have let the commit pass, had nothing else failed.
+        // Why the commit would have passed if nothing else had failed.
         let passable = allowed.map(Ok).or_else(|| match known.not_in_force(self.layout) {
             Some(obstacle) if matches!(known.setup, Setup::Foreign(_)) => Some(Err(obstacle)),
             obstacle => obstacle.or_else(|| known.off()).map(Ok),
@@ -229,9 +229,9 @@ impl Attempt<'_> {
         {
             let program = describe(program, self.layout);
             let reason = format!("pre-commit runs {program}; it {failed}, but not for {}", RULE.id);
-            return Obstacle::new(reason, self.renew(known));
+            return Obstacle::new(reason, self.reinstall_help(known));
         }
-        let output = String::from_utf8_lossy(&self.done.output);
+        let output = String::from_utf8_lossy(&self.hook_run.output);
         if let Some((_, error)) = output.rsplit_once("error: could not ") {
             let mut lines = error.lines();
             let cause = Escaped(lines.next().unwrap_or_default().as_bytes()).to_string();
@@ -246,14 +246,14 @@ impl Attempt<'_> {
         )
     }
 
-    /// Others run the hooks, and name bakstop.
+    /// A foreign hook or manager names bakstop.
     fn named(&self, foreign: &Foreign, ended: &str) -> Obstacle {
         let (cause, manifest) = (&foreign.cause, self.manifest);
         let reason = format!(
             "{cause}; bakstop is named there, \
              but the hook did not block a rewritten {manifest} (it {ended})"
         );
-        Obstacle::new(reason, cure::of_named(foreign))
+        Obstacle::new(reason, cure::named_help(foreign))
     }
 
     /// Whether a program is the one that runs now.
@@ -265,8 +265,8 @@ impl Attempt<'_> {
         binary::this(&self.context.directory, &self.context.env)
     }
 
-    fn renew(&self, known: &HookFacts) -> String {
-        cure::renew(&known.setup, &known.health, self.this().as_deref())
+    fn reinstall_help(&self, known: &HookFacts) -> String {
+        cure::reinstall_help(&known.setup, &known.health, self.this().as_deref())
     }
 }
 
@@ -274,5 +274,5 @@ impl Attempt<'_> {
 fn describe(program: &Path, layout: &Layout) -> String {
     let version = binary::version(program)
         .map_or("no version of bakstop".to_owned(), |version| format!("version {version}"));
-    format!("{} ({version})", shown(program, &layout.top))
+    format!("{} ({version})", display_path(program, &layout.top))
 }

@@ -16,7 +16,7 @@ use crate::rules;
 /// The hook that is run.
 pub(super) const HOOK: Hook = Hook::PreCommit;
 /// The rule that must block.
-pub(super) const RULE: &Rule = rules::about(Subject::Manifest);
+pub(super) const RULE: &Rule = rules::for_subject(Subject::Manifest);
 /// The name of the file that an attempt changes.
 pub(super) const MANIFEST: &str = "package.json";
 
@@ -65,7 +65,7 @@ impl Probe {
 /// another file may be an error, and the rewritten manifest a warning.
 pub(super) struct Matcher<'a> {
     dependency: &'a str,
-    /// Whether the lines are those of an error of the rule.
+    /// Whether the current line belongs to an error of the rule.
     inside: bool,
     pub matched: bool,
 }

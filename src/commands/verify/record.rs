@@ -24,13 +24,13 @@ pub(super) struct Record {
     runs: Vec<Run>,
 }
 
-/// The most bytes of a record: some hundred thousand runs.
+/// The maximum size in bytes of a record: some hundred thousand runs.
 const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The runs in a file; `None` if it does not exist.
 pub(super) fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
     let doing = format!("read the record {}", RepoPath::from(file));
-    let Some(text) = read::file_if_there(file, FinalLink::Follow, LIMIT).map_err(|error| {
+    let Some(text) = read::file_if_exists(file, FinalLink::Follow, LIMIT).map_err(|error| {
         Error::new(&*doing, error).help("name a regular file that this user can read")
     })?
     else {

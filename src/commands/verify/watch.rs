@@ -33,14 +33,14 @@ pub(super) struct Watch<'a> {
     pub config: &'a Config,
 }
 
-/// The most bytes of a text whose difference is shown.
+/// The maximum size in bytes of a text whose difference is shown.
 const SHOWN: u64 = 1024 * 1024;
-/// The most bytes of a file, and of all files, that are kept before a build.
+/// The maximum size in bytes of a file, and of all files, that are kept before a build.
 const KEPT: u64 = 256 * 1024;
 const ALL_KEPT: usize = 16 * 1024 * 1024;
-/// The most files whose difference is shown.
+/// The maximum number of files whose difference is shown.
 const FILES: usize = 20;
-/// The most processes that are named.
+/// The maximum number of processes that are named.
 const PROCESSES: usize = 3;
 
 impl Watch<'_> {
@@ -94,7 +94,7 @@ impl Watch<'_> {
         since: Since<'_>,
         notes: &[String],
     ) -> Result<Outcome, Error> {
-        let mut findings = self.still_rewritten(changes)?;
+        let mut findings = self.find_rewritten(changes)?;
         let tree = self.tree;
         let facts = Facts {
             debris: self.config.debris(),
@@ -127,11 +127,16 @@ impl Watch<'_> {
             },
         );
         let outcome = notes.iter().fold(outcome, Outcome::note);
-        Ok(self.concluded(outcome, changes.is_empty(), since))
+        Ok(self.with_exit_code(outcome, changes.is_empty(), since))
     }
 
     /// Sets the exit code of a command that failed, and adds notes.
-    fn concluded(&self, mut outcome: Outcome, is_unchanged: bool, since: Since<'_>) -> Outcome {
+    fn with_exit_code(
+        &self,
+        mut outcome: Outcome,
+        is_unchanged: bool,
+        since: Since<'_>,
+    ) -> Outcome {
         let verbose = self.args.verbose;
         let mut notes = Vec::new();
         match since {
@@ -139,7 +144,9 @@ impl Watch<'_> {
             Since::Clean => notes.push("bakstop: the work tree is clean".to_owned()),
             Since::Baseline => notes.push("bakstop: the work tree is as it was".to_owned()),
             Since::Command(ran, timing) => {
-                notes.extend((!ran.left.is_empty()).then(|| left_running(&ran.left)));
+                notes.extend(
+                    (!ran.left_running.is_empty()).then(|| left_running(&ran.left_running)),
+                );
                 let (code, ended, took) = (ran.ended.code(), ran.ended.describe(), timing.seconds);
                 if code != 0 {
                     outcome.code = code;
@@ -200,7 +207,7 @@ impl Watch<'_> {
     }
 
     /// Findings in files that are not clean: they distinguish a forgotten restore from an edit.
-    fn still_rewritten(&self, changes: &Changes) -> Result<Vec<Finding>, Error> {
+    fn find_rewritten(&self, changes: &Changes) -> Result<Vec<Finding>, Error> {
         let present = [State::Conflicted, State::Staged, State::Modified, State::Untracked];
         let paths = changes
             .paths
@@ -211,7 +218,7 @@ impl Watch<'_> {
             paths.map(|difference| (difference.path.clone(), difference.is_new())),
         );
         Ok(Engine::new(self.config)
-            .only(|rule| rule.subject.is_preparation())
+            .only(|rule| rule.subject.shows_preparation())
             .judge(&files)?
             .findings)
     }

@@ -72,7 +72,7 @@ impl Resolved {
 /// The longest result of an expansion. Values made of values could grow without bound.
 const LONGEST: usize = 1024;
 
-/// The greatest depth of defaults in defaults that is expanded.
+/// The maximum depth of nested defaults that are expanded.
 const DEEPEST: usize = 8;
 
 /// Expands a word as a POSIX shell does: `$V`, `${V}`, and `:-`, `-`, `:+`, `+`, `:?`, `?` in
@@ -255,7 +255,7 @@ fn closing_brace(text: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn shown(word: &str) -> String {
+    fn display(word: &str) -> String {
         let set = Variable { text: "1.2".into(), span: 3..6 };
         let empty = Variable { text: String::new(), span: 0..0 };
         let expanded = expand(word.as_bytes(), b'\\', 0..0, &|name| match name {
@@ -297,9 +297,9 @@ mod tests {
             ("${SET", "…"),
             ("${{", "…"),
         ] {
-            assert_eq!(shown(word), expected, "{word}");
+            assert_eq!(display(word), expected, "{word}");
         }
-        assert_eq!(shown(&"${UNSET:-".repeat(100_000)), "…");
-        assert_eq!(shown(&format!("{}d{}", "${UNSET:-".repeat(20), "}".repeat(20))), "…");
+        assert_eq!(display(&"${UNSET:-".repeat(100_000)), "…");
+        assert_eq!(display(&format!("{}d{}", "${UNSET:-".repeat(20), "}".repeat(20))), "…");
     }
 }

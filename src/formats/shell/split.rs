@@ -162,7 +162,7 @@ impl<'a> Splitter<'_, 'a> {
                 }
                 body_end = self.at;
             }
-            if is_script && self.script.nesting < MOST_NESTED {
+            if is_script && self.script.nesting < MAX_NESTED {
                 self.script.nested(self.text, start..body_end);
             }
         }
@@ -197,18 +197,18 @@ impl<'a> Splitter<'_, 'a> {
         let inner = command.inner_script();
         self.script.commands.push(command);
         if let Some(inner) = inner
-            && self.script.nesting < MOST_NESTED
+            && self.script.nesting < MAX_NESTED
         {
             self.script.nested(self.text, inner);
         }
     }
 }
 
-/// The greatest depth of subshells that is counted.
+/// The maximum depth of subshells that are counted.
 const DEEPEST: usize = 64;
 
-/// The greatest depth of scripts in scripts that is parsed.
-const MOST_NESTED: usize = 4;
+/// The maximum depth of nested scripts that are parsed.
+const MAX_NESTED: usize = 4;
 
 /// Removes assignments, reserved words and wrappers such as `sudo -E` from the start of a command.
 /// `command -v`, which only looks a program up, leaves nothing.
@@ -282,7 +282,7 @@ fn word_end(bytes: &[u8], start: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn shown(text: &str) -> Vec<String> {
+    fn command_lines(text: &str) -> Vec<String> {
         let mut joined = Joined::default();
         joined.push(text.as_bytes(), 0..text.len());
         let mut script = Script::default();
@@ -317,7 +317,7 @@ mod tests {
             ("sudo -E -u node a; env -u A b; sudo -u", &["a", "b"]),
             ("a |& b", &["a", "| b"]),
         ] {
-            assert_eq!(shown(text), expected, "{text}");
+            assert_eq!(command_lines(text), expected, "{text}");
         }
     }
 
@@ -335,9 +335,9 @@ mod tests {
             ("cat <<E\na\nE\nc", &["cat", "c"]),
             ("sh <<'A' && cat <<-B\na\nA\n\tb\n\tB\nc", &["sh", "&& cat", "a", "c"]),
         ] {
-            assert_eq!(shown(text), expected, "{text}");
+            assert_eq!(command_lines(text), expected, "{text}");
         }
         let deep = "sh <<A\n".repeat(10_000);
-        assert!(shown(&deep).len() < 10);
+        assert!(command_lines(&deep).len() < 10);
     }
 }

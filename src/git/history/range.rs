@@ -32,7 +32,7 @@ const DEFAULT_BRANCHES: [&str; 4] = [
 impl History<'_> {
     /// Resolves `A..B`, `A...B` or `REV`.
     pub(crate) fn range(&self, spec: &str) -> Result<Range, Error> {
-        let doing = format!("judge the range {}", shown(spec));
+        let doing = format!("judge the range {}", display_name(spec));
         let ends = spec.split_once("...").or_else(|| spec.split_once(".."));
         let is_empty = |(base, tip): (&str, &str)| base.is_empty() || tip.is_empty();
         if spec.is_empty() || ends.is_some_and(is_empty) {
@@ -50,7 +50,7 @@ impl History<'_> {
                 // of the same name: these cannot be distinguished.
                 let cause = format!(
                     "{} is the same commit as {}: its new commits are unknown",
-                    shown(tip_name),
+                    display_name(tip_name),
                     range.base_name
                 );
                 return Err(Error::new(doing, cause)
@@ -63,11 +63,11 @@ impl History<'_> {
         let tip = tip.ok_or_else(|| self.unknown(&doing, tip_name))?;
         let is_forked = spec.contains("...");
         let forks = if is_forked { self.merge_bases(&doing, &base, &tip)? } else { vec![base] };
-        Ok(Range { tip, base, forks, base_name: shown(base_name), name: shown(spec) })
+        Ok(Range { tip, base, forks, base_name: display_name(base_name), name: display_name(spec) })
     }
 
     /// The commits of a range.
-    pub(crate) fn of_range(&self, range: &Range) -> Result<Commits, Error> {
+    pub(crate) fn range_commits(&self, range: &Range) -> Result<Commits, Error> {
         let doing = format!("judge the range {}", range.name);
         let (nodes, _) = self.list(&doing, &[range.tip], &[range.base], &[])?;
         Ok(Commits { nodes, tips: vec![self.range_tip(range)?], bare_trees: Vec::new() })
@@ -88,7 +88,7 @@ impl History<'_> {
 
     /// The tree of a revision.
     pub(crate) fn tree(&self, name: &str) -> Result<ObjectId, Error> {
-        let doing = format!("judge the tree {}", shown(name));
+        let doing = format!("judge the tree {}", display_name(name));
         let [tree] = self.resolve_as(&doing, [name], "tree")?;
         tree.ok_or_else(|| self.unknown(&doing, name))
     }
@@ -114,14 +114,18 @@ impl History<'_> {
         let (base, base_name) = base.ok_or_else(|| {
             Error::new(
                 doing,
-                format!("{} has no upstream, and no other default branch is known", shown(name)),
+                format!(
+                    "{} has no upstream, and no other default branch is known",
+                    display_name(name)
+                ),
             )
-            .help(format!("name the base: --range BASE..{}", shown(name)))
+            .help(format!("name the base: --range BASE..{}", display_name(name)))
         })?;
         let forks = self.merge_bases(doing, &base, &tip)?;
-        let base_name =
-            shown(base_name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/"));
-        let name = format!("{base_name}..{}", shown(name));
+        let base_name = display_name(
+            base_name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/"),
+        );
+        let name = format!("{base_name}..{}", display_name(name));
         Ok(Range { tip, base, forks, base_name, name })
     }
 
@@ -135,7 +139,7 @@ impl History<'_> {
         if let Some(name) = self.remote(remote)?
             && let Some((id, branch)) = self.remote_head(&name)?
         {
-            return Ok(Some((id, shown(branch.trim_start_matches("refs/remotes/")))));
+            return Ok(Some((id, display_name(branch.trim_start_matches("refs/remotes/")))));
         }
         let doing = "read the pushed commits";
         let olds: Vec<ObjectId> = updates.iter().filter_map(|update| update.old).collect();
@@ -206,7 +210,7 @@ impl History<'_> {
                 .git
                 .query(doing, &["symbolic-ref", "--quiet", "HEAD"])?
                 .map(|answer| text(&answer)),
-            // Git takes these for a pattern; branch names cannot contain them.
+            // Git treats these as a pattern; branch names cannot contain them.
             _ if name.contains(['*', '?', '[', '\\']) => None,
             _ => Some(format!("refs/heads/{name}")),
         };
@@ -271,7 +275,8 @@ impl History<'_> {
     }
 
     fn unknown(&self, doing: &str, name: &str) -> Error {
-        let error = Error::new(doing, format!("there is no commit \"{}\" here", shown(name)));
+        let error =
+            Error::new(doing, format!("there is no commit \"{}\" here", display_name(name)));
         let unshallow = if self.is_shallow() { "--unshallow " } else { "" };
         let known =
             |remote: &str| matches!(self.remote(Some(remote)), Ok(Some(found)) if found == remote);
@@ -291,7 +296,7 @@ impl History<'_> {
 }
 
 /// A name as typed, safe to print.
-fn shown(name: &str) -> String {
+fn display_name(name: &str) -> String {
     RepoPath::new(name).to_string()
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use gix::objs::Kind;
 use gix::odb::pack::cache::DecodeEntry;
 
-/// The most bytes that are kept: some versions of the largest lockfiles, and the trees around them.
+/// The maximum size in bytes: some versions of the largest lockfiles, and the trees around them.
 const LIMIT: usize = 64 * 1024 * 1024;
 
 /// The number of a pack, and the offset of an object in it.

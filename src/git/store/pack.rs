@@ -11,7 +11,7 @@ use crate::git::source::Source;
 /// The length of the signature, the version and the fan-out table of 256 numbers.
 pub(crate) const HEADER: usize = 8 + 256 * 4;
 
-/// The most ids that are read at once; a longer range is bisected first.
+/// The maximum number of ids that are read at once; a longer range is bisected first.
 const MAX_READ: u64 = 64;
 
 #[derive(Debug)]

@@ -88,7 +88,7 @@ impl WorkTreeIndex {
         });
         let source = match native {
             Some(index) => IndexContent::Native(Box::new(index)),
-            // There is no index, or gix refuses it: git says why.
+            // The index is missing, or gix refuses it: git reports the reason.
             None => {
                 let arguments = ["ls-files", "--stage", "-v", "-z", "--full-name", "--", ":/"];
                 IndexContent::Listing(git.output(doing, &arguments)?)

@@ -12,7 +12,7 @@ use crate::git::worktree::WorkTree;
 pub(crate) struct OnDisk<'a> {
     tree: &'a WorkTree,
     entries: Vec<Entry>,
-    /// Whether the type of each entry was looked at.
+    /// Whether the type of each entry was checked.
     listed: bool,
 }
 
@@ -48,7 +48,7 @@ impl<'a> OnDisk<'a> {
     }
 
     /// The file at a path, if it exists.
-    pub(crate) fn one(tree: &'a WorkTree, path: RepoPath) -> Result<Self, Error> {
+    pub(crate) fn file(tree: &'a WorkTree, path: RepoPath) -> Result<Self, Error> {
         let mode = tree.mode(&path)?;
         let entries = mode.and_then(|mode| entry(path, mode, false)).into_iter().collect();
         Ok(Self { tree, entries, listed: true })
@@ -72,7 +72,7 @@ impl Change for OnDisk<'_> {
         &self.entries
     }
 
-    fn whole(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+    fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         Ok(self.entries.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
     }
 

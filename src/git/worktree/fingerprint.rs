@@ -31,7 +31,7 @@ impl Hasher {
     /// Adds the content of a file, or the target of a link. Returns whether the path is a
     /// directory, whose content is not added.
     pub(super) fn path(&mut self, path: &Path) -> io::Result<bool> {
-        let Some(about) = read::if_there(fs::symlink_metadata(path))? else {
+        let Some(about) = read::if_exists(fs::symlink_metadata(path))? else {
             self.absent();
             return Ok(false);
         };

@@ -11,7 +11,7 @@ use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::disk::read::{self, FinalLink};
 
-/// Whether git takes a directory for the top of another repository (setup.c).
+/// Whether git treats a directory as the top of another repository (setup.c).
 pub(super) fn is_repository(directory: &Path) -> bool {
     let git = directory.join(".git");
     match fs::symlink_metadata(&git) {

@@ -71,7 +71,7 @@ pub(super) fn fingerprints(
         }
     }
     for (name, path) in files {
-        let text = read::file_if_there(&path, FinalLink::Follow, LIMIT).map_err(|error| {
+        let text = read::file_if_exists(&path, FinalLink::Follow, LIMIT).map_err(|error| {
             Error::new(doing, format!("{}: {error}", path.display())).help(error.next_step())
         })?;
         found.extend(text.map(|text| (name.into_bytes(), text)));

@@ -25,7 +25,8 @@ pub(super) struct RepositoryState {
 const REMOTE_REFS: [&[u8]; 2] = [b"refs/remotes/", b"refs/prefetch/"];
 const STASH: &[u8] = b"refs/stash";
 
-/// How often to look again at a lock, which an editor may hold for a moment, and the pause between.
+/// How many times to check for a lock, which an editor may hold briefly, and the pause between
+/// checks.
 const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -92,7 +93,7 @@ fn stashes(git: &Git, doing: &str, youngest: ObjectId) -> Result<Vec<ObjectId>, 
     Ok(if ids.is_empty() { vec![youngest] } else { ids })
 }
 
-/// The operations that git is in the middle of.
+/// The unfinished operations of git.
 pub(crate) fn operations(git: &Git, doing: &str) -> Result<BTreeSet<Unfinished>, Error> {
     let (paths, _) = entries::paths(git, doing)?;
     operations_in(git, doing, &paths)
@@ -110,7 +111,7 @@ fn operations_in(git: &Git, doing: &str, paths: &GitPaths) -> Result<BTreeSet<Un
             found.extend(id.map(|_| operation));
         }
     }
-    // A rebase picks and reverts on its way, and `git am` uses the directory of a rebase.
+    // A rebase runs picks and reverts itself, and `git am` uses the directory of a rebase.
     if found.contains(&Unfinished::Mailbox) {
         found.remove(&Unfinished::Rebase);
     }

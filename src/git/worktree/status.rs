@@ -6,10 +6,10 @@ use crate::base::change::ObjectId;
 use crate::base::path::RepoPath;
 use crate::snapshot::{DELETED_IN_INDEX, NEW_FILE, StagedBlobs, State};
 
-/// Overrides of settings that make git look at less of the file system: a file system monitor, the
+/// Overrides of settings that make git read less of the file system: a file system monitor, the
 /// cache of untracked files, and a comparison without ctime, which misses a file that was changed
 /// and given its old size and time.
-pub(super) const DOUBT: [&str; 8] = [
+pub(super) const OVERRIDES: [&str; 8] = [
     "-c",
     "core.fsmonitor=",
     "-c",
@@ -47,10 +47,10 @@ pub(super) struct StatusRecord {
     pub staged: Option<StagedBlobs>,
 }
 
-/// The records of an answer, by path.
+/// The records of an output, by path.
 pub(super) type Records = BTreeMap<RepoPath, StatusRecord>;
 
-/// Parses an answer; the error is the part that is not understood.
+/// Parses an output; the error is the part that cannot be parsed.
 pub(super) fn parse(answer: &[u8]) -> Result<Records, &[u8]> {
     let Some(answer) = answer.strip_suffix(b"\0") else { return Err(answer) };
     // The header proves that git answered, even if nothing follows.
@@ -209,7 +209,7 @@ mod tests {
 
     const HEAD: &str = "# branch.oid (initial)\0# branch.head main\0";
 
-    fn one(record: &str) -> Option<String> {
+    fn parsed(record: &str) -> Option<String> {
         let answer = format!("{HEAD}{record}\0");
         let records = parse(answer.as_bytes()).ok()?;
         let lines = records.iter().map(|(path, record)| {
@@ -257,7 +257,7 @@ mod tests {
             ("! a".into(), ""),
             ("# stash 1".into(), ""),
         ] {
-            assert_eq!(one(&record).as_deref(), Some(expected), "{record:?}");
+            assert_eq!(parsed(&record).as_deref(), Some(expected), "{record:?}");
         }
     }
 
@@ -276,7 +276,7 @@ mod tests {
             format!("2 R. N... 100644 100644 100644 {a} {a} R100 n"),
             format!("u XX N... 100644 100644 000000 100644 {a} {a} {a} a"),
         ] {
-            assert_eq!(one(&record), None, "{record:?}");
+            assert_eq!(parsed(&record), None, "{record:?}");
         }
         for answer in ["", "\0", "? a\0"] {
             assert!(parse(answer.as_bytes()).is_err(), "{answer:?}");

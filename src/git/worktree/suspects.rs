@@ -1,9 +1,9 @@
-//! Asks git for the status of every path that may be unclean: of these suspects alone where that
-//! certainly gives the same answer, else of the whole tree.
+//! Asks git for the status of every path that may be unclean: of these suspects alone if that
+//! certainly gives the same result, else of the whole tree.
 //!
 //! The suspects alone take less than half the time where few files of many changed. They are asked
 //! about in parts: staged changes with `diff-index`; changes on disk with `diff-files` over a
-//! temporary index that holds only the suspects, unmarked; untracked paths from the walk, less
+//! temporary index that contains only the suspects, unmarked; untracked paths from the walk, less
 //! those that `check-ignore` names; submodules and conflicts by name, with `git status`.
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,15 +21,15 @@ use crate::git::listing::{RAW, RawChange, empty_tree, parse_changes, staged_chan
 use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
 use crate::git::worktree::entries::WorkTreeIndex;
 use crate::git::worktree::state::RepositoryState;
-use crate::git::worktree::status::{self, DOUBT, Records, StatusRecord, merge, parse_record};
+use crate::git::worktree::status::{self, OVERRIDES, Records, StatusRecord, merge, parse_record};
 use crate::git::worktree::walk::{Marked, Seen};
 use crate::snapshot::State;
 
 /// Completes "could not …".
 pub(super) const DOING: &str = "read the state of the work tree";
 
-/// The most paths that git is given as pathspecs: it compares each with every entry of the index
-/// (measured: a millisecond for each with 100,000 entries).
+/// The maximum number of paths that git is given as pathspecs: it compares each with every entry of
+/// the index (measured: a millisecond for each with 100,000 entries).
 const MAX_PATHSPECS: usize = 16;
 
 /// If one file in so many is a suspect, `git status` of the whole tree takes less time (measured
@@ -119,11 +119,11 @@ impl<'a> Suspects<'a> {
         self.seen.hidden.iter().filter(|marked| marked.changed).map(|marked| &marked.path).collect()
     }
 
-    /// The records of the suspects alone; `None` if git must look at the whole tree.
+    /// The records of the suspects alone; `None` if git must compare the whole tree.
     fn suspects_alone(&self, file_mode: bool) -> Result<Option<Records>, Error> {
         // `git status` reads a skipped .gitignore from the index, `git check-ignore` does not.
         let needs_all = |marked: &Marked| {
-            let is_skipped_rules = !marked.there && marked.path.file_name() == b".gitignore";
+            let is_skipped_rules = !marked.exists && marked.path.file_name() == b".gitignore";
             is_skipped_rules || (marked.changed && marked.special)
         };
         if self.seen.hidden.iter().any(needs_all) {
@@ -167,11 +167,11 @@ impl<'a> Suspects<'a> {
             let (mut index, _) = read::open(&self.index.paths.index, FinalLink::Follow)?;
             std::io::copy(&mut index, copy).map(drop)
         })?;
-        let paths = absolute(self.top, hidden.iter().copied());
+        let paths = path_lines(self.top, hidden.iter().copied());
         // One run removes only one of the two marks.
         for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
             let command = ["update-index", flag, "-z", "--stdin"];
-            git.output_with_input(DOING, &[&ONE_FILE[..], &DOUBT, &command].concat(), &paths)?;
+            git.output_with_input(DOING, &[&ONE_FILE[..], &OVERRIDES, &command].concat(), &paths)?;
         }
         Ok((scratch, git))
     }
@@ -203,7 +203,7 @@ impl<'a> Suspects<'a> {
         let (scratch, git) =
             temporary_index(self.git, EPOCH, &mut |file| std::io::Write::write_all(file, &index))?;
         let mode = if file_mode { "core.fileMode=true" } else { "core.fileMode=false" };
-        let settings = [&ONE_FILE[..], &DOUBT, &["-c", mode]].concat();
+        let settings = [&ONE_FILE[..], &OVERRIDES, &["-c", mode]].concat();
         // Exit code 1 means that a file differs, which the next command reports.
         let refreshed =
             git.run(DOING, &[&settings[..], &["update-index", "-q", "--refresh"]].concat())?;
@@ -226,7 +226,7 @@ impl<'a> Suspects<'a> {
         if !directories.is_empty() {
             let listing = ["ls-files", "--others", "--exclude-standard", "-z", "--full-name", "--"];
             let mut arguments: Vec<OsString> =
-                DOUBT.iter().chain(&listing).map(OsString::from).collect();
+                OVERRIDES.iter().chain(&listing).map(OsString::from).collect();
             if directories.len() > MAX_PATHSPECS {
                 arguments.push(":/".into());
             } else {
@@ -253,8 +253,12 @@ fn status_of(
     paths: &[&RepoPath],
 ) -> Result<Records, Error> {
     let mode = file_mode.then_some(["-c", "core.fileMode=true"]);
-    let mut arguments: Vec<OsString> =
-        settings.iter().chain(mode.iter().flatten()).chain(&DOUBT).map(OsString::from).collect();
+    let mut arguments: Vec<OsString> = settings
+        .iter()
+        .chain(mode.iter().flatten())
+        .chain(&OVERRIDES)
+        .map(OsString::from)
+        .collect();
     arguments.extend(status::ARGUMENTS.map(OsString::from));
     arguments.push("--".into());
     arguments.extend(paths.iter().map(|path| literal(path)));
@@ -307,7 +311,7 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
     }
     // The index has none of these.
     let arguments = ["check-ignore", "--no-index", "--verbose", "--non-matching", "-z", "--stdin"];
-    let output = git.run_with_input(DOING, &arguments, &absolute(top, untracked.iter()))?;
+    let output = git.run_with_input(DOING, &arguments, &path_lines(top, untracked.iter()))?;
     if !matches!(output.status.code(), Some(0 | 1)) {
         return Err(failed(DOING, &output));
     }
@@ -332,7 +336,7 @@ fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<Repo
 }
 
 /// Paths for git's standard input, where relative ones start at the working directory.
-fn absolute<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8> {
+fn path_lines<'a>(top: &Path, paths: impl Iterator<Item = &'a RepoPath>) -> Vec<u8> {
     let place = |path: &RepoPath| {
         top.join(OsStr::from_bytes(without_slash(path.as_bytes()))).into_os_string().into_vec()
     };

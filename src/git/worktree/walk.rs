@@ -28,7 +28,7 @@ use crate::snapshot::Hiding;
 pub(super) struct Seen {
     /// Tracked paths that may differ from the index.
     pub doubtful: Vec<RepoPath>,
-    /// The same of submodules, conflicts and entries of `git add -N`.
+    /// Submodules, conflicts and entries of `git add -N` that may differ.
     pub special: Vec<RepoPath>,
     /// Tracked paths that differ from the index in the executable bit only.
     pub flipped: Vec<RepoPath>,
@@ -36,7 +36,7 @@ pub(super) struct Seen {
     pub hidden: Vec<Marked>,
     /// Submodules that are checked out.
     pub submodules: Vec<RepoPath>,
-    /// Non-empty directories without a repository in the place of a submodule.
+    /// Non-empty directories without a repository at the path of a submodule.
     pub stuffed: Vec<RepoPath>,
     /// Untracked files, links and directories, ignored or not; no paths inside of such directories.
     pub untracked: Vec<RepoPath>,
@@ -44,7 +44,7 @@ pub(super) struct Seen {
     pub nested: BTreeSet<RepoPath>,
     /// Untracked leftovers, ignored or not.
     pub debris: Vec<RepoPath>,
-    /// Whether there is an executable file, and whether there is one that is not.
+    /// Whether an executable file was seen, and whether another file was.
     pub executable: (bool, bool),
     /// Whether a file differs from the index in its executable bit.
     pub modes_differ: bool,
@@ -56,7 +56,7 @@ pub(super) struct Marked {
     pub path: RepoPath,
     pub hiding: Hiding,
     /// Whether the path exists.
-    pub there: bool,
+    pub exists: bool,
     /// Whether it may differ from the index. A missing path that a sparse checkout skips does not.
     pub changed: bool,
     /// Whether it is a submodule, a conflict or an entry of `git add -N`.
@@ -64,8 +64,14 @@ pub(super) struct Marked {
 }
 
 impl Marked {
-    fn of(entry: &Tracked<'_>, hiding: Hiding, there: bool, changed: bool) -> Self {
-        Self { path: RepoPath::new(entry.path), hiding, there, changed, special: entry.needs_git() }
+    fn of(entry: &Tracked<'_>, hiding: Hiding, exists: bool, changed: bool) -> Self {
+        Self {
+            path: RepoPath::new(entry.path),
+            hiding,
+            exists,
+            changed,
+            special: entry.needs_git(),
+        }
     }
 }
 
@@ -79,7 +85,7 @@ enum Likeness {
     Differs,
 }
 
-/// The most threads; more would wait for the file system.
+/// The maximum number of threads; more would wait for the file system.
 const THREADS: usize = 8;
 const ENTRIES_PER_THREAD: usize = 2000;
 
@@ -156,7 +162,7 @@ struct PendingDirectory {
     entries: Range<usize>,
     /// Whether it is in an untracked directory, which is reported as a whole.
     reported: bool,
-    /// Whether it is in `node_modules`, where leftovers are not ours.
+    /// Whether it is in `node_modules`, where leftovers belong to packages.
     foreign: bool,
 }
 
@@ -194,12 +200,12 @@ impl<'a> Walk<'a> {
                     scope.spawn(move |scope| self.enter(scope, &directory));
                 }
             }
-            // Of several errors, one is reported.
+            // Only one of several errors is reported.
             Err(error) => _ = self.failed.set(error),
         }
     }
 
-    /// Looks at the entries of a directory; returns what it saw, and the directories to visit next.
+    /// Compares the entries of a directory; returns the result, and the directories to visit next.
     fn look(&self, directory: &PendingDirectory) -> Result<(Seen, Vec<PendingDirectory>), Error> {
         let (mut seen, mut inner) = (Seen::default(), Vec::new());
         let place = self.place(&directory.path);
@@ -301,13 +307,13 @@ impl<'a> Walk<'a> {
             return Ok(false);
         }
         let place = self.place(entry.path);
-        let is_there = is_repository(&place);
-        if is_there {
+        let is_checked_out = is_repository(&place);
+        if is_checked_out {
             seen.submodules.push(RepoPath::new(entry.path));
         } else if list(&place, entry.path)?.is_some_and(|(_, names)| !names.is_empty()) {
             seen.stuffed.push(RepoPath::new(entry.path));
         }
-        Ok(is_there)
+        Ok(is_checked_out)
     }
 
     /// Compares a file or a link with its index entry.
@@ -323,7 +329,7 @@ impl<'a> Walk<'a> {
             (Mode::Symlink, FileType::Symlink) => {}
             _ => return Likeness::Differs,
         }
-        if !entry.stat.is_some_and(|known| self.vouches(known, stat_of(about))) {
+        if !entry.stat.is_some_and(|known| self.proves_unchanged(known, stat_of(about))) {
             Likeness::Differs
         } else if flipped {
             Likeness::Flipped
@@ -336,8 +342,8 @@ impl<'a> Walk<'a> {
         self.top.join(OsStr::from_bytes(path))
     }
 
-    /// Whether the metadata prove that the content is that of the index.
-    fn vouches(&self, known: Stat, now: Stat) -> bool {
+    /// Whether the metadata prove that the content equals that of the index.
+    fn proves_unchanged(&self, known: Stat, now: Stat) -> bool {
         let (seconds, nanoseconds) = known.mtime;
         let (seconds, written) = (i64::from(seconds), self.written);
         // Without nanoseconds, the file may have changed at any time of that second.
@@ -375,7 +381,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         path.push(b'/');
-        // Git reports no path of this name.
+        // Git never reports `.git`.
         if !directory.reported && bytes != b".git" {
             seen.untracked.push(RepoPath::new(&*path));
         }
@@ -389,7 +395,7 @@ impl<'a> Walk<'a> {
                 seen.debris.push(path);
             }
         } else if directory.foreign || bytes == b"node_modules" {
-            // Not entered, but it must be readable for git.
+            // Not searched, but git must be able to read it.
             list(&file, &path)?;
         } else {
             inner.push(PendingDirectory {
@@ -422,10 +428,10 @@ impl Seen {
             .push(RepoPath::new(entry.path));
     }
 
-    /// Removes the marks that git ignores: it looks at those paths itself.
+    /// Removes the marks that git ignores: it compares those paths itself.
     pub(super) fn unmark(&mut self, obeyed: &BTreeMap<RepoPath, Hiding>) {
         for marked in std::mem::take(&mut self.hidden) {
-            if !marked.there || marked.hiding != Hiding::SkipWorktree {
+            if !marked.exists || marked.hiding != Hiding::SkipWorktree {
                 self.hidden.push(marked);
             } else if let Some(&hiding) = obeyed.get(&marked.path) {
                 self.hidden.push(Marked { hiding, ..marked });
@@ -453,7 +459,7 @@ impl Seen {
     }
 }
 
-/// The entries of a directory, sorted by name; `None` if there is no such directory.
+/// The entries of a directory, sorted by name; `None` if the directory does not exist.
 fn list(place: &Path, path: &[u8]) -> Result<Option<(Dir, Vec<DiskEntry>)>, Error> {
     let failed = |error: Errno| unreadable(path, &error.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -561,7 +567,7 @@ mod tests {
         }
         let (_, mut names) = list(directory.path(), b"").unwrap().unwrap();
         let mut next = 0;
-        for (name, is_there) in [
+        for (name, exists) in [
             ("a", true),
             ("b", true),
             ("b", true),
@@ -572,7 +578,7 @@ mod tests {
         ] {
             let found = find(&mut names, &mut next, name.as_bytes())
                 .map(|found| found.name().to_bytes().to_vec());
-            assert_eq!(found, is_there.then(|| name.into()), "{name}");
+            assert_eq!(found, exists.then(|| name.into()), "{name}");
         }
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, WaitOptions, getpid, waitpid};
 
-/// How often to look for running processes, some of which may be ending, and the pause between.
+/// How many times to look for running processes, some of which may be exiting, and the pause
+/// between.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -41,7 +42,7 @@ pub(super) fn descendants(existing_children: &[Pid]) -> Vec<Process> {
     below(getpid(), existing_children, &all()).into_iter().cloned().collect()
 }
 
-/// Reaps ended orphans, but not the command, which is waited for elsewhere.
+/// Reaps exited orphans, but not the command, which is waited for elsewhere.
 pub(super) fn reap_orphans(command: Option<Pid>) {
     let ours = |process: &&Process| {
         process.parent == Some(getpid()) && process.ended && Some(process.id) != command
@@ -51,7 +52,7 @@ pub(super) fn reap_orphans(command: Option<Pid>) {
     }
 }
 
-/// The names of the processes that still run after the command.
+/// The names of the descendants that still run after the command.
 pub(super) fn left_running(existing_children: &[Pid]) -> Vec<String> {
     let mut attempts = 0;
     loop {
@@ -104,7 +105,7 @@ fn parse(stat: &[u8]) -> Option<Process> {
     let (name, rest) = rest.rsplit_once(") ")?;
     let mut fields = rest.split(' ');
     let (state, parent, group) = (fields.next()?, fields.next()?, fields.next()?);
-    // A process that just ended has parent 0 and group -1.
+    // A process that just exited has parent 0 and group -1.
     let pid = |text: &str| text.parse().ok().filter(|id| *id > 0).and_then(Pid::from_raw);
     Some(Process {
         id: pid(id)?,

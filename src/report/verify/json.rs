@@ -96,7 +96,7 @@ fn command(ran: &Ran) -> Value {
         Ended::Code(code) => (Some(code), None),
         Ended::Signal(number) => (None, Some(number)),
     };
-    let left: Vec<String> = ran.left.iter().map(|name| escaped(name.as_bytes())).collect();
+    let left: Vec<String> = ran.left_running.iter().map(|name| escaped(name.as_bytes())).collect();
     json!({ "exit_code": exit_code, "signal": signal, "left_running": left })
 }
 

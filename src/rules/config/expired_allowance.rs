@@ -29,7 +29,7 @@ fn judge(reading: &ConfigReading, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use crate::base::finding::Severity;
-    use crate::engine::tests::{Fake, configured, judged_with, shown};
+    use crate::engine::tests::{Fake, configured, judged_with, messages};
 
     const TEXT: &str = r#"{"allow": [
   {"rule": "stray-backup", "path": "a", "reason": "r", "until": "2026-05-01"},
@@ -46,7 +46,7 @@ mod tests {
             let found = judged_with(&config, &change).findings;
             let expired = "this allowance has expired and hides nothing any more";
             assert_eq!(
-                shown(&found),
+                messages(&found),
                 [format!("bakstop.json:2:65: {expired}"), format!("bakstop.json:4:63: {expired}")]
             );
             assert!(found.iter().all(|finding| finding.severity == severity), "{severity:?}");

@@ -25,7 +25,7 @@ mod tests {
     use super::RULE;
     use crate::base::finding::Severity;
     use crate::engine::Engine;
-    use crate::engine::tests::{Fake, configured, shown};
+    use crate::engine::tests::{Fake, configured, messages};
     use crate::rule::Finding;
 
     const TEXT: &str = r#"{"allow": [
@@ -40,7 +40,7 @@ mod tests {
         let mut found = engine(Engine::new(&config));
         found.retain(|finding| *finding.rule == RULE);
         assert!(found.iter().all(|finding| finding.severity == Severity::Warning));
-        shown(&found)
+        messages(&found)
     }
 
     fn judged(mut engine: Engine<'_>) -> Vec<Finding> {
@@ -53,13 +53,13 @@ mod tests {
         let hides = "this allowance hides nothing in the whole tree";
         let expected =
             [format!("bakstop.json:3:36: {hides}"), format!("bakstop.json:5:38: {hides}")];
-        assert_eq!(unused(&|engine| judged(engine.whole(true))), expected);
+        assert_eq!(unused(&|engine| judged(engine.whole_tree(true))), expected);
         assert_eq!(unused(&judged), [""; 0]);
     }
 
     #[test]
     fn allowances_of_rules_that_did_not_run_are_ignored() {
         let skip = crate::rules::find("registry-token").unwrap();
-        assert_eq!(unused(&|engine| judged(engine.whole(true).without(&[skip]))).len(), 1);
+        assert_eq!(unused(&|engine| judged(engine.whole_tree(true).without(&[skip]))).len(), 1);
     }
 }

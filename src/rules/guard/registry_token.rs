@@ -30,7 +30,7 @@ fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
     let Some(dialect) = dialect(&file.path) else { return };
     let text = &file.text;
     let mut secrets: Vec<_> =
-        settings(dialect, text).iter().filter_map(|setting| exposed(setting, text)).collect();
+        settings(dialect, text).iter().filter_map(|setting| find_secret(setting, text)).collect();
     secrets.sort_unstable_by_key(|(span, _)| span.start);
     // A line is reported once, masked from its first secret to its end: the rest of it may be
     // secret too.
@@ -49,7 +49,7 @@ fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
 }
 
 /// The place of a setting's secret, and the message, which never quotes the file.
-fn exposed(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
+fn find_secret(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
     const URL: &str = "the password of a URL is written out here";
     let key = without_variables(&String::from_utf8_lossy(&text[setting.key.clone()]));
     if url_passwords(&key).any(is_secret) {
@@ -75,7 +75,7 @@ fn password(ident: &str) -> &str {
     ident.split_once(':').map_or(ident, |(_, password)| password)
 }
 
-/// Whether a literal is not empty, a keyword or a placeholder.
+/// Whether a literal is neither empty, a keyword, nor a placeholder.
 fn is_secret(literal: &str) -> bool {
     let literal = literal.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
     !is_template(literal) && !WORDS.split(' ').any(|word| word.eq_ignore_ascii_case(literal))
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_file_is_judged_to_its_end() {
+    fn a_hostile_file_is_judged_completely() {
         let long = "${".repeat(100_000);
         for text in [
             format!("_authToken={long}SECRET"),

@@ -106,8 +106,8 @@ fn traces<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<(Tr
     Some((first?, lines))
 }
 
-/// A trace that no single line shows: in UTF-16, or in a YAML string over two lines. No tool writes
-/// either.
+/// A trace that is not in a single line: in UTF-16, or in a YAML string over two lines. No tool
+/// writes these.
 fn hidden<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<Trace<'a>> {
     use FileKind::{BunBinaryLock, BunLock, PnpmBranchLock, PnpmLock, YarnLock};
     let wide = lockfile != BunBinaryLock && file.text.contains(&0);

@@ -77,12 +77,12 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
                 });
             }
         }
-        Err(error) => unparsable(file, error, debris, findings),
+        Err(error) => report_unparsable(file, error, debris, findings),
     }
 }
 
 /// The dependencies of a manifest that does not parse are unknown, so a mention blocks it.
-fn unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings: &mut Findings) {
+fn report_unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings: &mut Findings) {
     if let Some(trace) = mention(&file.text, debris) {
         let message =
             format!("this manifest cannot be parsed, and it mentions {}", trace.directory.name);

@@ -38,7 +38,7 @@ mod tests {
     use crate::engine::tests::{Fake, judged_by, transcript};
 
     #[test]
-    fn npm_where_corepack_is_there_and_used() {
+    fn npm_where_corepack_is_installed_and_used() {
         let manifest = r#"{"packageManager": "pnpm@10.6.5"}"#;
         let corepack = "FROM node:22\nRUN corepack enable";
         for (dockerfile, other, count) in [

@@ -40,7 +40,7 @@ fn judge(table: &PinTable, findings: &mut Findings) {
 
 fn message(table: &PinTable, row: &Row, reference: PinId) -> String {
     let (pin, wanted) = (table.pin(row.id), table.pin(reference));
-    let (version, path) = (shown(pin), &table.file(reference).path);
+    let (version, path) = (describe(pin), &table.file(reference).path);
     if pin.strictness == Strictness::Text && pin.demand == wanted.demand {
         return format!(
             "{version} differs from {path} in its hash, which this version of the action compares"
@@ -52,11 +52,11 @@ fn message(table: &PinTable, row: &Row, reference: PinId) -> String {
         Role::Accepts => format!("only {version} is accepted here"),
     };
     let verb = if wanted.kind.role() == Role::Declares { "pins" } else { "installs" };
-    format!("{statement}, but {path} {verb} {}", shown(wanted))
+    format!("{statement}, but {path} {verb} {}", describe(wanted))
 }
 
 /// The package manager and its version: "pnpm 10.6.5", "pnpm ^9", "pnpm".
-fn shown(pin: &Pin) -> String {
+fn describe(pin: &Pin) -> String {
     let name = pin.manager.name();
     match &pin.demand {
         Demand::Exact(version) => format!("{name} {version}"),
@@ -225,7 +225,7 @@ mod tests {
             ("ARG V=9.15.0\nFROM node\nRUN npm i -g pnpm@$V", &[]),
             ("FROM node\nARG V=9.15.0\nFROM node\nRUN npm i -g pnpm@$V", &[]),
             ("FROM node\nRUN npm i -g pnpm@$V\nENV V=9.15.0", &[]),
-            // The same for an ENV of the stage underneath.
+            // The same for an ENV of the base stage.
             ("FROM node AS a\nENV V=10.6.5\nFROM a\nARG V=9.15.0\nRUN npm i -g pnpm@$V", &[]),
             ("FROM node\nARG YARN_VERSION=9.15.0\nRUN npm i -g pnpm@$YARN_VERSION", &[]),
         ] {
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_file_is_judged_to_the_end() {
+    fn a_hostile_file_is_judged_to_the_last_line() {
         let many = |text: &str| text.repeat(100_000);
         for text in [
             format!("RUN npm i -g {}", many("pnpm@9.15.0 ")),
@@ -428,7 +428,7 @@ mod tests {
             ];
             assert_eq!(mismatches(&files), expected, "{path}");
         }
-        // A package that is not a member is a project of its own, even without the field.
+        // A package that is not a member is a separate project, even without the field.
         let dockerfile = ("examples/a/Dockerfile", "RUN npm i -g pnpm@9.15.0");
         let files = [("package.json", MANIFEST), ("examples/a/package.json", "{}"), dockerfile];
         assert_eq!(mismatches(&files).len(), 1);

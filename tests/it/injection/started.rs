@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::hooks::{install, must, script};
 use crate::support::{BAKSTOP, Sandbox, finish, path_without_bakstop};
 
-/// Text that git would take as an option if it were an argument. Each is used as a revision, a
+/// Text that git would parse as an option if it were an argument. Each is used as a revision, a
 /// remote, a branch or part of a path.
 const OPTIONS: [&str; 14] = [
     "--output=forged",

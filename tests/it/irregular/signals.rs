@@ -40,7 +40,7 @@ fn wait_for(path: &Path) -> String {
 }
 
 #[test]
-fn a_signal_ends_a_proof_at_any_moment() {
+fn a_signal_interrupts_a_proof_at_any_time() {
     let blocked = "while [ -e ../running ]; do sleep 0.05; done";
     // While git runs, and our program does not watch for signals.
     for command in
@@ -107,7 +107,7 @@ fn a_signal_during_verify_leaves_no_temporary_files() {
 }
 
 #[test]
-fn a_signal_ends_a_proof_even_if_the_hook_ignores_it() {
+fn a_signal_interrupts_a_proof_even_if_the_hook_ignores_it() {
     for act in
         ["trap '' TERM INT", "exec >&- 2>&-", "trap '' TERM; exec >&- 2>&-", "cat /dev/zero & :"]
     {

@@ -252,7 +252,7 @@ fn a_build_that_hides_files_by_a_sparse_checkout() {
 }
 
 #[test]
-fn an_index_from_the_future_proves_nothing() {
+fn an_index_with_a_future_time_is_not_trusted() {
     // Git compares whole seconds, and trusts an index that is newer than a file.
     let sandbox = Sandbox::workspace();
     let script = "touch -d '+1 hour' .git/index && printf 'import {};\\n' >web/index.js";

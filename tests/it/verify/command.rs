@@ -316,7 +316,7 @@ fn children_inherited_from_a_shell_are_not_counted() {
 }
 
 #[test]
-fn an_ignored_sigchld_loses_no_exit_code() {
+fn exit_codes_are_known_if_sigchld_is_ignored() {
     let sandbox = Sandbox::workspace();
     let ran = sandbox
         .run("env", &["--ignore-signal=CHLD", BAKSTOP, "verify", "--", "sh", "-c", "exit 3"]);
