@@ -19,7 +19,7 @@ use crate::report::paint::Paint;
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Args {
-    /// Print what would be changed, and change nothing
+    /// Print what would change, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 
@@ -140,7 +140,7 @@ fn verdict(health: &[Health], changed: bool) -> (Verdict, &'static str) {
     match (changed, health.iter().map(|health| &health.state).max()) {
         (false, None | Some(HookState::InForce)) => (Verdict::Clean, "already installed"),
         (true, None | Some(HookState::InForce)) => {
-            (Verdict::Clean, "installed; `bakstop uninstall` puts back what was there")
+            (Verdict::Clean, "installed; `bakstop uninstall` undoes it")
         }
         (_, Some(HookState::Doubtful(_))) => {
             (Verdict::Failed, "installed, but it is unknown whether it is in force")

@@ -15,25 +15,24 @@ use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, shown};
 
 /// For a hook of somebody else that reports what the guard finds and succeeds all the same.
 pub(crate) const LET_IT_FAIL: &str =
-    "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`";
+    "let the hook fail if the guard fails: `bakstop hook pre-commit || exit`";
 /// For a hook that fails for a reason that is not known.
-pub(crate) const FIX_THE_HOOK: &str =
-    "fix what makes it fail; `bakstop prove -v` shows all of its output";
+pub(crate) const FIX_THE_HOOK: &str = "fix the cause; `bakstop prove -v` shows all of its output";
 /// For a hook of which nothing more is known.
 pub(crate) const SHOW_OUTPUT: &str = "`bakstop prove -v` shows its output";
 /// For a hook file that cannot be judged.
-pub(crate) const ASK_INSTALL: &str = "see what `bakstop install` reports about it";
+pub(crate) const ASK_INSTALL: &str = "`bakstop install` reports the reason";
 
 /// How to go on once without the guard.
 fn bypass(hook: Hook) -> String {
-    format!("to go on without this check: {SWITCH}=0 {}", hook.command())
+    format!("to skip this check: {SWITCH}=0 {}", hook.command())
 }
 
 /// How to go on where the configuration to judge by is broken. On a server, no switch is obeyed.
 pub(crate) fn despite_configuration(hook: Hook) -> String {
     match hook {
         Hook::PreReceive => {
-            format!("a {FILE} in the repository's directory on the server goes before it")
+            format!("a {FILE} in the repository's directory on the server takes precedence")
         }
         hook => bypass(hook),
     }
@@ -42,7 +41,7 @@ pub(crate) fn despite_configuration(hook: Hook) -> String {
 /// How to go on if the guard crashes in a hook.
 pub(crate) fn after_crash(hook: Hook) -> String {
     match hook {
-        Hook::PreReceive => "to go on: the push is refused; \
+        Hook::PreReceive => "the push is refused; \
              `bakstop uninstall` in the repository on the server removes the hook"
             .to_owned(),
         hook => bypass(hook),
@@ -54,7 +53,7 @@ pub(crate) fn after_block(hook: Hook, operation: Option<Operation>) -> String {
     match (hook, operation) {
         (Hook::PreReceive, _) => "the push is refused".to_owned(),
         (_, Some([act, go_on, give_up])) => {
-            format!("the {act} stops here (to give it up: {give_up}; once it is fixed: {go_on})")
+            format!("the {act} stops here (to abort: {give_up}; once fixed: {go_on})")
         }
         _ => format!("the {} is blocked ({})", hook.act(), bypass(hook)),
     }
@@ -191,12 +190,11 @@ pub(crate) fn of_named(foreign: &Foreign) -> &'static str {
 /// for another way.
 pub(crate) fn after_refusal(foreign: &Foreign, flag: Option<&str>, layout: &Layout) -> String {
     if foreign.is_named() {
-        return "nothing was changed; bakstop is named there already, so there is nothing to add"
-            .to_owned();
+        return "nothing was changed; bakstop is already configured there".to_owned();
     }
     let by_hand = of_foreign(foreign, layout);
     let Some(flag) = flag else { return format!("nothing was changed; {by_hand}") };
-    let why = if foreign.is_off() { "runs no hook" } else { "looks nowhere else for hooks" };
+    let why = if foreign.is_off() { "runs no hooks" } else { "looks for hooks nowhere else" };
     format!("nothing was changed; {flag} does not help here, because git {why}; {by_hand}")
 }
 
@@ -220,7 +218,7 @@ fn of_foreign(foreign: &Foreign, layout: &Layout) -> String {
             own_hooks(layout, setting)
         ),
         Owner::SwitchedOff(setting) => {
-            format!("switch them on, then install:\n{}", own_hooks(layout, setting))
+            format!("enable them, then install:\n{}", own_hooks(layout, setting))
         }
     }
 }
@@ -231,7 +229,7 @@ fn own_hooks(layout: &Layout, setting: &HooksPath) -> String {
     let origin = RepoPath::new(origin.strip_prefix(b"file:").unwrap_or(origin));
     let command = match (setting.scope, origin.file_name()) {
         (SettingScope::Run, _) => {
-            "# without that setting, which holds for this run only".to_owned()
+            "# run without that setting, which applies to this run only".to_owned()
         }
         // A setting of this repository can be unset. Then no path of this machine is needed.
         (SettingScope::Repository, b"config.worktree") => {

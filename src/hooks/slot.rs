@@ -56,7 +56,7 @@ impl HookFile {
             Self::Regular { mode, .. } | Self::Link(Some((_, mode))) => {
                 (mode & 0o111 == 0).then_some("not executable")
             }
-            Self::Link(None) => Some("a link that leads to no file"),
+            Self::Link(None) => Some("a broken link"),
             Self::Missing => Some("missing"),
             Self::Other => Some("not a file"),
         }
@@ -128,7 +128,7 @@ impl HookDirectory {
             Err(error) if is_absent(&error) => Vec::new(),
             listed => listed.map_err(|error| {
                 Error::new(format!("list {}", shown(directory, top)), error)
-                    .help("make it readable for this user")
+                    .help("make it readable by this user")
             })?,
         };
         Ok(Self {
@@ -176,9 +176,9 @@ impl Slot {
         if !real.starts_with(top) {
             return Err(Error::new(
                 format!("edit {}", shown(&path, top)),
-                format!("it leads to {}, outside the work tree", shown(&real, top)),
+                format!("it points to {}, outside the work tree", shown(&real, top)),
             )
-            .help("replace the link by a file"));
+            .help("replace the link with a file"));
         }
         Self::at(directory, real, hook, top)
     }

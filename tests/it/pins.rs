@@ -204,9 +204,9 @@ fn pins_that_cannot_be_moved_are_listed_and_invalid_versions_are_errors() {
              version`",
             "left Dockerfile:3: npm install -g: the variable is empty where it is used: declare \
              the ARG again in that stage",
-            "left Dockerfile:3: npx: npm has no such version of the package yarn: use corepack, or \
+            "left Dockerfile:3: npx: npm has no such version of yarn: use corepack, or \
              `yarn set version`",
-            "left package.json:1: engines: its range is not a simple one",
+            "left package.json:1: engines: its range is not supported",
             "left package.json:1: volta: its version is written in a way that cannot be changed \
              safely",
         ]

@@ -114,7 +114,7 @@ impl History<'_> {
         let (base, base_name) = base.ok_or_else(|| {
             Error::new(
                 doing,
-                format!("{} has no upstream, and no other default branch is known", shown(name)),
+                format!("{} has no upstream, and the default branch is unknown", shown(name)),
             )
             .help(format!("name the base: --range BASE..{}", shown(name)))
         })?;
@@ -285,7 +285,7 @@ impl History<'_> {
                 ))
             }
             _ if !unshallow.is_empty() => error.help(FETCH_MORE),
-            _ => error.help("run `git branch --all`; fetch it if it is elsewhere"),
+            _ => error.help("see `git branch --all`, or fetch it from its remote"),
         }
     }
 }

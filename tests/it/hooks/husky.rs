@@ -135,7 +135,7 @@ fn husky_everything_that_disables_it_is_reported() {
         let ran = status(name, "0");
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(ran.out.contains(&format!("disarmed: {name}=0 is set")), "{ran:?}");
-        assert!(ran.out.ends_with("bakstop: disarmed in this environment\n"), "{ran:?}");
+        assert!(ran.out.ends_with("bakstop: disabled in this environment\n"), "{ran:?}");
     }
     let start = sandbox.home().join(".config/husky/init.sh");
     fs::create_dir_all(start.parent().unwrap()).unwrap();
