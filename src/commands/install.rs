@@ -73,7 +73,7 @@ fn refuse_the_wrong_place(args: &Args, layout: &Layout) -> Result<(), Error> {
         (false, true) => {
             ("install the hooks", "this repository is bare: nothing is committed here")
         }
-        (true, false) => ("install the hook of a server", "this repository has a work tree"),
+        (true, false) => ("install the server hook", "this repository has a work tree"),
         _ => return Ok(()),
     };
     Err(Error::new(doing, cause).help(cure::right_place(layout.bare)))

@@ -63,7 +63,7 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
         Setup::Foreign(foreign) => {
             let state = |named: bool| match named {
                 true => HookState::Doubtful(
-                    "bakstop is configured there, but it is unknown whether it runs".into(),
+                    "bakstop is configured there, but cannot check whether it runs".into(),
                 ),
                 false if foreign.is_off() => HookState::NotInForce(Defect::SwitchedOff),
                 false => HookState::NotInForce(Defect::NotNamed),

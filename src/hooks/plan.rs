@@ -241,10 +241,7 @@ fn uninstall_file(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
         }
         (_, _) if slot.has_kept() => Err(Error::new(
             UNINSTALL,
-            format!(
-                "{} is no longer the hook of bakstop, and {} is still kept",
-                slot.name, slot.kept_name
-            ),
+            format!("{} is not a hook of bakstop, and {} is still kept", slot.name, slot.kept_name),
         )
         .help("keep the one that you want, and remove the other")),
         _ => Ok(Vec::new()),

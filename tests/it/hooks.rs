@@ -377,7 +377,7 @@ fn lefthook_is_refused_with_the_lines_that_are_missing() {
     let ran = sandbox.bakstop(&["status"]);
     assert!(
         ran.code == Some(1)
-            && ran.out.contains("\npre-push          not in force: bakstop is not named"),
+            && ran.out.contains("\npre-push          not in force: bakstop is not configured"),
         "{ran:?}"
     );
     // Existing lines are not printed again.
@@ -420,7 +420,7 @@ fn hooks_of_other_managers_are_refused_with_the_lines_to_add() {
         ("# husky\n. \"$(dirname \"$0\")/husky.sh\"\n", &["husky 4 manages", "\"hooks\": {"]),
         (
             "name=$(basename \"$0\")\n",
-            &["looks at its own name", "bakstop hook pre-commit || exit"],
+            &["depends on its own name", "bakstop hook pre-commit || exit"],
         ),
     ] {
         let sandbox = Sandbox::workspace();
@@ -507,7 +507,7 @@ fn disabled_hooks_are_enabled_without_a_path() {
         [("", "core.hooksPath is empty"), ("/dev/null", "core.hooksPath is /dev/null")]
     {
         sandbox.git(&["config", "core.hooksPath", value]);
-        let cause = format!("hooks are switched off: {reason} (file:.git/config)");
+        let cause = format!("hooks are disabled: {reason} (file:.git/config)");
         assert_refused(
             &sandbox,
             &["install"],
@@ -570,7 +570,7 @@ fn a_kept_hook_that_is_not_executable_is_not_reported_as_running() {
     .unwrap();
     let ran = sandbox.bakstop(&["status"]);
     assert!(ran.code == Some(1) && !ran.out.contains("runs first"), "{ran:?}");
-    assert!(ran.out.contains("is kept, and does not run either"), "{ran:?}");
+    assert!(ran.out.contains("is kept, but does not run either"), "{ran:?}");
     assert_eq!(ran.out.matches("help: bakstop install\n").count(), 1, "{ran:?}");
 }
 

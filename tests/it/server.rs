@@ -252,7 +252,7 @@ fn status_reports_why_a_server_is_not_guarded() {
         fs::write(&hook, &text).unwrap();
         fs::remove_file(&guard.program).unwrap();
         status(1, "it cannot find bakstop, so it blocks every push");
-        status(1, "which is gone");
+        status(1, "which no longer exists");
         let ran = pair.push("main");
         assert_eq!(ran.code, Some(1), "{ran:?}");
         for line in [
@@ -300,7 +300,7 @@ fn an_unused_directory_of_hooks_is_reported() {
     let ran = pair.bakstop(&["status"]);
     assert!(
         ran.code == Some(2)
-            && ran.out.contains("cannot see whether hooks/pre-receive runs what is in"),
+            && ran.out.contains("it is unknown whether hooks/pre-receive runs the programs in"),
         "{ran:?}"
     );
     must(pair.bakstop(&["uninstall"]));

@@ -76,7 +76,7 @@ fn verbose_names_the_origin_of_the_configuration() {
         let ran = sandbox.bakstop(&[&["check", "--verbose"], arguments].concat());
         assert!(
             ran.err.contains(&format!("configuration in {name}\n"))
-                || ran.err.contains(&format!("is that of {name}\n")),
+                || ran.err.contains(&format!("is from {name}\n")),
             "{ran:?}"
         );
     }

@@ -107,13 +107,13 @@ const DIRECTORIES: [(&str, Answer); 11] = [
     (".packed", Good),
     ("a", Good),
     ("..a_-b", Good),
-    ("", Bad("a directory's name is made of")),
-    (".", Bad("a directory's name is made of")),
-    ("..", Bad("a directory's name is made of")),
+    ("", Bad("a directory name consists of")),
+    (".", Bad("a directory name consists of")),
+    ("..", Bad("a directory name consists of")),
     ("a.", Bad("does not end in a dot")),
-    ("a/b", Bad("a directory's name is made of")),
-    ("a b", Bad("a directory's name is made of")),
-    ("ä", Bad("a directory's name is made of")),
+    ("a/b", Bad("a directory name consists of")),
+    ("a b", Bad("a directory name consists of")),
+    ("ä", Bad("a directory name consists of")),
     (".Docker-Deps", Bad(r#"the built-in directory is spelled ".docker-deps""#)),
 ];
 
@@ -167,7 +167,7 @@ fn rows() -> Vec<(String, Answer)> {
         );
     }
     let (longest, longer) = ("a".repeat(255), "a".repeat(256));
-    let long = [(&*longest, Good), (&*longer, Bad("a directory's name is made of"))];
+    let long = [(&*longest, Good), (&*longer, Bad("a directory name consists of"))];
     for (name, answer) in DIRECTORIES.into_iter().chain(long) {
         add(json!({ "debris": { name: {} } }), answer);
     }
@@ -188,7 +188,7 @@ fn rows() -> Vec<(String, Answer)> {
     add(json!({ "verify": { "allow": [allowance("a", "r")] } }), Bad(r#"unknown key "rule""#));
     for rule in ["invalid-configuration", "expired-allowance", "unused-allowance"] {
         let of_itself = json!({ "rule": rule, "path": "bakstop.json", "reason": "r" });
-        add(json!({ "allow": [of_itself] }), Bad("is about the configuration itself"));
+        add(json!({ "allow": [of_itself] }), Bad("cannot be hidden"));
     }
     rows
 }

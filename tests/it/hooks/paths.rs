@@ -54,7 +54,7 @@ fn a_missing_program_blocks_and_the_switch_still_works() {
     let status = finish(sandbox.command(BAKSTOP).arg("status").env("PATH", "/usr/bin:/bin"));
     assert_eq!(status.code, Some(1));
     assert!(
-        status.out.contains("which is gone") && status.out.contains("finds no bakstop"),
+        status.out.contains("which no longer exists") && status.out.contains("cannot find bakstop"),
         "{status:?}"
     );
     let ran = bare("BAKSTOP", "0");

@@ -255,7 +255,7 @@ fn husky_that_does_not_run_is_reported() {
     // accepts.
     let hook = fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap();
     sandbox.write(".husky/pre-commit", format!("exit 0\n{hook}"));
-    let reason = "lines of .husky/pre-commit come before the block, and can end the hook";
+    let reason = "lines before the bakstop block in .husky/pre-commit can end the hook early";
     assert_not_proven(&prove(&sandbox), reason, "`bakstop install` moves it up");
     must(sandbox.bakstop(&["install"]));
     assert_proven(&prove(&sandbox), "package.json");
@@ -320,7 +320,7 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
         (
             older,
             other_rule,
-            "(version 0.0.9); it failed with exit code 1, but not for rewritten-manifest",
+            "(version 0.0.9); it failed with exit code 1, but not because of rewritten-manifest",
         ),
     ] {
         let sandbox = Sandbox::workspace();
