@@ -9,7 +9,7 @@ if [ "${1-}" = --rest ]; then shift; else
   if [ "${BAKSTOP-}" = 0 ]; then echo 'bakstop: not checked, because BAKSTOP=0' >&2; exit 0; fi
   echo 'bakstop: blocked: the program "bakstop", which checks what is @DONE@ here, was not found' >&2
   echo '  to install it: put it into ~/.local/bin or any directory of PATH (its install.sh does that)' >&2
-  echo '  to go on without this check: BAKSTOP=0 @COMMAND@' >&2
+  echo '  to skip this check: BAKSTOP=0 @COMMAND@' >&2
   exit 2
 fi
 # <<< bakstop

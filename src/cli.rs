@@ -43,7 +43,7 @@ pub(crate) enum Verb {
     Pins(pins::Args),
     /// Install the git hooks
     Install(install::Args),
-    /// Remove the git hooks, and restore hooks that were there before
+    /// Remove the git hooks, and restore the previous ones
     Uninstall(uninstall::Args),
     /// Show which hooks are active, what they run, and what disables them
     Status(status::Args),

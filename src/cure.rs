@@ -95,7 +95,7 @@ fn instead_of_script(finding: &Finding, facts: &Facts<'_>) -> Option<Repair> {
         return Some(("the file in the work tree is clean: stage it", STAGE));
     }
     if is_manifest && !is_backup_clean() {
-        let restore = "there is no clean backup; restore the committed file (edits since are lost)";
+        let restore = "there is no clean backup; restore the committed file (later edits are lost)";
         let edit =
             "there is no clean backup or committed file: fix the spec by hand, then stage it";
         let by_git = is_committed_clean();
@@ -218,7 +218,7 @@ fn remove_leftovers(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
 pub(crate) fn unfinished(operation: Unfinished) -> String {
     operation.commands().map_or_else(
         || "if no git process is running here, remove it".to_owned(),
-        |[_, abort]| format!("finish it, or `{abort}`"),
+        |[_, abort]| format!("finish it, or run `{abort}`"),
     )
 }
 
@@ -240,22 +240,22 @@ pub(crate) enum Crashed {
 pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
     match crashed {
         Crashed::Judgement => {
-            "there is no verdict, so this is not a pass; another version of bakstop may reach one"
+            "nothing was judged, so this is not a pass; another version of bakstop may work"
         }
         Crashed::Build => {
             "the work tree was not judged, and a build that was started may still run; \
              `git status` lists what differs"
         }
-        Crashed::Proof => "nothing was proved; `bakstop status` shows which hooks are in force",
+        Crashed::Proof => "nothing was proven; `bakstop status` shows which hooks are in force",
         Crashed::Pins => {
-            "each file is as it was or has its pins moved; `git diff` shows which, \
-             and the others can be edited by hand"
+            "each file is either unchanged or complete (see `git diff`); run the command again, \
+             or edit the rest by hand"
         }
         Crashed::Hooks => {
-            "each hook is as it was or as planned, and `bakstop status` shows which; \
-             the same command finishes the rest"
+            "each hook is either unchanged or complete (see `bakstop status`); run the command \
+             again to finish"
         }
-        Crashed::Nothing => "nothing was changed; another version of bakstop may be able to answer",
+        Crashed::Nothing => "nothing was changed; another version of bakstop may work",
     }
 }
 

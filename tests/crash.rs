@@ -98,7 +98,7 @@ fn every_thread_ends_in_three_lines() {
         assert!(!message.contains(SECRET), "{scene}: {message}");
         assert_eq!(lines[0].ends_with(": it broke"), is_literal, "{scene}: {message}");
         assert!(
-            lines[1].contains("`bakstop --version`") && lines[2].starts_with("  to go on: "),
+            lines[1].contains("`bakstop --version`") && lines[2].starts_with("note: "),
             "{scene}: {message}"
         );
     }
@@ -109,7 +109,7 @@ fn a_backtrace_follows_on_request() {
         let message =
             String::from_utf8(play("main thread", r#"exec "$0""#, Some(value)).stderr).unwrap();
         assert_eq!(message.lines().count() > 3, is_shown, "{message}");
-        assert!(message.lines().nth(2).unwrap().starts_with("  to go on: "), "{message}");
+        assert!(message.lines().nth(2).unwrap().starts_with("note: "), "{message}");
     }
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         .transpose()?;
     let scope = args.scope();
     let config = args.config.as_deref();
-    let recovery_hint = "to judge by another: --config FILE";
+    let recovery_hint = "to use another: --config FILE";
     let options = Options {
         without: &[],
         config,

@@ -68,7 +68,7 @@ fn is_tracked(path: &Path, context: &Context) -> Result<bool, Error> {
 /// Whether this git tracks a path. It tracks none outside of its work tree, or if `.git` is not a
 /// repository.
 fn tracks(git: &Git, path: &Path) -> Result<bool, Error> {
-    let doing = "look into the index";
+    let doing = "read the index";
     let mut pathspec = OsString::from(":(literal)");
     pathspec.push(path);
     let output = git.run(doing, &[OsStr::new("ls-files"), OsStr::new("--"), &pathspec])?;

@@ -24,7 +24,7 @@ pub(crate) struct Args {
 
 fn rule() -> impl TypedValueParser<Value = &'static Rule> {
     PossibleValuesParser::new(RULES.map(|rule| rule.id))
-        .try_map(|id| rules::find(&id).ok_or("there is no such rule"))
+        .try_map(|id| rules::find(&id).ok_or("unknown rule"))
 }
 
 pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, Error> {

@@ -105,6 +105,6 @@ fn stopped(hook: Hook, context: &Context) -> String {
 }
 
 fn no_such_rule(unknown: &str) -> Error {
-    Error::new(format!("read {SKIP}"), format!("there is no rule {unknown}"))
+    Error::new(format!("read {SKIP}"), format!("unknown rule {unknown}"))
         .help(format!("the rules are: {}", RULES.map(|rule| rule.id).join(", ")))
 }

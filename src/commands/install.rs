@@ -19,7 +19,7 @@ use crate::report::paint::Paint;
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Args {
-    /// Print what would be changed, and change nothing
+    /// Print what would change, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 
@@ -73,7 +73,7 @@ fn check_server_flag(args: &Args, layout: &Layout) -> Result<(), Error> {
         (false, true) => {
             ("install the hooks", "this repository is bare: nothing is committed here")
         }
-        (true, false) => ("install the hook of a server", "this repository has a work tree"),
+        (true, false) => ("install the server hook", "this repository has a work tree"),
         _ => return Ok(()),
     };
     Err(Error::new(doing, cause).help(cure::server_flag_help(layout.bare)))
@@ -141,7 +141,7 @@ fn verdict(health: &[Health], changed: bool) -> (Verdict, &'static str) {
     match (changed, health.iter().map(|health| &health.state).max()) {
         (false, None | Some(HookState::InForce)) => (Verdict::Clean, "already installed"),
         (true, None | Some(HookState::InForce)) => {
-            (Verdict::Clean, "installed; `bakstop uninstall` puts back what was there")
+            (Verdict::Clean, "installed; `bakstop uninstall` undoes it")
         }
         (_, Some(HookState::Doubtful(_))) => {
             (Verdict::Failed, "installed, but it is unknown whether it is in force")

@@ -38,7 +38,7 @@ const LINES: u64 = 256 * 1024 * 1024;
 
 /// Reads the ref updates that git passes to a hook on standard input.
 fn updates(parse: fn(&[u8]) -> Option<RefUpdate>) -> Result<Vec<RefUpdate>, Error> {
-    let doing = "read what is pushed from standard input";
+    let doing = "read the pushed refs from standard input";
     let input = std::io::stdin().lock();
     if input.is_terminal() {
         return Err(Error::new(doing, "it is a terminal").help(
@@ -49,12 +49,11 @@ fn updates(parse: fn(&[u8]) -> Option<RefUpdate>) -> Result<Vec<RefUpdate>, Erro
     let read =
         input.take(LINES).read_to_end(&mut text).map_err(|error| Error::new(doing, error))?;
     if read as u64 == LINES {
-        return Err(
-            Error::new(doing, "it does not end").help("see githooks(5) for the input of a hook")
-        );
+        return Err(Error::new(doing, "the input is too long")
+            .help("see githooks(5) for the input of a hook"));
     }
     refs::lines(&text, parse).map_err(|line| {
-        Error::new(doing, format!("this is not a line of git: {}", Escaped(line)))
+        Error::new(doing, format!("unexpected line: {}", Escaped(line)))
             .help("see githooks(5) for the input of a hook")
     })
 }

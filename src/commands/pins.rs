@@ -19,7 +19,7 @@ use crate::rules;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Move every pin to this version; without one, to what each project declares
+    /// Move every pin to this version; without one, to the version that each project declares
     #[arg(long, value_name = "NAME@VERSION", num_args = 0..=1)]
     #[allow(clippy::option_option, reason = "absent, without a version, with a version")]
     set: Option<Option<String>>,
@@ -99,13 +99,14 @@ fn plan_moves(table: &PinTable, spec: Option<&str>, config: &Config) -> Result<P
         return Ok(plan(table, of_group, is_allowed));
     };
     let target = NewVersion::parse(spec).map_err(|reason| {
-        Error::new(doing, format!("{} names no version: {reason}", Escaped(spec.as_bytes())))
+        Error::new(doing, format!("invalid version {}: {reason}", Escaped(spec.as_bytes())))
             .help("for example: bakstop pins --set pnpm@10.8.0")
     })?;
     let name = target.manager.name();
     if !table.rows.iter().any(|row| table.pin(row.id).manager == target.manager) {
         return Err(Error::new(doing, format!("nothing here pins {name}")).help(
-            "`bakstop pins` lists the pins; --set does not replace one package manager by another",
+            "`bakstop pins` lists the pins; --set does not replace one package manager with \
+             another",
         ));
     }
     Ok(plan(table, |_| Some(target.clone()), is_allowed))

@@ -60,12 +60,12 @@ fn verdict(
         (Some(HookState::InForce), interference) if all_versions_known => match interference {
             None => (Verdict::Clean, "in force"),
             Some(Interference::Weakens(_)) => {
-                (Verdict::Found, "in force, but weakened in this environment")
+                (Verdict::Found, "in force, but rules are skipped in this environment")
             }
             Some(Interference::Blocks(_)) => {
                 (Verdict::Found, "in force, but it cannot work in this environment")
             }
-            Some(Interference::Disarms(_)) => (Verdict::Found, "disarmed in this environment"),
+            Some(Interference::Disarms(_)) => (Verdict::Found, "disabled in this environment"),
         },
         _ => (Verdict::Failed, "it is unknown whether the guard is in force"),
     }
@@ -75,7 +75,7 @@ fn describe(interference: &Interference, paint: Paint) -> String {
     let label = match interference {
         Interference::Weakens(_) => paint.doubtful("not checked:"),
         Interference::Blocks(_) => paint.bad("every commit is blocked:"),
-        Interference::Disarms(_) => paint.bad("disarmed:"),
+        Interference::Disarms(_) => paint.bad("disabled:"),
     };
     format!("{label} {interference}")
 }
@@ -98,7 +98,7 @@ fn describe_setup(setup: &Setup, layout: &Layout) -> String {
         Setup::Server(server) => {
             let file = display_path(&server.hooks.join(Hook::PreReceive.name()), &layout.top);
             let then =
-                if server.delegates { ", and it runs the programs of a directory" } else { "" };
+                if server.delegates { ", and that runs the programs in a directory" } else { "" };
             format!("git runs {file} for each push{then}")
         }
         Setup::Foreign(foreign) => foreign.cause.clone(),

@@ -10,7 +10,7 @@ use crate::hooks::{apply, plan, setup};
 // The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Print what would be changed, and change nothing
+    /// Print what would change, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 }

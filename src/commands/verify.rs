@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         return history(args, context, output, file);
     }
     if args.label.is_some() && args.record.is_none() {
-        return Err(Error::new("use the label", "it is the label of a record")
+        return Err(Error::new("use --label", "there is no record to label")
             .help("add --record FILE, or --history FILE"));
     }
     child::catch_sigchld();
@@ -136,8 +136,9 @@ fn run_build(
         }
     }
     Ok(match record.filter(|_| timing.allowed.is_some() && timing.usual.is_none()) {
-        Some(record) => outcome
-            .note(format!("bakstop: no successful run of {record} yet: nothing to compare with")),
+        Some(record) => {
+            outcome.note(format!("bakstop: no successful run of {record} to compare with"))
+        }
         None => outcome,
     })
 }

@@ -76,7 +76,7 @@ impl ConfigReader<'_> {
                 }
             };
             if rule.subject == Subject::InvalidConfiguration && severity != Some(Severity::Error) {
-                let message = "is always an error: an invalid configuration would block everybody";
+                let message = "must be an error: an invalid configuration blocks everyone";
                 self.problem(&node.span, format!("{} {message}", rule.id));
             }
             let origin = self.origin(&key.span);
@@ -100,11 +100,11 @@ impl ConfigReader<'_> {
             let (name, span) = (key.text.as_str(), &key.span);
             let built_in = name.eq_ignore_ascii_case(DOCKER_DEPS);
             if !is_directory_name(name) {
-                let rule = "a directory's name is made of letters, digits, `.`, `_` and `-`, and \
+                let rule = "a directory name consists of letters, digits, `.`, `_` and `-`, and \
                             does not end in a dot";
                 self.problem(span, rule);
             } else if !names.insert(name.to_ascii_lowercase()) {
-                self.problem(span, format!("{} is named twice: case does not count", quoted(name)));
+                self.problem(span, format!("{} is listed twice (case is ignored)", quoted(name)));
             } else if built_in && name != DOCKER_DEPS {
                 let known = quoted(DOCKER_DEPS);
                 self.problem(span, format!("the built-in directory is spelled {known}"));
@@ -190,10 +190,8 @@ impl ConfigReader<'_> {
             return None;
         };
         if rule.group == RuleGroup::Config {
-            let message = format!(
-                "{id} is about the configuration itself: `rules` can change its severity, nothing \
-                 can hide a finding"
-            );
+            let message =
+                format!("findings of {id} cannot be hidden; `rules` can change its severity");
             self.problem(&node.span, message);
         }
         Some(rule)
@@ -213,7 +211,7 @@ impl ConfigReader<'_> {
     fn date(&mut self, node: &Node) -> Option<Date> {
         let date = node.text().and_then(parse_date);
         if date.is_none() {
-            self.expected(node, "a day of the calendar, such as \"2027-01-31\"");
+            self.expected(node, "a date, such as \"2027-01-31\"");
         }
         date
     }

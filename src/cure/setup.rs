@@ -15,25 +15,24 @@ use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, display_path};
 
 /// For a foreign hook that prints the findings of the guard but succeeds.
 pub(crate) const LET_IT_FAIL: &str =
-    "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`";
-/// For a hook that fails for an unknown reason.
-pub(crate) const FIX_THE_HOOK: &str =
-    "fix what makes it fail; `bakstop prove -v` shows all of its output";
-/// For a hook without further information.
+    "let the hook fail if the guard fails: `bakstop hook pre-commit || exit`";
+/// For a hook that fails for a reason that is not known.
+pub(crate) const FIX_THE_HOOK: &str = "fix the cause; `bakstop prove -v` shows all of its output";
+/// For a hook of which nothing more is known.
 pub(crate) const SHOW_OUTPUT: &str = "`bakstop prove -v` shows its output";
 /// For a hook file that cannot be judged.
-pub(crate) const ASK_INSTALL: &str = "see what `bakstop install` reports about it";
+pub(crate) const ASK_INSTALL: &str = "`bakstop install` reports the reason";
 
 /// How to bypass the guard once.
 fn bypass(hook: Hook) -> String {
-    format!("to go on without this check: {SWITCH}=0 {}", hook.command())
+    format!("to skip this check: {SWITCH}=0 {}", hook.command())
 }
 
 /// How to proceed if the configuration is invalid. On a server, switches are ignored.
 pub(crate) fn invalid_configuration_hint(hook: Hook) -> String {
     match hook {
         Hook::PreReceive => {
-            format!("a {FILE} in the repository's directory on the server goes before it")
+            format!("a {FILE} in the repository's directory on the server takes precedence")
         }
         hook => bypass(hook),
     }
@@ -42,7 +41,7 @@ pub(crate) fn invalid_configuration_hint(hook: Hook) -> String {
 /// How to proceed if the guard crashes in a hook.
 pub(crate) fn after_crash(hook: Hook) -> String {
     match hook {
-        Hook::PreReceive => "to go on: the push is refused; \
+        Hook::PreReceive => "the push is refused; \
              `bakstop uninstall` in the repository on the server removes the hook"
             .to_owned(),
         hook => bypass(hook),
@@ -54,9 +53,7 @@ pub(crate) fn after_block(hook: Hook, operation: Option<Operation>) -> String {
     match (hook, operation) {
         (Hook::PreReceive, _) => "the push is refused".to_owned(),
         (_, Some([act, continuation, abort])) => {
-            format!(
-                "the {act} stops here (to give it up: {abort}; once it is fixed: {continuation})"
-            )
+            format!("the {act} stops here (to abort: {abort}; once fixed: {continuation})")
         }
         _ => format!("the {} is blocked ({})", hook.action(), bypass(hook)),
     }
@@ -192,12 +189,11 @@ pub(crate) fn named_help(foreign: &Foreign) -> &'static str {
 /// What to do if `install` refuses to change foreign hooks. `flag` requested another setup.
 pub(crate) fn after_refusal(foreign: &Foreign, flag: Option<&str>, layout: &Layout) -> String {
     if foreign.is_named() {
-        return "nothing was changed; bakstop is named there already, so there is nothing to add"
-            .to_owned();
+        return "nothing was changed; bakstop is already configured there".to_owned();
     }
     let by_hand = foreign_help(foreign, layout);
     let Some(flag) = flag else { return format!("nothing was changed; {by_hand}") };
-    let why = if foreign.is_off() { "runs no hook" } else { "looks nowhere else for hooks" };
+    let why = if foreign.is_off() { "runs no hooks" } else { "looks for hooks nowhere else" };
     format!("nothing was changed; {flag} does not help here, because git {why}; {by_hand}")
 }
 
@@ -221,7 +217,7 @@ fn foreign_help(foreign: &Foreign, layout: &Layout) -> String {
             default_hooks_help(layout, setting)
         ),
         Owner::SwitchedOff(setting) => {
-            format!("switch them on, then install:\n{}", default_hooks_help(layout, setting))
+            format!("enable them, then install:\n{}", default_hooks_help(layout, setting))
         }
     }
 }
@@ -232,7 +228,7 @@ fn default_hooks_help(layout: &Layout, setting: &HooksPath) -> String {
     let origin = RepoPath::new(origin.strip_prefix(b"file:").unwrap_or(origin));
     let command = match (setting.scope, origin.file_name()) {
         (SettingScope::Run, _) => {
-            "# without that setting, which holds for this run only".to_owned()
+            "# run without that setting, which applies to this run only".to_owned()
         }
         // A setting of this repository can be unset. Then no path of this machine is needed.
         (SettingScope::Repository, b"config.worktree") => {

@@ -49,7 +49,7 @@ pub(crate) enum WriteError {
 impl Display for WriteError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Changed => out.write_str("another process has changed it meanwhile"),
+            Self::Changed => out.write_str("another process changed it in the meantime"),
             Self::Io(error) => error.fmt(out),
         }
     }

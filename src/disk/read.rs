@@ -53,9 +53,9 @@ impl ReadError {
     /// The next step for a user's file.
     pub(crate) fn next_step(&self) -> &'static str {
         match self {
-            Self::NotRegular(_) => "put a regular file in its place, or remove it",
+            Self::NotRegular(_) => "replace it with a regular file, or remove it",
             Self::TooLarge { .. } => "make it smaller, or remove it",
-            Self::Io(_) => "make it readable for this user",
+            Self::Io(_) => "make it readable by this user",
         }
     }
 }

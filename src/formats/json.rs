@@ -23,7 +23,12 @@ pub(super) fn parse(text: &str, dialect: Syntax) -> Result<Node, SyntaxError> {
         allow_extended_string_escapes: json5,
     };
     let parsed = parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| {
-        SyntaxError { span: span(&error.range()), message: error.kind().to_string() }
+        let mut message = error.kind().to_string();
+        // The parser's messages begin with a capital.
+        if let Some(initial) = message.get_mut(..1) {
+            initial.make_ascii_lowercase();
+        }
+        SyntaxError { span: span(&error.range()), message }
     })?;
     let ast = parsed.value.ok_or_else(|| SyntaxError {
         span: text.len()..text.len(),

@@ -81,7 +81,7 @@ impl<S: Source> IndexWalk<'_, S> {
     ) -> Result<(), Handover> {
         // This limits the recursion. No file system supports a longer path.
         if self.path.len() > LONGEST_PATH {
-            return Err("a path is longer than a file system takes".into());
+            return Err("a path is too long for a file system".into());
         }
         let mut raw = Vec::new();
         let old = tree.map(|tree| self.old_entries(&tree, &mut raw)).transpose()?;
@@ -121,7 +121,7 @@ impl<S: Source> IndexWalk<'_, S> {
         if trees::is_in_order(&entries) {
             Ok(entries)
         } else {
-            Err("a tree of HEAD is not in order".into())
+            Err("a tree of HEAD is not sorted".into())
         }
     }
 

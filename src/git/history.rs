@@ -99,8 +99,8 @@ impl<'a> History<'a> {
         match path.symlink_metadata() {
             Ok(_) => Ok(Some(path)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::new(format!("look for the server's own {name}"), error)
-                .help("make it readable for the user that receives pushes")),
+            Err(error) => Err(Error::new(format!("find the server's {name}"), error)
+                .help("make it readable by the user that receives pushes")),
         }
     }
 
@@ -286,7 +286,7 @@ impl<'a> History<'a> {
         let list = read::file(&self.git.directory().join(path), FinalLink::Follow, SHALLOW)
             .map_err(|error| {
                 Error::new(doing, format!("the list of shallow commits: {error}"))
-                    .help("make .git readable for this user")
+                    .help("make .git readable by this user")
             })?;
         Ok(lines(&list).filter_map(ObjectId::from_hex).collect())
     }
@@ -323,7 +323,7 @@ impl<'a> History<'a> {
         let pushed = updates.iter().zip(found).map(|((id, old), found)| {
             let (new, kind) = found.ok_or_else(|| {
                 Error::new(doing, format!("the object {id} is missing"))
-                    .help("run `git fsck`; in a hook, git itself names objects that exist")
+                    .help("fetch it, or run `git fsck`")
             })?;
             Ok(Pushed { new, kind, old: *old })
         });

@@ -10,7 +10,7 @@ use crate::base::path::RepoPath;
 use crate::git::layer::{Compared, IndexItem, LayerAnswer};
 use crate::git::process::{Git, failed, literal, records, text, unreadable};
 
-const DOING: &str = "read the staged content";
+const DOING: &str = "read the staged files";
 
 /// Asks git for the staged changes: two processes, mostly.
 pub(super) fn staged(git: &Git) -> Result<LayerAnswer, Error> {

@@ -93,7 +93,7 @@ impl Git {
             if self.directory.is_dir() {
                 not_started(doing, &error)
             } else {
-                Error::new(doing, "the working directory does not exist any more")
+                Error::new(doing, "the working directory no longer exists")
                     .help("change to a directory that exists")
             }
         })

@@ -103,7 +103,7 @@ fn unmerged_paths(first: &RepoPath, others: usize) -> Error {
         1 => format!("{first} and 1 other path are unmerged"),
         _ => format!("{first} and {others} other paths are unmerged"),
     };
-    Error::new("judge the staged content", cause)
+    Error::new("judge the staged files", cause)
         .help("resolve the conflicts and `git add` the result")
 }
 

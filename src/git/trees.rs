@@ -265,14 +265,14 @@ impl Trail {
         self.entries += 1;
         let cause = if self.bytes.len() > LONGEST_PATH {
             // This limits the recursion.
-            "its path is longer than any file system takes"
+            "its path is too long for any file system"
         } else if self.entries > MAX_ENTRIES {
-            "it is in a tree of more paths than any repository has"
+            "its tree has too many paths"
         } else {
             return Ok(length);
         };
         Err(Error::new(format!("read the tree {tree}"), cause)
-            .help("see how it came into the repository: `git fsck`"))
+            .help("check the repository: `git fsck`"))
     }
 
     fn leave(&mut self, length: usize) {

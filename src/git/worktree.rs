@@ -135,7 +135,7 @@ impl WorkTree {
         terminal: bool,
     ) -> Result<Seen, Error> {
         let entries = index.entries(DOING)?;
-        let progress = Progress::new("files looked at:", entries.len(), terminal);
+        let progress = Progress::new("files examined:", entries.len(), terminal);
         let mut seen =
             walk::walk(&self.top, (&entries, index.written()), sparse, debris, progress)?;
         let is_skipped = |marked: &Marked| marked.exists && marked.hiding == Hiding::SkipWorktree;
@@ -205,7 +205,7 @@ impl WorkTree {
             |error| {
                 let help = match error {
                     WriteError::Changed => "run this again",
-                    WriteError::Io(_) => "make its directory writable for this user",
+                    WriteError::Io(_) => "make its directory writable by this user",
                 };
                 Error::new(format!("change {path}"), error).help(help)
             },
@@ -229,7 +229,7 @@ impl WorkTree {
             return Ok(directory.join(name));
         };
         let shown = RepoPath::new(directory.as_os_str().as_bytes());
-        Err(Error::new(doing, format!("a link leads from its directory to {shown}, {outside}"))
+        Err(Error::new(doing, format!("its directory is a link to {shown}, {outside}"))
             .help("change the file there, or make the directory one of this repository"))
     }
 
@@ -237,8 +237,8 @@ impl WorkTree {
     fn mode(&self, path: &RepoPath) -> Result<Option<Mode>, Error> {
         let file = self.place(path);
         let about = read::if_exists(file.symlink_metadata()).map_err(|error| {
-            Error::new(format!("look at {path}"), error)
-                .help("make its directory readable for this user")
+            Error::new(format!("examine {path}"), error)
+                .help("make its directory readable by this user")
         })?;
         let Some(about) = about else { return Ok(None) };
         let kind = about.file_type();
@@ -291,7 +291,7 @@ fn add_unlisted(seen: Seen, detail: Detail, records: &mut Records) {
 fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fingerprint, Error> {
     let failed = |error: std::io::Error| {
         Error::new(format!("read {path}"), error)
-            .help("make it readable for this user, or run as its owner")
+            .help("make it readable by this user, or run as its owner")
     };
     let mut hasher = Hasher::new();
     hasher.part(b'w', &record.words);

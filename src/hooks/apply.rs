@@ -13,7 +13,7 @@ use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 pub(crate) fn lock(common: &Path) -> Result<DirectoryLock, Error> {
     DirectoryLock::wait(common).map_err(|Busy| {
         Error::new("change the hooks", "another run of bakstop is changing them")
-            .help("wait for it or end it, then try again")
+            .help("wait for it to end, then try again")
     })
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) ->
             let help = match error {
                 WriteError::Changed => LOOK,
                 WriteError::Io(_) => {
-                    "remove the obstacle, then run the command again: it goes on where it stopped"
+                    "fix the cause, then run the command again: it continues where it stopped"
                 }
             };
             Error::new(format!("change {}", display_path(edit.path(), top)), error).help(help)
@@ -49,7 +49,7 @@ pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) ->
     Ok(())
 }
 
-const LOOK: &str = "look at it, then run the command again";
+const LOOK: &str = "inspect it, then run the command again";
 
 /// Whether the file is unchanged since the plan was made. A link may point to a hook that an
 /// earlier edit has changed.

@@ -213,7 +213,7 @@ fn commands(style: Style, file: &str, text: &str, hooks: &[Hook]) -> String {
 }
 
 /// The placeholder for the present command of a hook.
-const NOW: &str = "<the present command>";
+const NOW: &str = "<the current command>";
 
 /// A key and a command for each hook.
 fn pairs(style: Style, text: &str, hooks: &[Hook]) -> Vec<String> {
@@ -395,7 +395,7 @@ mod tests {
         let push = r#""pre-push": "bakstop hook pre-push \"$@\"""#;
         let push_4 = r#""pre-push": "printf %s \"$HUSKY_GIT_STDIN\" | bakstop hook pre-push""#;
         let fresh = format!("\"pre-commit\": \"bakstop hook pre-commit\",\n  {merge},\n  {push}\n");
-        let now = "  \"pre-commit\": \"<the present command> && bakstop hook pre-commit\"";
+        let now = "  \"pre-commit\": \"<the current command> && bakstop hook pre-commit\"";
         let kept = format!("{now},\n  {merge},\n  {push}\n");
         let kept_4 = format!("{now},\n  {merge},\n  {push_4}\n");
         let (simple, husky) = (Style::SimpleGitHooks, Style::Husky4);
@@ -455,7 +455,7 @@ mod tests {
         );
         let fed = r#"lines=$(cat; echo .); printf %s \"${lines%.}\" | bakstop hook pre-push"#;
         assert!(lines(&advice).starts_with(&format!("  \"pre-push\": \"{fed}")), "{advice}");
-        assert!(advice.ends_with("| { <the present command>; }\"\n"), "{advice}");
+        assert!(advice.ends_with("| { <the current command>; }\"\n"), "{advice}");
     }
 
     #[test]

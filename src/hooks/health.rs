@@ -63,7 +63,7 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
         Setup::Foreign(foreign) => {
             let state = |named: bool| match named {
                 true => HookState::Doubtful(
-                    "bakstop is named there, but bakstop cannot see whether it runs".into(),
+                    "bakstop is configured there, but cannot check whether it runs".into(),
                 ),
                 false if foreign.is_off() => HookState::NotInForce(Defect::SwitchedOff),
                 false => HookState::NotInForce(Defect::NotNamed),
@@ -125,9 +125,8 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     if !slot.is_executable() {
         health.state = HookState::NotInForce(Defect::NotExecutable(name.clone()));
     } else if slot.hook == Hook::PreReceive && !slot.is_for_everyone() {
-        health.note_for_install(format!(
-            "not every user can run {name}, so the server may pass it over"
-        ));
+        health
+            .note_for_install(format!("not every user can run {name}, so the server may skip it"));
     }
     if !shim.current {
         health.note_for_install(OTHER_VERSION);
@@ -140,7 +139,7 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     }
     if let Some(missing) = shim.binary.as_ref().filter(|path| !path.is_file()) {
         let missing = display_path(missing, &layout.top);
-        health.note(format!("it was installed from {missing}, which is gone"));
+        health.note(format!("it was installed from {missing}, which no longer exists"));
     }
     health.binary = match slot.hook {
         Hook::PreReceive => shim.binary.filter(|path| binary::is_program(path)),
@@ -149,7 +148,7 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     health
 }
 
-const OTHER_VERSION: &str = "its text is of another version";
+const OTHER_VERSION: &str = "it was written by another version of bakstop";
 
 /// The state of a hook file that is not, or not only, ours.
 fn foreign_state(slot: &Slot, author: &Author) -> HookState {
@@ -157,7 +156,7 @@ fn foreign_state(slot: &Slot, author: &Author) -> HookState {
     if *author == Author::BakstopAndOthers {
         HookState::Doubtful(format!("{name} was edited after bakstop wrote it"))
     } else if mentions_bakstop(slot.text()) {
-        HookState::Doubtful(format!("{name} is not ours, and names bakstop"))
+        HookState::Doubtful(format!("{name} is not a hook of bakstop, but calls it"))
     } else {
         let other = (slot.file != HookFile::Missing).then(|| name.clone());
         HookState::NotInForce(Defect::NotInstalled(other))
@@ -170,7 +169,7 @@ fn kept_hook_note(slot: &Slot) -> String {
     match slot.kept_file.why_ignored() {
         Some(why) => format!("{kept} is kept; {}", still_ignored(why)),
         None if slot.is_executable() => format!("{kept} runs first"),
-        None => format!("{kept} is kept, and does not run either"),
+        None => format!("{kept} is kept, but does not run either"),
     }
 }
 
@@ -181,9 +180,9 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let defect = |defect: Defect| Health::new(slot.hook, HookState::NotInForce(defect));
     let condition = match block::look(slot.text(), slot.hook) {
         Found::Block(found) => found.condition,
-        Found::Pieces => return doubt(format!("{name} holds pieces of a block")),
+        Found::Pieces => return doubt(format!("{name} contains an incomplete bakstop block")),
         Found::Nothing if mentions_bakstop(slot.text()) => {
-            return doubt(format!("{name} names bakstop, outside a block"));
+            return doubt(format!("{name} calls bakstop outside the bakstop block"));
         }
         Found::Nothing => return defect(Defect::NotInstalled(None)),
     };
@@ -242,7 +241,7 @@ impl fmt::Display for Interference {
                 let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
                 write!(f, "{} ({SKIP})", ids.join(", "))
             }
-            Self::Blocks(unknown) => write!(f, "{SKIP} names no rule {unknown}"),
+            Self::Blocks(unknown) => write!(f, "{SKIP} names the unknown rule {unknown}"),
             Self::Disarms(Off::Variable(name)) => write!(f, "{name}=0 is set in this environment"),
             Self::Disarms(Off::StartFile(path)) => write!(f, "{path} sets HUSKY=0"),
             Self::Disarms(Off::EveryRule) => write!(f, "{SKIP} names every rule"),
@@ -333,7 +332,7 @@ mod tests {
         for (value, expected) in [
             (" , ", None),
             ("stray-backup", Some("stray-backup (BAKSTOP_SKIP)")),
-            ("stray-backup, \u{1b}x", Some("BAKSTOP_SKIP names no rule \\u{001b}x")),
+            ("stray-backup, \u{1b}x", Some("BAKSTOP_SKIP names the unknown rule \\u{001b}x")),
             (&every, Some("BAKSTOP_SKIP names every rule")),
         ] {
             assert_eq!(skips(value).map(|one| one.to_string()).as_deref(), expected, "{value}");

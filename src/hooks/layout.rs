@@ -88,7 +88,7 @@ impl Layout {
     /// The directories named `.husky` that contain tracked files.
     pub(crate) fn tracked_husky(&self, git: &Git) -> Result<Vec<PathBuf>, Error> {
         let listing = git.output(
-            "look for .husky",
+            "find .husky",
             &["ls-files", "-z", "--full-name", "--", ":(top,glob)**/.husky/*"],
         )?;
         let directory = |path| self.top.join(OsStr::from_bytes(RepoPath::new(path).parent()));
@@ -112,7 +112,7 @@ pub(crate) fn is_ignored(directory: &Path) -> Result<bool, Error> {
         below = format!("{name}/{below}");
         existing = parent;
     }
-    let doing = "ask git whether the hooks are ignored";
+    let doing = "check whether the hooks are ignored";
     Git::new(existing)
         .query(doing, &["check-ignore", "--quiet", "--", &below])
         .map(|answer| answer.is_some())
@@ -124,7 +124,7 @@ fn hooks_path(git: &Git) -> Result<Option<HooksPath>, Error> {
         ["config", "--null", "--show-scope", "--show-origin", "--get", "core.hooksPath"];
     let Some(answer) = git.query(doing, &arguments)? else { return Ok(None) };
     parse_hooks_path(&answer).map(Some).ok_or_else(|| {
-        Error::new(doing, "git's answer is not understood").help("git 2.26 or newer is needed")
+        Error::new(doing, "the output of git is not valid").help("use git 2.26 or newer")
     })
 }
 

@@ -55,7 +55,7 @@ const PLAIN: Bits = Bits::New(0o666);
 const DIRECTORY: Bits = Bits::New(0o777);
 
 /// The block in a description.
-const BLOCK: &str = "the block of bakstop";
+const BLOCK: &str = "the bakstop block";
 
 const INSTALL: &str = "install the hooks";
 const UNINSTALL: &str = "uninstall the hooks";
@@ -72,7 +72,7 @@ impl HookEdit {
                     Overwrite::Create => ("created", "create", file.to_string()),
                     Overwrite::Replace => ("wrote", "write", file.to_string()),
                     Overwrite::AddBlock => ("added", "add", format!("{BLOCK} to {file}")),
-                    Overwrite::RenewBlock => ("renewed", "renew", format!("{BLOCK} in {file}")),
+                    Overwrite::RenewBlock => ("updated", "update", format!("{BLOCK} in {file}")),
                     Overwrite::RemoveBlock => ("removed", "remove", format!("{BLOCK} from {file}")),
                 }
             }
@@ -130,7 +130,7 @@ pub(crate) fn install(
 
 /// A server's hook does not search for another program.
 fn without_program() -> Error {
-    Error::new(INSTALL, "it is not known where this program lies").help("run it by its whole path")
+    Error::new(INSTALL, "the path of this program is unknown").help("run it by its full path")
 }
 
 /// Removes files that a killed installation left.
@@ -144,7 +144,7 @@ fn stale_temporaries(place: &HookDirectory) -> impl Iterator<Item = HookEdit> {
 
 /// The note about a hook that is kept although git ignores it.
 pub(crate) fn still_ignored(why: &str) -> String {
-    format!("it is {why}, so it did not run and does not")
+    format!("it is {why}, so it did not run and still does not")
 }
 
 /// The changes, one a line, before or after they are made.
@@ -196,21 +196,22 @@ fn replace(slot: &Slot, ours: HookEdit) -> Result<Vec<HookEdit>, Error> {
     let refused = |cause: String| Error::new(INSTALL, cause);
     let asks = depends_on_name(text);
     if slot.is_delegated() {
-        Err(refused(format!("{name} is not ours")).help("give it another name, then install"))
+        Err(refused(format!("{name} is not a hook of bakstop")).help("rename it, then install"))
     } else if slot.kept_file == slot.file {
         // An installation was cut off between keeping the hook and taking its place.
         Ok(vec![ours])
     } else if slot.has_kept() {
-        Err(refused(format!("{name} is not ours, and {} is there as well", slot.kept_name))
-            .help("keep the one that you want as the first, remove the other, then install"))
+        let kept = &slot.kept_name;
+        Err(refused(format!("{name} is not a hook of bakstop, and {kept} exists as well"))
+            .help("keep the one that must run first, remove the other, then install"))
     } else if asks && mentions_bakstop(text) {
-        // The user has added the line.
+        // A person has added the line.
         Ok(Vec::new())
     } else if matches!(slot.file, HookFile::Link(_)) && text.contains(&0) {
-        Err(refused(format!("{name} is a link to a program, which may go by its name"))
+        Err(refused(format!("{name} is a link to a program, which may depend on its name"))
             .help(by_hand(slot)))
     } else if asks {
-        Err(refused(format!("{name} looks at its own name, so it cannot be kept under another"))
+        Err(refused(format!("{name} depends on its own name, so it cannot be renamed"))
             .help(by_hand(slot)))
     } else {
         let (hook, kept) = (slot.path.clone(), slot.kept.clone());
@@ -240,9 +241,9 @@ fn uninstall_file(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
         }
         (_, _) if slot.has_kept() => Err(Error::new(
             UNINSTALL,
-            format!("{} is not ours any more, and {} is still kept", slot.name, slot.kept_name),
+            format!("{} is not a hook of bakstop, and {} is still kept", slot.name, slot.kept_name),
         )
-        .help("keep the one that you want, remove the other")),
+        .help("keep the one that you want, and remove the other")),
         _ => Ok(Vec::new()),
     }
 }
@@ -352,12 +353,12 @@ fn edited(doing: &str, slot: &Slot) -> Error {
 
 fn edited_block(doing: &str, slot: &Slot, text: &[u8], found: &Block) -> Error {
     let (first, last) = block::lines(text, found);
-    Error::new(doing, format!("the block of bakstop in {} was edited", slot.name))
+    Error::new(doing, format!("the bakstop block in {} was edited", slot.name))
         .help(format!("remove its lines {first} to {last} by hand, then try again"))
 }
 
 fn pieces(doing: &str, slot: &Slot) -> Error {
-    Error::new(doing, format!("{} holds pieces of a block of bakstop", slot.name)).help(
+    Error::new(doing, format!("{} contains an incomplete bakstop block", slot.name)).help(
         "remove the lines between `# >>> bakstop` and `# <<< bakstop` by hand, then try again",
     )
 }
@@ -446,7 +447,10 @@ mod tests {
         let keeps = "would keep h/pre-commit as h/pre-commit.before-bakstop; it runs first\n\
                      would write h/pre-commit\n";
         let idle = |why| {
-            keeps.replace("it runs first", &format!("it is {why}, so it did not run and does not"))
+            keeps.replace(
+                "it runs first",
+                &format!("it is {why}, so it did not run and still does not"),
+            )
         };
         for (hook_file, has_kept, expected) in [
             (HookFile::Missing, false, "would create h/pre-commit\n"),
@@ -456,7 +460,7 @@ mod tests {
             (file("", 0o755), false, keeps),
             (HookFile::Link(Some((MINE.into(), 0o755))), false, keeps),
             (HookFile::Link(Some((MINE.into(), 0o644))), false, &idle("not executable")),
-            (HookFile::Link(None), false, &idle("a link that leads to no file")),
+            (HookFile::Link(None), false, &idle("a broken link")),
             (file(shim(), 0o755), true, ""),
             (file(shim(), 0o644), true, "would write h/pre-commit\n"),
             (file(shim::render(Hook::PreCommit, None), 0o755), false, "would write h/pre-commit\n"),
@@ -508,7 +512,7 @@ mod tests {
             (
                 file("#!/bin/sh\ncase $(basename \"$0\") in pre-commit) npm test ;; esac\n", 0o755),
                 false,
-                "h/pre-commit looks at its own name, so it cannot be kept under another",
+                "h/pre-commit depends on its own name, so it cannot be renamed",
             ),
         ] {
             let error = installed(&slot(hook_file, has_kept)).unwrap_err();

@@ -65,8 +65,8 @@ impl Rehearsal {
     /// Reads the tree of HEAD into the index. Staged and unstaged changes do not matter.
     pub(crate) fn prepare(git: &Git, env: &Environment) -> Result<Self, Error> {
         let scratch = Scratch::new().map_err(|error| {
-            Error::new("make a temporary directory", error)
-                .help("make room in it, or set TMPDIR to one that works")
+            Error::new("create a temporary directory", error)
+                .help("free space in it, or set TMPDIR to another directory")
         })?;
         let objects =
             scratch.make_directory("objects").map_err(|error| Error::new(DOING, error))?;
@@ -174,7 +174,7 @@ impl Rehearsal {
         }
         self.keep_objects().map_err(|error| {
             Error::new("keep the objects of a ref that a hook has written", error)
-                .help("see `git fsck`")
+                .help("run `git fsck`")
         })
     }
 
@@ -239,7 +239,7 @@ fn has_head_commit(git: &Git) -> Result<bool, Error> {
     // A HEAD without a commit is valid if it names a branch.
     git.output(doing, &["symbolic-ref", "HEAD"])
         .map(|_| false)
-        .map_err(|error| error.or_help("see `git fsck`"))
+        .map_err(|error| error.or_help("run `git fsck`"))
 }
 
 /// Whether git would run this file as a hook.

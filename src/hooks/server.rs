@@ -55,7 +55,7 @@ impl Server {
             None => {
                 let directory = display_path(&self.hooks.join(DELEGATES), &layout.top);
                 Some(HookState::Doubtful(format!(
-                    "bakstop cannot see whether {} runs what is in {directory}",
+                    "it is unknown whether {} runs the programs in {directory}",
                     slot.name
                 )))
             }

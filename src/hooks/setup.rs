@@ -233,7 +233,7 @@ fn foreign_hooks_path(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>
     if off {
         let value =
             if value.as_bytes().is_empty() { "empty".to_owned() } else { value.to_string() };
-        let cause = format!("hooks are switched off: core.hooksPath is {value} ({origin})");
+        let cause = format!("hooks are disabled: core.hooksPath is {value} ({origin})");
         let named = hooks.iter().map(|hook| (*hook, false)).collect();
         return Ok(Some(Foreign { cause, owner: Owner::SwitchedOff(setting.clone()), named }));
     }

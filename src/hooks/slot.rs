@@ -29,7 +29,7 @@ impl HookFile {
     pub(crate) fn read(path: &Path, top: &Path) -> Result<Self, Error> {
         let failed = |error| unreadable(path, top, &error);
         let about =
-            read::if_there(path.symlink_metadata()).map_err(|error| failed(error.into()))?;
+            read::if_exists(path.symlink_metadata()).map_err(|error| failed(error.into()))?;
         let Some(about) = about else { return Ok(Self::Missing) };
         if !about.is_symlink() && !about.is_file() {
             return Ok(Self::Other);
@@ -54,7 +54,7 @@ impl HookFile {
             Self::Regular { mode, .. } | Self::Link(Some((_, mode))) => {
                 (mode & 0o111 == 0).then_some("not executable")
             }
-            Self::Link(None) => Some("a link that leads to no file"),
+            Self::Link(None) => Some("a broken link"),
             Self::Missing => Some("missing"),
             Self::Other => Some("not a file"),
         }
@@ -122,7 +122,7 @@ impl HookDirectory {
             Err(error) if read::is_absent(&error) => Vec::new(),
             listed => listed.map_err(|error| {
                 Error::new(format!("list {}", display_path(directory, top)), error)
-                    .help("make it readable for this user")
+                    .help("make it readable by this user")
             })?,
         };
         Ok(Self {
@@ -170,9 +170,9 @@ impl Slot {
         if !real.starts_with(top) {
             return Err(Error::new(
                 format!("edit {}", display_path(&path, top)),
-                format!("it leads to {}, outside the work tree", display_path(&real, top)),
+                format!("it points to {}, outside the work tree", display_path(&real, top)),
             )
-            .help("replace the link by a file"));
+            .help("replace the link with a file"));
         }
         Self::at(directory, real, hook, top)
     }

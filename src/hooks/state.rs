@@ -59,23 +59,25 @@ impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotInstalled(None) => write!(f, "not installed"),
-            Self::NotInstalled(Some(other)) => write!(f, "not installed ({other} is not ours)"),
+            Self::NotInstalled(Some(other)) => {
+                write!(f, "not installed ({other} is not a hook of bakstop)")
+            }
             Self::NotExecutable(file) | Self::HuskyNotExecutable(file) => {
                 write!(f, "{file} is not executable: git ignores it")
             }
-            Self::NoProgram => write!(f, "it finds no bakstop, and blocks everything"),
-            Self::NoServerProgram => write!(f, "it finds no bakstop, and blocks every push"),
+            Self::NoProgram => write!(f, "it cannot find bakstop, so it blocks everything"),
+            Self::NoServerProgram => write!(f, "it cannot find bakstop, so it blocks every push"),
             Self::Crlf(file) => {
-                write!(f, "the lines of {file} end in CRLF, which no shell can run")
+                write!(f, "{file} has CRLF line endings, which sh cannot run")
             }
             Self::Misplaced(file) => {
-                write!(f, "lines of {file} come before the block, and can end the hook")
+                write!(f, "lines before the bakstop block in {file} can end the hook early")
             }
             Self::HuskyNotPrepared => write!(f, "husky is not prepared in this clone"),
             Self::NoStub(stub) => write!(f, "{stub} is missing in this work tree"),
             Self::NotReached(by, why) => write!(f, "{by}, which would run it, is {why}"),
-            Self::NotNamed => write!(f, "bakstop is not named there"),
-            Self::SwitchedOff => write!(f, "git runs no hook"),
+            Self::NotNamed => write!(f, "bakstop is not configured there"),
+            Self::SwitchedOff => write!(f, "git runs no hooks"),
         }
     }
 }

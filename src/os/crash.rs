@@ -35,9 +35,8 @@ fn end(panic: &PanicHookInfo<'_>) -> ! {
     // A panic with a formatted message has a `String` for payload.
     let literal = panic.payload().downcast_ref::<&'static str>().copied();
     let place = panic.location().map_or("an unknown place".to_owned(), ToString::to_string);
-    let hint = RECOVERY_HINT
-        .get()
-        .map_or("to go on: nothing was judged and nothing was changed", String::as_str);
+    let hint =
+        RECOVERY_HINT.get().map_or("nothing was judged and nothing was changed", String::as_str);
     let mut message = text(&place, literal, hint);
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
@@ -56,10 +55,10 @@ fn text(place: &str, literal: Option<&str>, hint: &str) -> String {
     let message =
         literal.map(|literal| format!(": {}", Escaped(literal.as_bytes()))).unwrap_or_default();
     format!(
-        "error: bakstop {} crashed at {place}{message}\n  \
-         to report it: send the maintainers of bakstop this message, \
-         the output of `bakstop --version`, and the command that was run\n  \
-         {hint}\n",
+        "error: bakstop {} crashed at {place}{message}\n\
+         help: send the maintainers this message, the output of `bakstop --version`, and the \
+         command\n\
+         note: {hint}\n",
         env!("CARGO_PKG_VERSION"),
     )
 }
@@ -70,15 +69,15 @@ mod tests {
 
     #[test]
     fn a_crash_is_three_lines() {
-        let message = text("src/a.rs:1:2", Some("no such thing"), "to go on: x");
+        let message = text("src/a.rs:1:2", Some("no such thing"), "x");
         let lines: Vec<&str> = message.lines().collect();
         let version = env!("CARGO_PKG_VERSION");
         assert_eq!(
             lines[0],
             format!("error: bakstop {version} crashed at src/a.rs:1:2: no such thing")
         );
-        assert!(lines[1].contains("to report it: ") && lines[1].contains("bakstop --version"));
-        assert_eq!(lines[2..], ["  to go on: x"]);
+        assert!(lines[1].starts_with("help: ") && lines[1].contains("bakstop --version"));
+        assert_eq!(lines[2..], ["note: x"]);
         let message = text("src/a.rs:1:2", None, "to go on: x");
         assert!(
             message.starts_with(&format!("error: bakstop {version} crashed at src/a.rs:1:2\n")),

@@ -59,7 +59,7 @@ fn add_package_manager(manifest: &PackageJson, text: &[u8], found: &mut FilePins
             let engine = manifest.dev_engine.as_ref().and_then(|engine| engine_pin(engine, text));
             let is_compared = engine.is_some() && pin.is_some();
             if let Some(field) = field.filter(|_| !is_compared) {
-                let reason = "it is not what devEngines.packageManager asks for".to_owned();
+                let reason = "it does not match devEngines.packageManager".to_owned();
                 found.faults.push((field.span.clone(), Fault::Refused(reason)));
             }
             found.pins.extend(pin);

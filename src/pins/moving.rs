@@ -165,7 +165,7 @@ fn edit(pin: &Pin, file: &File, target: &NewVersion) -> Result<Option<Edit>, &'s
     let span = pin.version.clone().ok_or(UNSAFE)?;
     let (span, text) = match (&pin.demand, pin.kind) {
         (Demand::Range(range), PinKind::Engines | PinKind::DevEngines) => {
-            let (span, parts) = parse_bound(range, &span).ok_or("its range is not a simple one")?;
+            let (span, parts) = parse_bound(range, &span).ok_or("its range is not supported")?;
             (span, with_precision(parts, &target.version))
         }
         _ => (span, replacement(pin, target)),
@@ -208,13 +208,13 @@ fn obstacle(pin: &Pin, file: &File, target: &NewVersion) -> Option<&'static str>
     match (&pin.demand, pin.kind) {
         (_, PinKind::YarnPath) => Some("the file that it names must exist: run `yarn set version`"),
         (_, PinKind::Image) if pin.version.is_none() => {
-            Some("its digest decides, or it has no tag")
+            Some("it is pinned by digest, or has no tag")
         }
         (_, PinKind::Lockfile) => {
             Some("its hashes would be wrong: the package manager updates it at the next install")
         }
         (_, kind) if kind.is_from_npm() && is_later_yarn(target, pin, file) => {
-            Some("npm has no such version of the package yarn: use corepack, or `yarn set version`")
+            Some("npm has no such version of yarn: use corepack, or `yarn set version`")
         }
         (Demand::Empty(_), _) => {
             Some("the variable is empty where it is used: declare the ARG again in that stage")

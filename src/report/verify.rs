@@ -208,7 +208,10 @@ impl Verification<'_> {
 }
 
 fn rewritten_backup(backup: &RepoPath, original: &RepoPath) -> String {
-    format!("{backup} is rewritten as well: restoring it replaces {original} by a rewritten file")
+    format!(
+        "{backup} is rewritten as well: restoring it overwrites {original} with a rewritten \
+         file"
+    )
 }
 
 /// The label of a path.

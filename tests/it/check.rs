@@ -292,7 +292,7 @@ fn intent_to_add_is_no_change_and_unmerged_paths_cannot_be_judged() {
     assert_eq!(ran.code, Some(2));
     assert_eq!(
         ran.err,
-        "error: could not judge the staged content: web/index.js is unmerged\n\
+        "error: could not judge the staged files: web/index.js is unmerged\n\
          help: resolve the conflicts and `git add` the result\n"
     );
 }
@@ -438,7 +438,7 @@ fn the_machine_readable_report_is_versioned() {
             },
             "labels": [],
             "message": "this dependency points into .docker-deps",
-            "help": "there is no clean backup; restore the committed file (edits since are lost)",
+            "help": "there is no clean backup; restore the committed file (later edits are lost)",
             "steps": ["git checkout HEAD -- web/package.json"],
             "fix": null,
         }],
@@ -473,7 +473,7 @@ fn the_hook_obeys_its_variables_and_reports_them() {
     assert!(
         ran.out.ends_with(
             "bakstop: 2 errors in 2 files; \
-             the commit is blocked (to go on without this check: BAKSTOP=0 git commit)\n"
+             the commit is blocked (to skip this check: BAKSTOP=0 git commit)\n"
         ),
         "{}",
         ran.out
@@ -494,7 +494,7 @@ fn the_hook_obeys_its_variables_and_reports_them() {
     );
     let ran = hook("BAKSTOP_SKIP", "stray-backups");
     assert_eq!(ran.code, Some(2), "{ran:?}");
-    assert!(ran.err.contains("there is no rule stray-backups"), "{}", ran.err);
+    assert!(ran.err.contains("unknown rule stray-backups"), "{}", ran.err);
 }
 
 #[test]

@@ -280,7 +280,7 @@ fn a_push_is_stopped_before_it_is_sent() {
     ] {
         let ran = pair.push(arguments);
         let expected = "bakstop: 1 error in 1 file; \
-                        the push is blocked (to go on without this check: BAKSTOP=0 git push)\n";
+                        the push is blocked (to skip this check: BAKSTOP=0 git push)\n";
         assert!(ran.code == Some(1) && ran.out.ends_with(expected), "{arguments:?}: {ran:?}");
         assert_eq!(pair.refs(), before);
     }
@@ -300,7 +300,7 @@ fn a_push_is_stopped_before_it_is_sent() {
             .args(["push", "-q", "origin", "main:refs/heads/y"])
             .env("BAKSTOP_SKIP", "nothing"),
     );
-    assert!(ran.code == Some(1) && ran.err.contains("there is no rule nothing"), "{ran:?}");
+    assert!(ran.code == Some(1) && ran.err.contains("unknown rule nothing"), "{ran:?}");
 }
 
 #[test]
@@ -415,9 +415,8 @@ fn assert_stops(sandbox: &Sandbox, operation: &[&str], give_up: &str, go_on: &[&
         };
         // Git keeps only the message of a single revert.
         let operation_name = if give_up == "git reset --merge" { "commit" } else { verb };
-        let expected = format!(
-            "the {operation_name} stops here (to give it up: {give_up}; once it is fixed: {then})\n"
-        );
+        let expected =
+            format!("the {operation_name} stops here (to abort: {give_up}; once fixed: {then})\n");
         assert!(ran.err.contains(&expected), "{verb}: {}", ran.err);
         if !fixed {
             shell(give_up);
@@ -486,8 +485,7 @@ fn strict_reports_the_same_as_pre_commit_for_a_plain_commit() {
     let ran = sandbox.try_git(&["commit", "-a", "--no-verify", "-m", "x"]);
     assert!(ran.code == Some(1), "--no-verify does not skip it: {ran:?}");
     assert!(
-        ran.err
-            .contains("the commit is blocked (to go on without this check: BAKSTOP=0 git commit)"),
+        ran.err.contains("the commit is blocked (to skip this check: BAKSTOP=0 git commit)"),
         "{ran:?}"
     );
     let ran = finish(sandbox.command("git").args(["commit", "-a", "-m", "x"]).env("BAKSTOP", "0"));
@@ -507,7 +505,7 @@ fn a_deletion_passes_even_with_a_broken_configuration() {
     pair.assert_accepted(&[":refs/heads/other"]);
     let next = pair.commit("web/y.js", "Next");
     let ran = pair.push(&["main"]);
-    assert!(ran.code == Some(1) && ran.err.contains("goes before it"), "{ran:?}");
+    assert!(ran.code == Some(1) && ran.err.contains("takes precedence"), "{ran:?}");
     assert!(pair.has(&broken) && !pair.has(&next));
     // The printed steps.
     fs::write(pair.server.join("bakstop.json"), "{}").unwrap();

@@ -398,7 +398,7 @@ fn a_guard_that_cannot_answer_never_passes() {
         let ran =
             finish(sandbox.command(place.program()).args(words).env("TMPDIR", "/nonexistent"));
         assert!(
-            ran.code == Some(2) && ran.err.contains("set TMPDIR to one that works"),
+            ran.code == Some(2) && ran.err.contains("set TMPDIR to another directory"),
             "{words:?}: {ran:?}"
         );
     }

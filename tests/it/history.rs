@@ -104,7 +104,7 @@ fn an_empty_range_is_reported_as_such() {
         (Some(0), "", "bakstop: there is no commit in main..main\n")
     );
     for (range, words) in [
-        ("HEAD", "has no upstream, and no other default branch is known"),
+        ("HEAD", "has no upstream, and the default branch is unknown"),
         ("", "one of its ends is empty"),
         ("..HEAD", "is a variable empty?"),
         ("main..", "is a variable empty?"),

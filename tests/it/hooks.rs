@@ -315,7 +315,7 @@ fn later_changes_by_others_are_kept() {
     refused("edited", "was edited after bakstop wrote it");
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(2));
     fs::write(&hook, "#!/bin/sh\nnpm test\n").unwrap();
-    refused("replaced", "is not ours");
+    refused("replaced", "is not a hook of bakstop");
     assert_eq!(sandbox.bakstop(&["status"]).code, Some(1));
 
     // An older hook of ours, and one that is not executable, are renewed.
@@ -368,7 +368,7 @@ fn lefthook_is_refused_with_the_lines_that_are_missing() {
     assert!(!error.contains("\npre-commit:\n"), "a key that comes twice breaks the file: {error}");
     let ran = sandbox.bakstop(&["status"]);
     assert_eq!(
-        (ran.code, ran.out.matches("bakstop is not named there").count()),
+        (ran.code, ran.out.matches("bakstop is not configured there").count()),
         (Some(1), 1),
         "{ran:?}"
     );
@@ -377,7 +377,7 @@ fn lefthook_is_refused_with_the_lines_that_are_missing() {
     let ran = sandbox.bakstop(&["status"]);
     assert!(
         ran.code == Some(1)
-            && ran.out.contains("\npre-push          not in force: bakstop is not named"),
+            && ran.out.contains("\npre-push          not in force: bakstop is not configured"),
         "{ran:?}"
     );
     // Existing lines are not printed again.
@@ -420,7 +420,7 @@ fn hooks_of_other_managers_are_refused_with_the_lines_to_add() {
         ("# husky\n. \"$(dirname \"$0\")/husky.sh\"\n", &["husky 4 manages", "\"hooks\": {"]),
         (
             "name=$(basename \"$0\")\n",
-            &["looks at its own name", "bakstop hook pre-commit || exit"],
+            &["depends on its own name", "bakstop hook pre-commit || exit"],
         ),
     ] {
         let sandbox = Sandbox::workspace();
@@ -434,7 +434,7 @@ fn hooks_of_other_managers_are_refused_with_the_lines_to_add() {
         &["install"],
         &[
             "simple-git-hooks manages the hooks of this repository (package.json)",
-            "<the present command> && bakstop hook",
+            "<the current command> && bakstop hook",
         ],
     );
 }
@@ -471,7 +471,7 @@ fn user_wide_hooks_are_refused_with_the_lines_to_add() {
     for flag in ["--native", "--husky"] {
         assert_refused(&sandbox, &["install", flag], &lines);
         let why = format!(
-            "{flag} does not help here, because git looks nowhere else for hooks; \
+            "{flag} does not help here, because git looks for hooks nowhere else; \
              add a line by hand"
         );
         assert_refused(&sandbox, &["install", flag], &[&why]);
@@ -507,7 +507,7 @@ fn disabled_hooks_are_enabled_without_a_path() {
         [("", "core.hooksPath is empty"), ("/dev/null", "core.hooksPath is /dev/null")]
     {
         sandbox.git(&["config", "core.hooksPath", value]);
-        let cause = format!("hooks are switched off: {reason} (file:.git/config)");
+        let cause = format!("hooks are disabled: {reason} (file:.git/config)");
         assert_refused(
             &sandbox,
             &["install"],
@@ -543,14 +543,14 @@ fn a_kept_hook_that_is_not_executable_is_not_reported_as_running() {
     symlink("../nowhere", hooks.join("pre-merge-commit")).unwrap();
     let ran = must(sandbox.bakstop(&["install"]));
     let line = |name: &str, why: &str| {
-        format!("{name}.before-bakstop; it is {why}, so it did not run and does not\n")
+        format!("{name}.before-bakstop; it is {why}, so it did not run and still does not\n")
     };
     assert!(ran.out.contains(&line("pre-commit", "not executable")), "{ran:?}");
-    assert!(ran.out.contains(&line("pre-merge-commit", "a link that leads to no file")), "{ran:?}");
+    assert!(ran.out.contains(&line("pre-merge-commit", "a broken link")), "{ran:?}");
     let ran = must(sandbox.bakstop(&["status"]));
     assert!(
         ran.out.contains(
-            "before-bakstop is kept; it is not executable, so it did not run and does not"
+            "before-bakstop is kept; it is not executable, so it did not run and still does not"
         ),
         "{ran:?}"
     );
@@ -570,7 +570,7 @@ fn a_kept_hook_that_is_not_executable_is_not_reported_as_running() {
     .unwrap();
     let ran = sandbox.bakstop(&["status"]);
     assert!(ran.code == Some(1) && !ran.out.contains("runs first"), "{ran:?}");
-    assert!(ran.out.contains("is kept, and does not run either"), "{ran:?}");
+    assert!(ran.out.contains("is kept, but does not run either"), "{ran:?}");
     assert_eq!(ran.out.matches("help: bakstop install\n").count(), 1, "{ran:?}");
 }
 
@@ -589,11 +589,11 @@ fn status_reports_skipped_checks() {
         (
             "stray-backup",
             "not checked: stray-backup (BAKSTOP_SKIP)\n",
-            "in force, but weakened in this environment",
+            "in force, but rules are skipped in this environment",
         ),
         (
             "foo",
-            "every commit is blocked: BAKSTOP_SKIP names no rule foo\n",
+            "every commit is blocked: BAKSTOP_SKIP names the unknown rule foo\n",
             "in force, but it cannot work in this environment",
         ),
     ] {

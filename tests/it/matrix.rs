@@ -319,7 +319,7 @@ fn listing(raw: &[u8]) -> Option<Vec<String>> {
         };
         lines.push(format!("{kind} {id} {}", shown(path)));
     }
-    assert_eq!(fields.next(), None, "git's answer is not understood");
+    assert_eq!(fields.next(), None, "the output of git is not valid");
     lines.sort();
     Some(lines)
 }

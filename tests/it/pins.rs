@@ -204,9 +204,9 @@ fn pins_that_cannot_be_moved_are_listed_and_invalid_versions_are_errors() {
              version`",
             "left Dockerfile:3: npm install -g: the variable is empty where it is used: declare \
              the ARG again in that stage",
-            "left Dockerfile:3: npx: npm has no such version of the package yarn: use corepack, or \
+            "left Dockerfile:3: npx: npm has no such version of yarn: use corepack, or \
              `yarn set version`",
-            "left package.json:1: engines: its range is not a simple one",
+            "left package.json:1: engines: its range is not supported",
             "left package.json:1: volta: its version is written in a way that cannot be changed \
              safely",
         ]
@@ -215,17 +215,17 @@ fn pins_that_cannot_be_moved_are_listed_and_invalid_versions_are_errors() {
         ("pnpm@10.8.0", "error: could not move the pins: nothing here pins pnpm\n"),
         (
             "yarn@4",
-            "error: could not move the pins: yarn@4 names no version: an exact version must \
+            "error: could not move the pins: invalid version yarn@4: an exact version must \
              follow, such as 10.8.0\n",
         ),
         (
             "bun@1.0.0",
-            "error: could not move the pins: bun@1.0.0 names no version: it must begin with npm@, \
+            "error: could not move the pins: invalid version bun@1.0.0: it must begin with npm@, \
              pnpm@ or yarn@\n",
         ),
         (
             "yarn",
-            "error: could not move the pins: yarn names no version: an exact version must follow, \
+            "error: could not move the pins: invalid version yarn: an exact version must follow, \
              such as 10.8.0\n",
         ),
     ] {

@@ -117,7 +117,7 @@ fn run_help(sandbox: &Sandbox, ran: &Ran) {
     must(finish(sandbox.command("sh").args(["-e", "-c", &commands]).env("PATH", path.unwrap())));
 }
 
-const SEE: &str = "fix what makes it fail; `bakstop prove -v` shows all of its output";
+const SEE: &str = "fix the cause; `bakstop prove -v` shows all of its output";
 
 #[test]
 fn a_guard_in_force_is_proven() {
@@ -313,7 +313,7 @@ fn a_hook_that_cannot_be_run_is_an_error() {
     );
     failed(
         &prove_as(&sandbox, |command| _ = command.env("TMPDIR", "/nowhere")),
-        "make a temporary directory",
+        "create a temporary directory",
     );
     failed(
         &prove_as(&sandbox, |command| _ = command.current_dir(sandbox.top.join(".git"))),
@@ -399,7 +399,7 @@ fn an_ignored_guard_and_a_failing_hook_are_no_proof() {
     script(&sandbox, ".git/hooks/pre-commit", &hook("true"));
     let ran = prove(&sandbox);
     assert!(
-        ran.code == Some(1) && ran.out.contains("but fails on a harmless package.json as well"),
+        ran.code == Some(1) && ran.out.contains("but also fails on a harmless package.json"),
         "{ran:?}"
     );
     script(
@@ -420,7 +420,8 @@ fn manifests_that_the_configuration_allows_are_named_with_the_proof() {
     must(sandbox.bakstop(&["install"]));
     let ran = prove(&sandbox);
     assert!(ran.code == Some(0) && ran.out.starts_with("bakstop: proven: "), "{ran:?}");
-    let expected = "bakstop: not proven elsewhere: bakstop.json:1:13 allows rewritten-manifest in \
+    let expected = "bakstop: not proven for every manifest: bakstop.json:1:13 allows \
+                    rewritten-manifest in \
                     web/package.json\n";
     assert_eq!(ran.err, expected);
 }

@@ -173,9 +173,7 @@ fn a_missing_program_blocks_a_push_and_prints_how_to_skip_the_check() {
     let push = ["push", "-q", "origin", "main"];
     let ran = bare(&push, "UNRELATED");
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    for part in
-        ["what is pushed here, was not found", "to go on without this check: BAKSTOP=0 git push\n"]
-    {
+    for part in ["what is pushed here, was not found", "to skip this check: BAKSTOP=0 git push\n"] {
         assert!(ran.err.contains(part), "{ran:?}");
     }
     let ran = bare(&push, "BAKSTOP");
@@ -470,7 +468,10 @@ fn hooks_of_an_older_version_are_renewed_and_uninstalled() {
         program_at_home_once(&sandbox);
         let ran = sandbox.bakstop(&["status"]);
         assert!(
-            ran.out.contains("its text is of another version; `bakstop install` rewrites it"),
+            ran.out.contains(
+                "it was written by another version of bakstop; `bakstop install` \
+                              rewrites it"
+            ),
             "{ran:?}"
         );
         assert!(
@@ -497,7 +498,7 @@ fn hooks_of_an_older_version_are_renewed_and_uninstalled() {
         let ran = must(sandbox.bakstop(&[verb]));
         if verb == "install" {
             assert!(
-                ran.out.starts_with("renewed the block of bakstop in .husky/pre-commit\n"),
+                ran.out.starts_with("updated the bakstop block in .husky/pre-commit\n"),
                 "{ran:?}"
             );
             must(sandbox.bakstop(&["status"]));
@@ -532,7 +533,7 @@ fn a_pre_push_hook_that_reads_its_own_name_is_left_to_the_user() {
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(ran.out.contains("created .git/hooks/pre-commit\n"), "{ran:?}");
     assert!(
-        ran.out.contains("pre-push: .git/hooks/pre-push is not ours, and names bakstop"),
+        ran.out.contains("pre-push: .git/hooks/pre-push is not a hook of bakstop, but calls it"),
         "{ran:?}"
     );
     assert!(sandbox.command(BAKSTOP).arg("status").output().unwrap().status.code() == Some(2));

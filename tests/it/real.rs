@@ -296,7 +296,7 @@ fn real_simple_git_hooks() {
     let theirs = sandbox.outside().join("theirs");
     let now = format!("cat >> '{}'", theirs.display());
     sandbox.write("simple-git-hooks.json", format!("{{\"pre-push\": \"{now}\"}}\n"));
-    let lines = advised(&sandbox).replace("<the present command>", &now);
+    let lines = advised(&sandbox).replace("<the current command>", &now);
     sandbox.write("simple-git-hooks.json", format!("{{\n{lines}}}\n"));
     must(&sandbox, &programs, &["simple-git-hooks"]);
     let guard = StandIn::at(&sandbox.outside().join("bin"));

@@ -137,7 +137,7 @@ fn a_directory_of_hooks_gets_one_more() {
     let ran = must(pair.bakstop(&["status"]));
     assert!(
         ran.out.contains(
-            "git runs hooks/pre-receive for each push, and it runs the programs of a directory\n"
+            "git runs hooks/pre-receive for each push, and that runs the programs in a directory\n"
         ),
         "{ran:?}"
     );
@@ -251,8 +251,8 @@ fn status_reports_why_a_server_is_not_guarded() {
         assert!(ran.code == Some(2) && ran.err.contains("was edited"), "{ran:?}");
         fs::write(&hook, &text).unwrap();
         fs::remove_file(&guard.program).unwrap();
-        status(1, "it finds no bakstop, and blocks every push");
-        status(1, "which is gone");
+        status(1, "it cannot find bakstop, so it blocks every push");
+        status(1, "which no longer exists");
         let ran = pair.push("main");
         assert_eq!(ran.code, Some(1), "{ran:?}");
         for line in [
@@ -300,7 +300,7 @@ fn an_unused_directory_of_hooks_is_reported() {
     let ran = pair.bakstop(&["status"]);
     assert!(
         ran.code == Some(2)
-            && ran.out.contains("cannot see whether hooks/pre-receive runs what is in"),
+            && ran.out.contains("it is unknown whether hooks/pre-receive runs the programs in"),
         "{ran:?}"
     );
     must(pair.bakstop(&["uninstall"]));
@@ -314,7 +314,8 @@ fn hooks_of_others_are_kept() {
     let before = pair.hooks();
     let ran = pair.bakstop(&["install", "--server"]);
     assert!(
-        ran.code == Some(2) && ran.err.contains("hooks/pre-receive.d/bakstop is not ours"),
+        ran.code == Some(2)
+            && ran.err.contains("hooks/pre-receive.d/bakstop is not a hook of bakstop"),
         "{ran:?}"
     );
     must(pair.bakstop(&["uninstall"]));

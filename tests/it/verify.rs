@@ -311,7 +311,7 @@ fn an_unreadable_directory_is_exit_code_2() {
     if fs::read_dir(sandbox.top.join("dist")).is_err() {
         let ran = sandbox.bakstop(&["verify"]);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
-        assert!(ran.err.contains("could not look into dist/: Permission denied"), "{ran:?}");
+        assert!(ran.err.contains("could not read dist/: Permission denied"), "{ran:?}");
     }
     shut(0o755);
 }

@@ -40,7 +40,7 @@ impl ConfigSource {
     fn verbose_lines(&self, judged: &str) -> Vec<String> {
         let relation = match (self.config.is_present(), &*self.origin) {
             (_, "") => return vec![format!("{judged} judged")],
-            (true, _) => "the configuration is that of",
+            (true, _) => "the configuration is from",
             (false, _) => "no configuration in",
         };
         vec![format!("{judged} judged"), format!("{relation} {}", self.origin)]
@@ -141,7 +141,7 @@ impl<'a> Past<'a> {
             (Some(path), _) => (config_file(path, self.context)?, "--config"),
             (None, None) => (Config::default(), ""),
             (None, Some((tree, origin))) => {
-                let hint = || format!("it is that of {origin}; {}", self.options.recovery_hint);
+                let hint = || format!("it is from {origin}; {}", self.options.recovery_hint);
                 (self.config_of(tree).map_err(|error| error.or_help(hint()))?, origin)
             }
         };

@@ -17,10 +17,10 @@ pub(super) fn staged(options: &Options<'_>, context: &Context) -> Result<Judged,
     let staged = Staged::read(&context.directory, &context.env)?;
     if !staged.has_work_tree() {
         return Err(Error::new(
-            "judge what is staged",
-            "there is no work tree here: this is a bare repository or a .git directory",
+            "judge the staged files",
+            "this is a bare repository or a .git directory, which has no work tree",
         )
-        .help("name what to judge (`bakstop check --help`), or run this in a work tree"));
+        .help("name a scope (see `bakstop check --help`), or run this in a work tree"));
     }
     let (on_disk, committed) =
         (|path: &_| staged.on_disk(path, LIMIT), |path: &_| staged.committed(path, LIMIT));

@@ -106,8 +106,8 @@ impl Attempt<'_> {
             return Ok(None);
         }
         let reason = format!(
-            "pre-commit reports the rewritten {0}, but fails on a harmless {0} as well: \
-             it is unknown whether the guard decides",
+            "pre-commit reports the rewritten {0}, but also fails on a harmless {0}: it is \
+             unknown whether the guard blocks it",
             self.manifest
         );
         Ok(Some(Obstacle::new(reason, cure::FIX_THE_HOOK)))
@@ -120,7 +120,7 @@ impl Attempt<'_> {
         let allowed: Vec<_> =
             manifests.iter().filter_map(|entry| config.exempts(RULE, &entry.path)).collect();
         Ok(listed(&allowed, |(origin, how)| {
-            format!("bakstop: not proven elsewhere: {origin} {how}")
+            format!("bakstop: not proven for every manifest: {origin} {how}")
         }))
     }
 
@@ -130,7 +130,7 @@ impl Attempt<'_> {
         let health = health
             .into_iter()
             .rfind(|health| health.hook == HOOK)
-            .ok_or_else(|| Error::new("look at the hooks", "the state of pre-commit is unknown"))?;
+            .ok_or_else(|| Error::new("inspect the hooks", "the state of pre-commit is unknown"))?;
         let interference = health::interference(&setup, &self.context.env)?;
         Ok(HookFacts { setup, health, interference })
     }
@@ -142,9 +142,8 @@ impl Attempt<'_> {
             return Ok(obstacle);
         }
         if self.reported {
-            let reason = format!(
-                "the guard reports the rewritten {manifest}, and pre-commit passes all the same"
-            );
+            let reason =
+                format!("the guard reports the rewritten {manifest}, but pre-commit succeeds");
             return Ok(Obstacle::new(reason, cure::LET_IT_FAIL));
         }
         let known = self.hook_facts()?;
@@ -199,7 +198,7 @@ impl Attempt<'_> {
         }
         let allowed = self.allowed()?;
         if allowed.is_none() && known.health.state == HookState::NotInForce(Defect::NoProgram) {
-            let reason = "the guard finds no bakstop, and blocks everything";
+            let reason = "the hook cannot find bakstop, so it blocks every commit";
             return Ok(Obstacle::new(reason, self.reinstall_help(&known)));
         }
         // Why the commit would have passed if nothing else had failed.
@@ -228,7 +227,8 @@ impl Attempt<'_> {
             && binary::version(program).as_deref() != Some(env!("CARGO_PKG_VERSION"))
         {
             let program = describe(program, self.layout);
-            let reason = format!("pre-commit runs {program}; it {failed}, but not for {}", RULE.id);
+            let reason =
+                format!("pre-commit runs {program}; it {failed}, but not because of {}", RULE.id);
             return Obstacle::new(reason, self.reinstall_help(known));
         }
         let output = String::from_utf8_lossy(&self.hook_run.output);
@@ -250,8 +250,8 @@ impl Attempt<'_> {
     fn named(&self, foreign: &Foreign, ended: &str) -> Obstacle {
         let (cause, manifest) = (&foreign.cause, self.manifest);
         let reason = format!(
-            "{cause}; bakstop is named there, \
-             but the hook did not block a rewritten {manifest} (it {ended})"
+            "{cause}; bakstop is configured there, but the hook did not block a rewritten \
+             {manifest} (it {ended})"
         );
         Obstacle::new(reason, cure::named_help(foreign))
     }

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) no_diff: bool,
 
-    /// Report on standard error that nothing changed, and what the configuration hides
+    /// Report on standard error when nothing changed, and what the configuration hides
     #[arg(short, long)]
     pub(super) verbose: bool,
 

@@ -85,7 +85,7 @@ impl Record {
         self.file.append(&run.line(), LIMIT, runs::complete_length).map_err(|error| {
             Error::new(format!("write the record {}", RepoPath::from(self.file.name())), error)
                 .help(format!(
-                    "make it writable for this user; the command {}",
+                    "make it writable by this user; the command {}",
                     ran.ended.describe()
                 ))
         })

@@ -68,7 +68,7 @@ impl Watch<'_> {
     pub(super) fn allow(&self, mut changes: Changes) -> (Changes, Vec<String>) {
         let ended = self.config.expired_verify_allowances();
         let mut notes: Vec<String> = ended
-            .map(|allowance| format!("bakstop: {}: this allowance has ended", allowance.origin))
+            .map(|allowance| format!("bakstop: {}: this allowance has expired", allowance.origin))
             .collect();
         let mut hidden = Vec::new();
         changes.paths.retain(|difference| {
@@ -233,7 +233,7 @@ fn left_running(names: &[String]) -> String {
     }
     let many = plural(names.len(), "process");
     format!(
-        "bakstop: the command left {many} running ({}): their changes from now on are not seen",
+        "bakstop: the command left {many} running ({}): later changes by them are not reported",
         shown.join(", ")
     )
 }

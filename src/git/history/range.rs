@@ -115,7 +115,7 @@ impl History<'_> {
             Error::new(
                 doing,
                 format!(
-                    "{} has no upstream, and no other default branch is known",
+                    "{} has no upstream, and the default branch is unknown",
                     display_name(name)
                 ),
             )
@@ -290,7 +290,7 @@ impl History<'_> {
                 ))
             }
             _ if !unshallow.is_empty() => error.help(FETCH_MORE),
-            _ => error.help("run `git branch --all`; fetch it if it is elsewhere"),
+            _ => error.help("see `git branch --all`, or fetch it from its remote"),
         }
     }
 }

@@ -50,8 +50,8 @@ pub(super) fn unreadable(place: &[u8], error: &std::io::Error) -> Error {
         RepoPath::new(place).to_string()
     };
     let help = match error.kind() {
-        ErrorKind::PermissionDenied => "make it readable for this user, or run as its owner",
+        ErrorKind::PermissionDenied => "make it readable by this user, or run as its owner",
         _ => "check the file system, or remove it",
     };
-    Error::new(format!("look into {shown}"), error).help(help)
+    Error::new(format!("read {shown}"), error).help(help)
 }

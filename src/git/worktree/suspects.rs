@@ -355,7 +355,7 @@ fn temporary_index(
 ) -> Result<(Scratch, Git), Error> {
     let failed = |error: std::io::Error| {
         Error::new("write into the temporary directory", error)
-            .help("make room in it, or set TMPDIR to one that works")
+            .help("free space in it, or set TMPDIR to another directory")
     };
     let scratch = Scratch::new().map_err(failed)?;
     let (place, mut file) = scratch.make_file("index").map_err(failed)?;

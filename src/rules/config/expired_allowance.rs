@@ -5,7 +5,7 @@ use crate::rule::{Check, ConfigReading, Findings, Rule, RuleGroup};
 
 pub(crate) const RULE: Rule = Rule {
     id: "expired-allowance",
-    summary: "an allowance in bakstop.json whose last day has passed",
+    summary: "an expired allowance in bakstop.json",
     manual: include_str!("../../../docs/rules/expired-allowance.md"),
     check: Check::Configuration(judge),
     ..Rule::base(RuleGroup::Config)
@@ -14,11 +14,8 @@ pub(crate) const RULE: Rule = Rule {
 fn judge(reading: &ConfigReading, findings: &mut Findings) {
     for date in &reading.expired {
         let draft = findings
-            .place(&reading.file, date, "this allowance has expired and hides nothing any more")
-            .help(
-                "remove it, or give it a later day and a reason that still holds",
-                &[Step::Stage],
-            );
+            .place(&reading.file, date, "this allowance has expired and no longer hides anything")
+            .help("remove it, or set a later date and a reason that still applies", &[Step::Stage]);
         // An old allowance must not block a change that has nothing to do with it.
         if !reading.file.fresh {
             draft.severity(Severity::Warning);
@@ -44,7 +41,7 @@ mod tests {
             (Fake::default().file("bakstop.json", TEXT), Severity::Error),
         ] {
             let found = judged_with(&config, &change).findings;
-            let expired = "this allowance has expired and hides nothing any more";
+            let expired = "this allowance has expired and no longer hides anything";
             assert_eq!(
                 messages(&found),
                 [format!("bakstop.json:2:65: {expired}"), format!("bakstop.json:4:63: {expired}")]

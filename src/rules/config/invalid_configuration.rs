@@ -5,7 +5,7 @@ use crate::rule::{Check, ConfigReading, Findings, Rule, RuleGroup, Subject};
 
 pub(crate) const RULE: Rule = Rule {
     id: "invalid-configuration",
-    summary: "a new bakstop.json that cannot be obeyed",
+    summary: "a new bakstop.json that is not valid",
     subject: Subject::InvalidConfiguration,
     manual: include_str!("../../../docs/rules/invalid-configuration.md"),
     check: Check::Configuration(judge),

@@ -16,7 +16,7 @@ fn judge(reading: &ConfigReading, findings: &mut Findings) {
     for path in &reading.unused {
         findings
             .place(&reading.file, path, "this allowance hides nothing in the whole tree")
-            .help("remove it, then stage that", &[Step::Stage]);
+            .help("remove it, then stage the change", &[Step::Stage]);
     }
 }
 

@@ -57,12 +57,13 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     };
     let (help, steps) = if file.replaces {
         (
-            "restoring package.json does not undo this; install again over the restored manifests",
+            "restoring package.json does not undo this; restore the manifests, then install again",
             steps(lockfile),
         )
     } else {
         (
-            "it was not there before: unstage it; if it belongs here, restore and install again",
+            "this lockfile is new: unstage it; if it belongs here, restore the manifests and \
+             install again",
             &[Step::Unstage][..],
         )
     };

@@ -56,8 +56,7 @@ fn kind(path: &RepoPath) -> Option<FileKind> {
 }
 
 const RESTORE: &[Step] = &[Step::Restore(None), Step::Stage];
-const PUT_BACK: &str =
-    "put the original manifest back (edits since the preparation are lost), then stage it";
+const PUT_BACK: &str = "restore the original manifest (later edits are lost), then stage it";
 
 fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     let file = &known.file;

@@ -23,7 +23,7 @@ fn judge(table: &PinTable, findings: &mut Findings) {
         let mut message = match &pin.demand {
             Demand::Empty(variable) => {
                 let variable = Escaped(variable.as_bytes());
-                format!("{name} is installed here in its newest version: {variable} is empty")
+                format!("the newest {name} is installed here, because {variable} is empty")
             }
             Demand::Range(text) | Demand::Tag(text) => {
                 let text = Escaped(text.as_bytes());
@@ -41,7 +41,7 @@ fn judge(table: &PinTable, findings: &mut Findings) {
         }
         let help = match pin.demand {
             Demand::Empty(_) => {
-                "declare the ARG again in this stage, which does not see one before the first FROM"
+                "declare the ARG again in this stage: one before the first FROM is not visible here"
             }
             _ if pin.version.is_some() => {
                 "install the exact version that is pinned; `bakstop pins --set` writes it"

@@ -77,8 +77,8 @@ mod tests {
             ),
         ] {
             let expected = format!(
-                "package.json:1:{column}: corepack refuses this packageManager: it is not what \
-                 devEngines.packageManager asks for"
+                "package.json:1:{column}: corepack refuses this packageManager: it does not \
+                 match devEngines.packageManager"
             );
             assert_eq!(invalid(field), [expected], "{field}");
         }

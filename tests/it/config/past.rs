@@ -76,7 +76,7 @@ fn verbose_names_the_origin_of_the_configuration() {
         let ran = sandbox.bakstop(&[&["check", "--verbose"], arguments].concat());
         assert!(
             ran.err.contains(&format!("configuration in {name}\n"))
-                || ran.err.contains(&format!("is that of {name}\n")),
+                || ran.err.contains(&format!("is from {name}\n")),
             "{ran:?}"
         );
     }
@@ -122,8 +122,7 @@ fn with_a_broken_base_another_configuration_can_be_named() {
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
         assert!(ran.err.contains("bakstop.json:2:3: unknown key \"rulez\""), "{ran:?}");
         assert!(
-            ran.err
-                .contains(&format!("it is that of {origin}; to judge by another: --config FILE")),
+            ran.err.contains(&format!("it is from {origin}; to use another: --config FILE")),
             "{ran:?}"
         );
         // In a tree, the broken configuration is a finding.
@@ -139,7 +138,7 @@ fn with_a_broken_base_another_configuration_can_be_named() {
     }
     sandbox.git(&["checkout", "-q", "main"]);
     let ran = sandbox.bakstop(&["check", "--history"]);
-    assert!(ran.code == Some(2) && ran.err.contains("it is that of HEAD"), "{ran:?}");
+    assert!(ran.code == Some(2) && ran.err.contains("it is from HEAD"), "{ran:?}");
 }
 
 #[test]
@@ -258,7 +257,7 @@ fn without_a_default_branch_a_push_is_judged_by_the_remote_or_itself() {
     pair.assert_refused(&["main"], "bakstop.json:1:");
     pair.assert_refused(
         &["main"],
-        "it is that of the pushed commit; to go on without this check: BAKSTOP=0 git push",
+        "it is from the pushed commit; to skip this check: BAKSTOP=0 git push",
     );
     must(finish(
         pair.clone.command("git").args(["push", "-q", "origin", "main"]).env("BAKSTOP", "0"),
@@ -359,7 +358,7 @@ fn the_configuration_on_the_server_takes_precedence() {
     pair.assert_refused(&["main"], "bakstop.json:1:");
     pair.assert_refused(
         &["main"],
-        "it is that of the default branch; \
+        "it is from the default branch; \
          a bakstop.json in the repository's directory on the server",
     );
     fs::write(pair.server.join("bakstop.json"), "{}").unwrap();

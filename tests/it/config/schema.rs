@@ -54,7 +54,7 @@ const WHOLE: [(&str, Answer); 26] = [
     ),
     (
         r#"{"debris": {".packed": {}, ".Packed": {}}}"#,
-        BeyondSchema("is named twice: case does not count"),
+        BeyondSchema("is listed twice (case is ignored)"),
     ),
     (r#"{"debris": [".packed"]}"#, Bad("expected an object that names directories")),
     (r#"{"allow": {}}"#, Bad("expected a list of allowances")),
@@ -95,25 +95,25 @@ const DATES: [(&str, Answer); 9] = [
     ("2028-02-29", Good),
     ("0001-01-01", Good),
     // A regular expression cannot check the calendar.
-    ("2027-02-29", BeyondSchema("expected a day of the calendar")),
-    ("2027-13-01", Bad("expected a day of the calendar, such as \"2027-01-31\"")),
-    ("2027-1-31", Bad("expected a day of the calendar")),
-    ("31.01.2027", Bad("expected a day of the calendar")),
-    ("2027-01-31T00:00:00Z", Bad("expected a day of the calendar")),
-    ("", Bad("expected a day of the calendar")),
+    ("2027-02-29", BeyondSchema("expected a date")),
+    ("2027-13-01", Bad("expected a date, such as \"2027-01-31\"")),
+    ("2027-1-31", Bad("expected a date")),
+    ("31.01.2027", Bad("expected a date")),
+    ("2027-01-31T00:00:00Z", Bad("expected a date")),
+    ("", Bad("expected a date")),
 ];
 
 const DIRECTORIES: [(&str, Answer); 11] = [
     (".packed", Good),
     ("a", Good),
     ("..a_-b", Good),
-    ("", Bad("a directory's name is made of")),
-    (".", Bad("a directory's name is made of")),
-    ("..", Bad("a directory's name is made of")),
+    ("", Bad("a directory name consists of")),
+    (".", Bad("a directory name consists of")),
+    ("..", Bad("a directory name consists of")),
     ("a.", Bad("does not end in a dot")),
-    ("a/b", Bad("a directory's name is made of")),
-    ("a b", Bad("a directory's name is made of")),
-    ("ä", Bad("a directory's name is made of")),
+    ("a/b", Bad("a directory name consists of")),
+    ("a b", Bad("a directory name consists of")),
+    ("ä", Bad("a directory name consists of")),
     (".Docker-Deps", Bad(r#"the built-in directory is spelled ".docker-deps""#)),
 ];
 
@@ -167,7 +167,7 @@ fn rows() -> Vec<(String, Answer)> {
         );
     }
     let (longest, longer) = ("a".repeat(255), "a".repeat(256));
-    let long = [(&*longest, Good), (&*longer, Bad("a directory's name is made of"))];
+    let long = [(&*longest, Good), (&*longer, Bad("a directory name consists of"))];
     for (name, answer) in DIRECTORIES.into_iter().chain(long) {
         add(json!({ "debris": { name: {} } }), answer);
     }
@@ -188,7 +188,7 @@ fn rows() -> Vec<(String, Answer)> {
     add(json!({ "verify": { "allow": [allowance("a", "r")] } }), Bad(r#"unknown key "rule""#));
     for rule in ["invalid-configuration", "expired-allowance", "unused-allowance"] {
         let of_itself = json!({ "rule": rule, "path": "bakstop.json", "reason": "r" });
-        add(json!({ "allow": [of_itself] }), Bad("is about the configuration itself"));
+        add(json!({ "allow": [of_itself] }), Bad("cannot be hidden"));
     }
     rows
 }

@@ -63,7 +63,7 @@ fn an_invalid_configuration_is_an_error_with_its_place() {
         let ran = sandbox.try_git(&["commit", "-q", "-m", "x"]);
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(words.iter().all(|word| ran.err.contains(word)), "{words:?} {ran:?}");
-        assert!(ran.err.contains("to go on without this check: BAKSTOP=0 git commit"), "{ran:?}");
+        assert!(ran.err.contains("to skip this check: BAKSTOP=0 git commit"), "{ran:?}");
     };
     sandbox.write("bakstop.json", "{\n  \"rules\": {\n    \"stray-bakup\": \"off\"\n  }\n}\n");
     refused(&["bakstop.json:3:5: unknown rule \"stray-bakup\"; did you mean \"stray-backup\"?"]);

@@ -18,7 +18,7 @@ fn workspace() -> Sandbox {
     sandbox
 }
 
-const ENDED: &str = "bakstop: bakstop.json:3:3: this allowance has ended\n";
+const ENDED: &str = "bakstop: bakstop.json:3:3: this allowance has expired\n";
 
 #[test]
 fn a_build_may_change_allowed_paths_only() {

@@ -134,8 +134,8 @@ fn husky_everything_that_disables_it_is_reported() {
     for name in ["BAKSTOP", "HUSKY"] {
         let ran = status(name, "0");
         assert_eq!(ran.code, Some(1), "{ran:?}");
-        assert!(ran.out.contains(&format!("disarmed: {name}=0 is set")), "{ran:?}");
-        assert!(ran.out.ends_with("bakstop: disarmed in this environment\n"), "{ran:?}");
+        assert!(ran.out.contains(&format!("disabled: {name}=0 is set")), "{ran:?}");
+        assert!(ran.out.ends_with("bakstop: disabled in this environment\n"), "{ran:?}");
     }
     let start = sandbox.home().join(".config/husky/init.sh");
     fs::create_dir_all(start.parent().unwrap()).unwrap();
@@ -147,14 +147,14 @@ fn husky_everything_that_disables_it_is_reported() {
     // Lines above the block can end the hook, so installing moves the block up.
     let hook = fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap();
     sandbox.write(".husky/pre-commit", format!("exit 0\n{hook}"));
-    assert!(sandbox.bakstop(&["status"]).out.contains("come before the block"));
+    assert!(sandbox.bakstop(&["status"]).out.contains("can end the hook early"));
     install(&sandbox);
     must(sandbox.bakstop(&["status"]));
     assert_guarded(&sandbox);
     // The block with CRLF line endings.
     sandbox.write(".husky/pre-commit", hook.replace('\n', "\r\n"));
     let ran = sandbox.bakstop(&["status"]);
-    assert!(ran.code == Some(1) && ran.out.contains("end in CRLF"), "{ran:?}");
+    assert!(ran.code == Some(1) && ran.out.contains("has CRLF line endings"), "{ran:?}");
     // An edited block, and parts of one.
     for broken in [hook.replace("exit 2", "exit 0"), hook.replace("# <<< bakstop\n", "")] {
         sandbox.write(".husky/pre-commit", &broken);

@@ -48,15 +48,13 @@ fn a_missing_program_blocks_and_the_switch_still_works() {
     };
     let ran = bare("UNRELATED", "");
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    for part in
-        ["was not found", "to install it: ", "to go on without this check: BAKSTOP=0 git commit"]
-    {
+    for part in ["was not found", "to install it: ", "to skip this check: BAKSTOP=0 git commit"] {
         assert!(ran.err.contains(part), "{ran:?}");
     }
     let status = finish(sandbox.command(BAKSTOP).arg("status").env("PATH", "/usr/bin:/bin"));
     assert_eq!(status.code, Some(1));
     assert!(
-        status.out.contains("which is gone") && status.out.contains("finds no bakstop"),
+        status.out.contains("which no longer exists") && status.out.contains("cannot find bakstop"),
         "{status:?}"
     );
     let ran = bare("BAKSTOP", "0");

@@ -141,7 +141,7 @@ fn nothing_is_written_if_git_cannot_list_tracked_files() {
         line,
         &["check", "--tree", "HEAD", "--output", "new"],
     );
-    assert!(ran.code == Some(2) && ran.err.contains("could not look into the index"), "{ran:?}");
+    assert!(ran.code == Some(2) && ran.err.contains("could not read the index"), "{ran:?}");
     assert!(!sandbox.top.join("new").exists());
 }
 

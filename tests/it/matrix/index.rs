@@ -219,7 +219,7 @@ pub(super) const STATES: &[State] = &[
     refused(
         "an index without its last entries",
         "edit && head -c 300 .git/index >../index && mv ../index .git/index",
-        "read the staged content",
+        "read the staged files",
     ),
     refused(
         "an index with a header only",

@@ -127,9 +127,9 @@ pub(super) const STATES: &[State] = &[
         "a truncated loose tree",
         "chmod +w $(object HEAD:) && truncate -s 10 $(object HEAD:) && echo 1 >web/index.js && \
          git add web",
-        "read the staged content",
+        "read the staged files",
     )
-    .in_hook(Expected::Refused("read the staged content")),
+    .in_hook(Expected::Refused("read the staged files")),
     state("an empty loose tree", "chmod +w $(object HEAD:) && truncate -s 0 $(object HEAD:)", &[])
         .refused_by_git()
         .in_hook(Expected::PathsOrRefused(&[])),
@@ -137,9 +137,9 @@ pub(super) const STATES: &[State] = &[
         "a loose tree with garbage",
         "chmod +w $(object HEAD:) && echo dirt >$(object HEAD:) && echo 1 >web/index.js && \
          git add web",
-        "read the staged content",
+        "read the staged files",
     )
-    .in_hook(Expected::Refused("read the staged content")),
+    .in_hook(Expected::Refused("read the staged files")),
     state(
         "a loose tree with the content of another",
         "mv -f $(object HEAD:web) $(object HEAD:) && echo 1 >web/index.js && git add web",
@@ -150,15 +150,15 @@ pub(super) const STATES: &[State] = &[
     refused(
         "the tree of HEAD is missing",
         "rm -f $(object HEAD:) && echo 1 >web/index.js && git add web",
-        "read the staged content",
+        "read the staged files",
     )
-    .in_hook(Expected::Refused("read the staged content")),
+    .in_hook(Expected::Refused("read the staged files")),
     refused(
         "the tree of a changed directory is missing",
         "rm -f $(object HEAD:web) && echo 1 >web/index.js && git add web",
-        "read the staged content",
+        "read the staged files",
     )
-    .in_hook(Expected::Refused("read the staged content")),
+    .in_hook(Expected::Refused("read the staged files")),
     state(
         "the tree of an unchanged directory is missing",
         "rm -f $(object HEAD:backend) && echo 1 >web/index.js && git add web",
@@ -186,9 +186,9 @@ pub(super) const STATES: &[State] = &[
         "git config uploadpack.allowFilter true && \
          git clone -q --filter=tree:0 --no-checkout \"file://$PWD\" ../clone && cd ../clone && \
          echo a >a && git add a",
-        "read the staged content",
+        "read the staged files",
     )
-    .in_hook(Expected::Refused("read the staged content"))
+    .in_hook(Expected::Refused("read the staged files"))
     .in_context("cd ../clone"),
     state("a shared clone", "git clone -q --shared . ../clone && cd ../clone && edit", EDIT)
         .in_context("cd ../clone"),

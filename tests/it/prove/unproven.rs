@@ -34,12 +34,12 @@ fn a_missing_or_inactive_hook_is_reported_and_installing_fixes_it() {
                 must(sandbox.bakstop(&["install"]));
                 fs::write(sandbox.top.join(".git/hooks/pre-commit"), "").unwrap();
             },
-            "not installed (.git/hooks/pre-commit is not ours)",
+            "not installed (.git/hooks/pre-commit is not a hook of bakstop)",
         ),
         (
             "somebody else's",
             |sandbox| script(sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n"),
-            "not installed (.git/hooks/pre-commit is not ours)",
+            "not installed (.git/hooks/pre-commit is not a hook of bakstop)",
         ),
         (
             "core.hooksPath elsewhere",
@@ -78,7 +78,7 @@ fn an_edited_hook_and_an_ignored_exit_code_are_reported() {
     fs::write(&hook, text.replacen('\n', "\nexit 0\n", 1)).unwrap();
     let reason = ".git/hooks/pre-commit was edited after bakstop wrote it, and it let a rewritten \
                   package.json through";
-    assert_not_proven(&prove(&sandbox), reason, "see what `bakstop install` reports about it");
+    assert_not_proven(&prove(&sandbox), reason, "`bakstop install` reports the reason");
     // It runs the guard and ignores its exit code.
     script(
         &sandbox,
@@ -86,11 +86,11 @@ fn an_edited_hook_and_an_ignored_exit_code_are_reported() {
         &format!("#!/bin/sh\n{BAKSTOP} hook pre-commit || true\n"),
     );
     let ran = prove(&sandbox);
-    let reason = "the guard reports the rewritten package.json, and pre-commit passes all the same";
+    let reason = "the guard reports the rewritten package.json, but pre-commit succeeds";
     assert_not_proven(
         &ran,
         reason,
-        "let the hook fail where the guard fails: `bakstop hook pre-commit || exit`",
+        "let the hook fail if the guard fails: `bakstop hook pre-commit || exit`",
     );
     assert!(ran.out.contains("\noutput of pre-commit:\n  | error[rewritten-manifest]"), "{ran:?}");
 }
@@ -100,8 +100,8 @@ fn hooks_of_core_hookspath_and_of_a_manager() {
     let sandbox = installed();
     sandbox.git(&["config", "core.hooksPath", "/dev/null"]);
     let ran = prove(&sandbox);
-    let reason = "hooks are switched off: core.hooksPath is /dev/null (file:.git/config)";
-    assert_not_proven(&ran, reason, "switch them on, then install:");
+    let reason = "hooks are disabled: core.hooksPath is /dev/null (file:.git/config)";
+    assert_not_proven(&ran, reason, "enable them, then install:");
     run_help(&sandbox, &ran);
     assert_proven(&prove(&sandbox), "package.json");
 
@@ -126,7 +126,7 @@ fn hooks_of_core_hookspath_and_of_a_manager() {
     );
     let ran = prove(&sandbox);
     let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit), and \
-                  bakstop is not named there";
+                  bakstop is not configured there";
     assert!(
         ran.out
             .starts_with(&format!("bakstop: not proven: {reason}\nhelp: add this to lefthook.yml")),
@@ -136,8 +136,8 @@ fn hooks_of_core_hookspath_and_of_a_manager() {
     sandbox.write("lefthook.yml", "pre-commit:\n  jobs:\n    - run: bakstop hook pre-commit\n");
     let ran = prove(&sandbox);
     let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit); \
-                  bakstop is named there, but the hook did not block a rewritten package.json (it \
-                  let it through)";
+                  bakstop is configured there, but the hook did not block a rewritten \
+                  package.json (it let it through)";
     assert_not_proven(&ran, reason, "lefthook install");
     let run = format!("#!/bin/sh\n# call_lefthook run\n{BAKSTOP} hook pre-commit || exit\n");
     script(&sandbox, ".git/hooks/pre-commit", &run);
@@ -153,7 +153,7 @@ fn everything_that_disables_the_guard_is_reported() {
     for (name, value, reason) in [
         ("BAKSTOP", "0", "BAKSTOP=0 is set in this environment"),
         ("BAKSTOP_SKIP", "rewritten-manifest", "not checked: rewritten-manifest (BAKSTOP_SKIP)"),
-        ("BAKSTOP_SKIP", "foo", "every commit is blocked: BAKSTOP_SKIP names no rule foo"),
+        ("BAKSTOP_SKIP", "foo", "every commit is blocked: BAKSTOP_SKIP names the unknown rule foo"),
     ] {
         let ran = prove_as(&sandbox, |command| _ = command.env(name, value));
         assert_not_proven(&ran, reason, &format!("unset {name}"));
@@ -255,7 +255,7 @@ fn husky_that_does_not_run_is_reported() {
     // accepts.
     let hook = fs::read_to_string(sandbox.top.join(".husky/pre-commit")).unwrap();
     sandbox.write(".husky/pre-commit", format!("exit 0\n{hook}"));
-    let reason = "lines of .husky/pre-commit come before the block, and can end the hook";
+    let reason = "lines before the bakstop block in .husky/pre-commit can end the hook early";
     assert_not_proven(&prove(&sandbox), reason, "`bakstop install` moves it up");
     must(sandbox.bakstop(&["install"]));
     assert_proven(&prove(&sandbox), "package.json");
@@ -298,7 +298,12 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
     assert_proven(&prove(&sandbox), "package.json");
     fs::remove_file(&copy).unwrap();
     let ran = prove(&sandbox);
-    assert_not_proven(&ran, "the guard finds no bakstop, and blocks everything", "bakstop install");
+    assert_not_proven(
+        &ran,
+        "the hook cannot find bakstop, so it blocks every commit",
+        "bakstop \
+                                                                                        install",
+    );
     assert!(ran.out.contains("  | bakstop: blocked: the program \"bakstop\""), "{ran:?}");
     run_help(&sandbox, &ran);
     assert_proven(&prove(&sandbox), "package.json");
@@ -315,7 +320,7 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
         (
             older,
             other_rule,
-            "(version 0.0.9); it failed with exit code 1, but not for rewritten-manifest",
+            "(version 0.0.9); it failed with exit code 1, but not because of rewritten-manifest",
         ),
     ] {
         let sandbox = Sandbox::workspace();
@@ -344,7 +349,7 @@ fn a_program_that_is_missing_or_does_not_know_the_rule() {
         fs::remove_file(&program).unwrap();
         let ran = prove(&sandbox);
         let help = format!("mkdir -p ~/.local/bin && install {BAKSTOP} ~/.local/bin/bakstop");
-        assert_not_proven(&ran, "the guard finds no bakstop, and blocks everything", &help);
+        assert_not_proven(&ran, "the hook cannot find bakstop, so it blocks every commit", &help);
         run_help(&sandbox, &ran);
         assert_proven(&prove(&sandbox), "package.json");
     }
@@ -357,7 +362,7 @@ fn a_failure_for_another_reason_proves_nothing() {
     let hook = "#!/bin/sh\nprintf '\\033[2Jno\\n'\ngit diff --cached\nenv\necho last >&2\nexit 3\n";
     script(&sandbox, ".git/hooks/pre-commit", hook);
     let ran = prove(&sandbox);
-    let reason = "not installed (.git/hooks/pre-commit is not ours); \
+    let reason = "not installed (.git/hooks/pre-commit is not a hook of bakstop); \
                   pre-commit failed with exit code 3 for another reason";
     assert_not_proven(&ran, reason, "bakstop install");
     assert!(ran.out.ends_with("\n  | last\n"), "{ran:?}");

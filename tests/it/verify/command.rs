@@ -204,7 +204,7 @@ fn a_process_that_outlives_the_command_is_reported_and_not_awaited() {
     let sandbox = Sandbox::workspace();
     let ran = around(&sandbox, "sleep 300 >/dev/null 2>&1 & echo $! >../left");
     let err = "bakstop: the command left 1 process running (sleep): \
-               their changes from now on are not seen\n";
+               later changes by them are not reported\n";
     assert_eq!(code_and_output(&ran), (Some(0), "", err));
     let ran = sandbox.bakstop(&[
         "verify",
