@@ -498,7 +498,8 @@ mod tests {
             (
                 file(MINE, 0o755),
                 true,
-                "h/pre-commit is not a hook of bakstop, and h/pre-commit.before-bakstop exists as well",
+                "h/pre-commit is not a hook of bakstop, \
+                 and h/pre-commit.before-bakstop exists as well",
             ),
             (
                 file([&shim(), MINE].concat(), 0o755),
