@@ -497,7 +497,8 @@ mod tests {
             (
                 file(MINE, 0o755),
                 true,
-                "h/pre-commit is not ours, and h/pre-commit.before-bakstop is there as well",
+                "h/pre-commit is not a hook of bakstop, \
+                 and h/pre-commit.before-bakstop exists as well",
             ),
             (
                 file([&shim(), MINE].concat(), 0o755),
@@ -533,7 +534,7 @@ mod tests {
             (
                 file(MINE, 0o755),
                 true,
-                Err("h/pre-commit is not ours any more, \
+                Err("h/pre-commit is not a hook of bakstop, \
                      and h/pre-commit.before-bakstop is still kept"),
             ),
             (

@@ -514,7 +514,7 @@ mod tests {
              stash added    abababababab\n\
              stash dropped  abababababab\n\
              stash dropped  abababababab\n\
-             unfinished     merge: finish it, or `git merge --abort`\n\
+             unfinished     merge: finish it, or run `git merge --abort`\n\
              unfinished     index.lock: if no git process is running here, remove it\n\
              ended          bisect\n\
              modified       a\n\
@@ -599,7 +599,7 @@ mod tests {
              \n\
              -1\n+2\n… 4 more lines of a\n… 7 lines of b\n\
              \n\
-             warning: a.bak is rewritten as well: restoring it replaces a by a rewritten file\n\
+             warning: a.bak is rewritten as well: restoring it overwrites a with a rewritten file\n\
              \n\
              help: a backup may hold the only copy of an edit: compare it with its original, \
              then remove it\n\

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_variable_that_is_empty_where_it_is_used() {
-        let says = "pnpm is installed here in its newest version: V is empty";
+        let says = "the newest pnpm is installed here, because V is empty";
         for (dockerfile, place) in [
             ("ARG V=10.6.5\nFROM node:22\nRUN npm i -g pnpm@$V", Some("3:14")),
             ("ARG V=10.6.5\nFROM node:22\nRUN npm i -g pnpm@${V}", Some("3:14")),

@@ -74,7 +74,7 @@ fn an_operation_that_is_started_or_finished() {
     sandbox.git(&["commit", "-q", "--allow-empty", "-m", "Side"]);
     sandbox.git(&["switch", "-q", "main"]);
     let ran = around(&sandbox, "git merge -q --no-ff --no-commit side");
-    let expected = "unfinished  merge: finish it, or `git merge --abort`\n\n\
+    let expected = "unfinished  merge: finish it, or run `git merge --abort`\n\n\
                 bakstop: the command left 1 unfinished operation\n";
     assert_eq!((ran.code, &*ran.out), (Some(1), expected));
     let ran = around(&sandbox, "git merge --abort");
