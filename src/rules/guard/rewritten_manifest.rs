@@ -169,7 +169,9 @@ fn for_each_below<'a>(node: &'a Node, keys: &[&str], deep: bool, visit: &mut imp
         }
         ([], Value::Text(_)) => visit(node),
         ([], Value::Map(entries)) if deep => {
-            entries.iter().for_each(|(_, node)| for_each_below(node, &[], deep, visit));
+            for (_, node) in entries {
+                for_each_below(node, &[], deep, visit);
+            }
         }
         ([], _) => node.items().iter().for_each(|node| for_each_below(node, &[], deep, visit)),
     }
