@@ -114,17 +114,14 @@ fn scene(root: &Path) {
     assert_eq!(made.code, Some(0));
 }
 
-/// The program of bun alone.
-const BUN: &str = "@oven/bun-linux-x64";
-
 /// The command of each tool, in the recorded version.
 fn tools(facts: &Value) -> BTreeMap<String, Vec<String>> {
     let versions = facts["tools"].as_object().unwrap();
     let command = |(name, version): (&String, &Value)| {
         let version = version.as_str().unwrap();
         let (package, program, arguments) = match name.split('-').next().unwrap() {
-            // Its package `bun` fetches this one in a script, and scripts are off.
-            "bun" => (BUN, "../@oven/bun-linux-x64/bin/bun", "install --ignore-scripts"),
+            // A script of the package would put it in place, and scripts are off.
+            "bun" => ("bun", "../@oven/bun-linux-x64/bin/bun", "install --ignore-scripts"),
             "npm" => ("npm", "npm", "install --no-audit --no-fund --ignore-scripts"),
             "pnpm" => ("pnpm", "pnpm", "install --no-frozen-lockfile --ignore-scripts"),
             _ if name == "yarn-1" => (
