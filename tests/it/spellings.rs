@@ -181,12 +181,8 @@ fn resolve(shop: &Path, name: &str) -> PathBuf {
     )
 }
 
-/// Whether a tool installs from the leftovers.
-fn installs(template: &Path, line: &[String], case: &Value) -> bool {
-    let root = tempfile::tempdir().unwrap();
-    let copied = finish(Command::new("cp").arg("-a").arg(template.join(".")).arg(root.path()));
-    assert_eq!(copied.code, Some(0), "{}", copied.err);
-    let shop = root.path().join("shop");
+/// Writes the files of a case.
+fn write_files(shop: &Path, case: &Value) {
     for (name, text) in case["files"].as_object().unwrap() {
         let bytes = match text {
             Value::String(text) => text.replace("{top}", shop.to_str().unwrap()).into_bytes(),
@@ -196,10 +192,19 @@ fn installs(template: &Path, line: &[String], case: &Value) -> bool {
                 (0..digits.len()).step_by(2).map(byte).collect()
             }
         };
-        let path = resolve(&shop, name);
+        let path = resolve(shop, name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
+}
+
+/// Whether a tool installs from the leftovers.
+fn installs(template: &Path, line: &[String], case: &Value) -> bool {
+    let root = tempfile::tempdir().unwrap();
+    let copied = finish(Command::new("cp").arg("-a").arg(template.join(".")).arg(root.path()));
+    assert_eq!(copied.code, Some(0), "{}", copied.err);
+    let shop = root.path().join("shop");
+    write_files(&shop, case);
     let path = std::env::var_os("PATH").unwrap();
     let path = std::iter::once(root.path().join("bin")).chain(std::env::split_paths(&path));
     let mut command = Command::new(&line[0]);
