@@ -1,8 +1,10 @@
 //! The leftovers of a Docker build preparation, known by name alone.
 
+use fast_glob::glob_match;
+
 use crate::base::change::Mode;
-use crate::base::path::{RepoPath, is_same_name};
-use crate::base::pattern::Pattern;
+use crate::base::path::{RepoPath, folded, is_same_name};
+use crate::base::pattern::{LONGEST, Pattern};
 
 /// The directory that docker-prep packs into.
 pub(crate) const DOCKER_DEPS: &str = ".docker-deps";
@@ -106,6 +108,23 @@ impl Debris {
         self.directories.iter().find(|directory| directory.is(component))
     }
 
+    /// The leftover directory that a glob of one component matches. As in package managers, `*` and
+    /// `?` do not match the dot of a hidden directory. Another directory is matched by a glob with
+    /// a letter, not by `*`, which matches any name.
+    pub(crate) fn directory_like(&self, glob: &str) -> Option<&Directory> {
+        let names = |directory: &&Directory| {
+            let is_specific = if directory.name.starts_with('.') {
+                glob.starts_with(['.', '['])
+            } else {
+                glob.bytes().any(|byte| byte.is_ascii_alphabetic())
+            };
+            is_specific
+                && glob.len() <= LONGEST
+                && glob_match(folded(glob.as_bytes()), directory.name.to_ascii_lowercase())
+        };
+        self.directory(glob.as_bytes()).or_else(|| self.directories.iter().find(names))
+    }
+
     /// The leftover directory that the path is in, or replaces, unless it is a file that is
     /// allowed there.
     pub(crate) fn content_of(&self, path: &RepoPath, mode: Mode) -> Option<&Directory> {
@@ -197,6 +216,34 @@ mod tests {
         ] {
             assert_eq!(debris.content_of(&path.into(), mode).is_some(), content, "{path}");
         }
+    }
+
+    #[test]
+    fn a_glob_includes_a_directory_if_it_is_about_its_name() {
+        let mut debris = Debris::default();
+        debris.add(Directory::new("packed"));
+        for (glob, name) in [
+            (".docker-deps", Some(DOCKER_DEPS)),
+            (".Docker-dep[s]", Some(DOCKER_DEPS)),
+            (".doc\u{212a}er-*", Some(DOCKER_DEPS)),
+            ("\\.docker-deps", None),
+            (".*", Some(DOCKER_DEPS)),
+            ("[.]docker-deps", Some(DOCKER_DEPS)),
+            (".git*", None),
+            ("*", None),
+            ("**", None),
+            ("*-deps", None),
+            ("pack*", Some("packed")),
+            ("PACKED", Some("packed")),
+            ("?[a-z]*", Some("packed")),
+            ("??????", None),
+            ("packages", None),
+            ("[", None),
+        ] {
+            let found = debris.directory_like(glob).map(|directory| directory.name.as_str());
+            assert_eq!(found, name, "{glob}");
+        }
+        assert_eq!(debris.directory_like(&format!(".{}", "*a".repeat(10_000))), None);
     }
 
     #[test]

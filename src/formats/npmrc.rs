@@ -43,6 +43,47 @@ pub(crate) fn settings(dialect: SettingsDialect, text: &[u8]) -> Vec<Setting> {
     }
 }
 
+/// The settings of these names, as the package manager reads them. In a line of Yarn 1,
+/// [`settings`] finds only secrets.
+pub(crate) fn named(dialect: SettingsDialect, text: &[u8], names: &[&str]) -> Vec<Setting> {
+    let mut settings: Vec<_> = match dialect {
+        SettingsDialect::Yarnrc => {
+            lines(text).filter_map(|line| pair(text, &line, names)).collect()
+        }
+        SettingsDialect::Npmrc | SettingsDialect::Berry => settings(dialect, text),
+    };
+    settings.retain(|setting| names.contains(&&*setting.name));
+    settings
+}
+
+/// Parses `key value`, `key: value` or `key, key value` of Yarn 1. The name is one of `names` if a
+/// key is. The place is the line.
+fn pair(text: &[u8], line: &Span, names: &[&str]) -> Option<Setting> {
+    let words = lossy(text, line);
+    let (mut name, mut rest) = word(&words)?;
+    while let Some(more) = rest.trim_start().strip_prefix(',') {
+        let (next, after) = word(more.trim_start())?;
+        if !names.contains(&&*name) {
+            name = next;
+        }
+        rest = after;
+    }
+    let (value, _) = word(rest.trim_start_matches([':', ' ', '\t']))?;
+    Some(Setting { name, key: line.start..line.start, value: line.clone(), text: value })
+}
+
+/// The word at the start of a line, with or without quotes, and the rest of the line.
+fn word(line: &str) -> Option<(String, &str)> {
+    if line.starts_with('"') {
+        let mut strings = serde_json::Deserializer::from_str(line).into_iter::<String>();
+        let word = strings.next()?.ok()?;
+        return Some((word, line.get(strings.byte_offset()..)?));
+    }
+    let end = line.find(|c: char| c.is_whitespace() || matches!(c, ':' | ','));
+    let (word, rest) = line.split_at(end.unwrap_or(line.len()));
+    Some((word.trim_matches('\'').to_owned(), rest))
+}
+
 /// The lines that are neither blank nor a comment, trimmed. A lone carriage return ends a line too.
 fn lines(text: &[u8]) -> impl Iterator<Item = Span> {
     let mut start = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
@@ -240,6 +281,18 @@ mod tests {
             setting_lines(SettingsDialect::Yarnrc, text),
             ["_authToken=\"x y\"", "_auth=z", "=registry \"https://npm.example.org\""]
         );
+    }
+
+    #[test]
+    fn a_setting_of_yarn_1_is_found_by_its_name() {
+        let text = "a b\n\"a\" \"\\u0062 c\" # d\n a: 'b'\na-b c\n# a b\nb a\na\n\"a\n\
+                    \"a\":b\nü é\nx, a, y z\nx,,";
+        let found = named(SettingsDialect::Yarnrc, text.as_bytes(), &["a"]);
+        let values: Vec<_> = found.iter().map(|setting| setting.text.as_str()).collect();
+        assert_eq!(values, ["b", "b c", "b", "", "b", "z"]);
+        let found = named(SettingsDialect::Npmrc, b"a=b\nb=a\n'a[]' = c", &["a"]);
+        let values: Vec<_> = found.iter().map(|setting| setting.text.as_str()).collect();
+        assert_eq!(values, ["b", "c"]);
     }
 
     #[test]

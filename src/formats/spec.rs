@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use crate::base::debris::{Debris, Directory};
 use crate::base::finding::{Span, line_around};
 use crate::base::path::{FOLDED_BY, Folded, fold};
+use crate::base::pattern::alternatives;
+use crate::formats::npmrc::without_variables;
 
 /// The directory of leftovers that a spec in a dependency field installs from.
 ///
@@ -19,7 +21,8 @@ pub(crate) fn installs_from<'a>(
     directory: &str,
     debris: &'a Debris,
 ) -> Option<&'a Directory> {
-    readings(spec)
+    let readings = readings(spec);
+    readings
         .iter()
         // `@scope/x@file:…`, as in an alias or a resolution.
         .flat_map(|spec| {
@@ -27,7 +30,37 @@ pub(crate) fn installs_from<'a>(
             [Some(&**spec), aliased("@file:"), aliased("@link:")]
         })
         .filter_map(|spec| local_path(spec?.trim()))
+        .chain(readings.iter().flat_map(|spec| patch_files(spec)))
         .find_map(|path| leads_into(path, directory, debris))
+}
+
+/// The directory of leftovers that the path in a setting leads into.
+pub(crate) fn points_into<'a>(
+    path: &str,
+    directory: &str,
+    debris: &'a Debris,
+) -> Option<&'a Directory> {
+    readings(path).iter().find_map(|path| leads_into(path, directory, debris))
+}
+
+/// The directory of leftovers that a pattern of workspace members includes by its name. A pattern
+/// that excludes members does not count.
+pub(crate) fn includes<'a>(
+    pattern: &str,
+    directory: &str,
+    debris: &'a Debris,
+) -> Option<&'a Directory> {
+    let included = pattern.trim_start_matches('!');
+    if (pattern.len() - included.len()) % 2 == 1 {
+        return None;
+    }
+    let matched = |path: &str, separators: &[char]| {
+        let components = resolved(path, separators, directory);
+        components.into_iter().find_map(|glob| debris.directory_like(glob))
+    };
+    alternatives(included)
+        .iter()
+        .find_map(|path| matched(path, &['/', '\\']).or_else(|| matched(path, &['/'])))
 }
 
 /// The spec, and its forms after the decoding of yarn: variables are expanded in settings, and
@@ -44,20 +77,10 @@ fn readings(spec: &str) -> Vec<Cow<'_, str>> {
     readings
 }
 
-/// The text with the defaults of `${NAME-default}`, as yarn expands unset variables; `None` if it
+/// The text with the defaults of `${NAME-default}`, as tools expand unset variables; `None` if it
 /// has no variables.
 fn with_variables(text: &str) -> Option<String> {
-    let (head, mut rest) = text.split_once("${")?;
-    let mut expanded = head.to_owned();
-    while let Some((variable, after)) = rest.split_once('}') {
-        let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let fallback = variable.trim_start_matches(name).trim_start_matches(':');
-        expanded += fallback.strip_prefix('-').unwrap_or(fallback);
-        let (head, next) = after.split_once("${").unwrap_or((after, ""));
-        expanded += head;
-        rest = next;
-    }
-    Some(expanded)
+    text.contains("${").then(|| without_variables(text))
 }
 
 /// Decodes escapes such as `%2e`; `None` if there are none.
@@ -65,17 +88,32 @@ fn percent_decoded(text: &str) -> Option<String> {
     text.contains('%').then(|| String::from_utf8_lossy(&unescaped(text.as_bytes())).into_owned())
 }
 
-/// Protocols that do not name a local path. The entry that `catalog:` refers to is judged itself.
-const REMOTE: &str = "npm jsr catalog http https git git+http git+https git+ssh git+rsync ssh \
-                      github gitlab bitbucket gist runtime";
+/// Protocols of packages in a registry. The entry that `catalog:` refers to is judged itself.
+const REGISTRIES: [&str; 2] = ["npm", "catalog"];
+
+/// Protocols of URLs, before `//`. Without it, some tool reads a local path.
+const URLS: &str = "http https git git+http git+https git+ssh git+rsync ssh";
+
+/// Protocols of repositories, before `owner/repository`.
+const HOSTS: [&str; 4] = ["github", "gitlab", "bitbucket", "gist"];
 
 /// The local path that a spec names; `None` if it names a registry, a server or a repository.
+/// Protocols are compared with their case: pnpm and bun read a local path after `HTTP:`.
 fn local_path(spec: &str) -> Option<&str> {
-    if let Some((protocol, path)) = split_protocol(spec) {
-        let remote = REMOTE.split(' ').any(|known| known.eq_ignore_ascii_case(protocol));
-        return (!remote).then_some(path);
-    }
-    (!is_shorthand(spec)).then_some(spec)
+    let Some((protocol, path)) = split_protocol(spec) else {
+        return (!is_shorthand(spec)).then_some(spec);
+    };
+    let is_remote = REGISTRIES.contains(&protocol)
+        || path.starts_with("//") && URLS.split(' ').any(|known| known == protocol)
+        || HOSTS.contains(&protocol) && is_shorthand(path);
+    (!is_remote).then_some(path)
+}
+
+/// The paths of the patches in `patch:x@1#a.patch&optional!b.patch`.
+fn patch_files(spec: &str) -> impl Iterator<Item = &str> {
+    let parts =
+        spec.trim().strip_prefix("patch:").map(|patch| patch.split(['#', '&', '!']).skip(1));
+    parts.into_iter().flatten()
 }
 
 /// Splits `file:../x` into protocol and path. A single letter is a Windows drive.
@@ -116,16 +154,16 @@ fn leads_into<'a>(path: &str, directory: &str, debris: &'a Debris) -> Option<&'a
     let path = path.trim_start();
     let before = |mark: char| path.split_once(mark).map(|(path, _)| path);
     let ways = [Some(path), before('#'), before('?')].into_iter().flatten();
-    ways.flat_map(|path| [(path, &['/', '\\'][..]), (path, &['/'])])
-        .find_map(|(path, separators)| resolved(path, separators, directory, debris))
+    ways.flat_map(|path| [(path, &['/', '\\'][..]), (path, &['/'])]).find_map(
+        |(path, separators)| {
+            let components = resolved(path, separators, directory);
+            components.iter().find_map(|component| debris.directory(component.as_bytes()))
+        },
+    )
 }
 
-fn resolved<'a>(
-    path: &str,
-    separators: &[char],
-    directory: &str,
-    debris: &'a Debris,
-) -> Option<&'a Directory> {
+/// The components of a path without `.` and `..`; those of `directory` first if it is relative.
+fn resolved<'a>(path: &'a str, separators: &[char], directory: &'a str) -> Vec<&'a str> {
     let absolute = path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':');
     let base = if absolute { "" } else { directory };
     let mut resolved: Vec<&str> = Vec::new();
@@ -138,7 +176,7 @@ fn resolved<'a>(
             _ => resolved.push(component),
         }
     }
-    resolved.iter().find_map(|component| debris.directory(component.as_bytes()))
+    resolved
 }
 
 /// A directory of leftovers that a text names.
@@ -397,6 +435,15 @@ mod tests {
             "file:../${A:-.docker}-${B}deps/${C-${D}x.tgz",
             "é:../${ü-ö}/${A:-.docker-deps}/ñ${",
             "file:../.doc\u{212a}er-dep\u{17f}/x.tgz",
+            "file:${A:-../${B:-.docker-deps}/x.tgz}",
+            "Npm:x/../../.docker-deps/x.tgz",
+            "HTTP://../.docker-deps/x.tgz",
+            "http:x/../../.docker-deps/x.tgz",
+            "jsr:x/../../.docker-deps/x.tgz",
+            "github:x/../../.docker-deps/x.tgz",
+            "npm:@s/x@file:../.docker-deps/x.tgz",
+            "patch:@s/x@1.0.0#.docker-deps/x.patch",
+            "patch:@s/x@npm%3A1.0.0#a.patch&optional!.docker-deps/x.patch",
         ] {
             assert!(installs(spec), "{spec}");
         }
@@ -423,6 +470,12 @@ mod tests {
             "github:owner/.docker-deps",
             "owner/.docker-deps",
             "owner/.docker-deps#next",
+            "npm:../.docker-deps/x.tgz",
+            "jsr:@s/x@1",
+            "gist:0123abcd",
+            "gitlab:owner/.docker-deps#next",
+            "patch:@s/x@1.0.0#../.docker-deps/../x.patch",
+            "owner/repository#.docker-deps/x",
             "file:../${A-vendor}/x.tgz",
             "file:../${A/.docker-dep",
         ] {
@@ -435,6 +488,65 @@ mod tests {
         assert!(installs_in("file:./y.tgz", "backend/.docker-deps/x"));
         assert!(!installs_in("file:../../../y.tgz", "backend/.docker-deps/x"));
         assert!(!installs_in("^1.0.0", "backend"));
+    }
+
+    #[test]
+    fn a_path_in_a_setting_is_judged_as_a_path() {
+        let points = |path| points_into(path, "backend", &Debris::default()).is_some();
+        for path in
+            [".docker-deps", "web/.docker-deps", "../.docker-deps/x.cjs", "${A-.docker-deps}"]
+        {
+            assert!(points(path), "{path}");
+        }
+        for path in ["", "vendor", ".docker-deps/../vendor", ".docker-deps-old"] {
+            assert!(!points(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_includes_a_directory_if_a_component_is_about_its_name() {
+        let includes = |pattern: &str| includes(pattern, "backend", &Debris::default()).is_some();
+        for pattern in [
+            ".docker-deps",
+            ".docker-deps/*",
+            "../.docker-deps/acme",
+            "./.docker-deps/**",
+            "packages/../.docker-deps/*",
+            ".docker-dep[s]/*",
+            "[.]docker-deps/*",
+            ".docker*/*",
+            ".*/acme",
+            "{.docker-deps,x}/*",
+            ".docker-{x,deps/acme}",
+            "{x,.docker-{deps,x}/acme}",
+            "@(x|.docker-deps)/*",
+            "!!.docker-deps/*",
+            r".docker-deps\*",
+        ] {
+            assert!(includes(pattern), "{pattern}");
+        }
+        for pattern in [
+            "",
+            "*",
+            "**",
+            "packages/*",
+            "**/acme",
+            "../*/acme",
+            "*-deps/*",
+            "{packages,apps}/*",
+            "!.docker-deps/*",
+            "!(.docker-deps)/*",
+            ".docker-deps/../packages/*",
+            ".docker-deps-old/*",
+            ".config/*",
+            "}{",
+            "{a,b",
+            &"{a,b}".repeat(400),
+            &format!("{}a{}", "{".repeat(490), "}".repeat(490)),
+            &"{}".repeat(490),
+        ] {
+            assert!(!includes(pattern), "{pattern}");
+        }
     }
 
     #[test]
@@ -575,7 +687,10 @@ mod tests {
             fn every_text_is_searched(text in any::<Vec<u8>>()) {
                 let debris = Debris::default();
                 let _ = find_debris(&text, &debris, false).map(|trace| &text[trace.span]);
-                let _ = installs_from(&String::from_utf8_lossy(&text), "a/b", &debris);
+                let text = String::from_utf8_lossy(&text);
+                let _ = installs_from(&text, "a/b", &debris);
+                let _ = points_into(&text, "a/b", &debris);
+                let _ = includes(&text, "a/b", &debris);
             }
         }
     }

@@ -38,6 +38,9 @@ pub(super) fn settings(data: &[u8]) {
     document(data, &parsers::parse(Syntax::Toml, data));
     document(data, &parsers::parse(Syntax::ToolVersions, data));
     for dialect in [SettingsDialect::Npmrc, SettingsDialect::Yarnrc, SettingsDialect::Berry] {
+        for setting in npmrc::named(dialect, data, &["", "a"]) {
+            within(&setting.value, data.len());
+        }
         for setting in npmrc::settings(dialect, data) {
             within(&setting.key, data.len());
             within(&setting.value, data.len());

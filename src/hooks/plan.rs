@@ -460,7 +460,7 @@ mod tests {
             (file("", 0o755), false, keeps),
             (HookFile::Link(Some((MINE.into(), 0o755))), false, keeps),
             (HookFile::Link(Some((MINE.into(), 0o644))), false, &idle("not executable")),
-            (HookFile::Link(None), false, &idle("a broken link")),
+            (HookFile::Link(None), false, &idle("a link that does not point to a file")),
             (file(shim(), 0o755), true, ""),
             (file(shim(), 0o644), true, "would write h/pre-commit\n"),
             (file(shim::render(Hook::PreCommit, None), 0o755), false, "would write h/pre-commit\n"),

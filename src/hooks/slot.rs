@@ -54,7 +54,7 @@ impl HookFile {
             Self::Regular { mode, .. } | Self::Link(Some((_, mode))) => {
                 (mode & 0o111 == 0).then_some("not executable")
             }
-            Self::Link(None) => Some("a broken link"),
+            Self::Link(None) => Some("a link that does not point to a file"),
             Self::Missing => Some("missing"),
             Self::Other => Some("not a file"),
         }

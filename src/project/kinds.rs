@@ -25,8 +25,10 @@ pub(crate) enum FileKind {
     BunLock,
     BunBinaryLock,
     CargoLock,
-    /// npm's settings, and files to copy over them, such as `.npmrc.docker`.
+    /// The settings of npm; pnpm and Yarn 1 read them too.
     Npmrc,
+    /// A file to copy over those, such as `.npmrc.docker`.
+    NpmrcCopy,
     /// The settings of Yarn 2 and later.
     YarnrcYml,
     /// A file to copy over those, such as `.yarnrc.ci.yml`.
@@ -56,8 +58,8 @@ pub(crate) enum FileKind {
 use FileKind::{
     BunBinaryLock, BunLock, CargoLock, Compose, Devcontainer, Dockerfile, Dockerignore,
     GitlabPipeline, Manifest, ManifestJson5, ManifestYaml, Markdown, Mise, NpmLock, Npmrc,
-    PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Secret, ToolVersions,
-    Workflow, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
+    NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Secret,
+    ToolVersions, Workflow, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
@@ -71,7 +73,7 @@ const OF_MISE: Home =
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 46] = [
+static TABLE: [(&str, Home, FileKind); 47] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -86,9 +88,10 @@ static TABLE: [(&str, Home, FileKind); 46] = [
     ("bun.lock", None, BunLock),
     ("bun.lockb", None, BunBinaryLock),
     ("cargo.lock", None, CargoLock),
-    (".npmrc{,[-._]*}", None, Npmrc),
-    ("npmrc", None, Npmrc),
-    ("*.npmrc", None, Npmrc),
+    (".npmrc", None, Npmrc),
+    (".npmrc[-._]*", None, NpmrcCopy),
+    ("npmrc", None, NpmrcCopy),
+    ("*.npmrc", None, NpmrcCopy),
     (".yarnrc.yml", None, YarnrcYml),
     (".yarnrc{,[-._]*}.{yml,yaml}*", None, YarnrcYmlCopy),
     (".yarnrc", None, Yarnrc),
@@ -248,6 +251,12 @@ impl FileKind {
         }
     }
 
+    /// The dialect of settings that a package manager reads when it installs; `None` for other
+    /// files, and for settings in a syntax of [`FileKind::dependencies`].
+    pub(crate) fn settings(self) -> Option<SettingsDialect> {
+        matches!(self, Npmrc | Yarnrc).then(|| self.credentials()).flatten()
+    }
+
     /// Whether it is a lockfile of a package manager for JavaScript.
     pub(crate) fn is_lockfile(self) -> bool {
         matches!(
@@ -259,7 +268,7 @@ impl FileKind {
     /// The dialect of settings that may contain credentials of a registry; `None` for other files.
     pub(crate) fn credentials(self) -> Option<SettingsDialect> {
         match self {
-            Npmrc => Some(SettingsDialect::Npmrc),
+            Npmrc | NpmrcCopy => Some(SettingsDialect::Npmrc),
             YarnrcYml | YarnrcYmlCopy => Some(SettingsDialect::Berry),
             Yarnrc | YarnrcCopy => Some(SettingsDialect::Yarnrc),
             _ => None,
@@ -291,6 +300,7 @@ mod tests {
         let shown = [
             kind(FileKind::may_pin).map(|kind| format!("pins {kind:?}")),
             kind(|kind| kind.dependencies().is_some()).map(|kind| format!("depends {kind:?}")),
+            kind(|kind| kind.settings().is_some()).map(|kind| format!("sets {kind:?}")),
             kind(FileKind::is_lockfile).map(|kind| format!("locks {kind:?}")),
             kind(|kind| kind.credentials().is_some())
                 .map(|kind| format!("credentials {:?}", kind.credentials())),
@@ -323,13 +333,11 @@ mod tests {
             ("bun.lock", "locks BunLock, names"),
             ("bun.lockb", "locks BunBinaryLock"),
             ("Cargo.lock", "names"),
-            (
-                ".npmrc .npmrc.docker .npmrc-ci .npmrc_x npmrc a.npmrc .NPMRC .npmrc.md",
-                "credentials (Npmrc)",
-            ),
+            (".npmrc a/.NPMRC", "sets Npmrc, credentials (Npmrc)"),
+            (".npmrc.docker .npmrc-ci .npmrc_x npmrc a.npmrc .npmrc.md", "credentials (Npmrc)"),
             (".yarnrc.yml", "pins YarnrcYml, depends YarnrcYml, credentials (Berry)"),
             (".yarnrc.yaml .yarnrc.ci.yml .yarnrc-ci.yml.x", "credentials (Berry)"),
-            (".yarnrc", "pins Yarnrc, credentials (Yarnrc)"),
+            (".yarnrc", "pins Yarnrc, sets Yarnrc, credentials (Yarnrc)"),
             (".yarnrc.docker .yarnrc-yml", "credentials (Yarnrc)"),
             (".tool-versions", "pins ToolVersions"),
             (

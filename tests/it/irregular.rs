@@ -286,7 +286,7 @@ fn hooks_that_are_not_regular_files() {
         hooked,
         ".git/hooks/pre-commit.before-bakstop",
         ZERO,
-        &[(&["status"], 0, "leads to no file")],
+        &[(&["status"], 0, "does not point to a file")],
     );
 }
 

@@ -1,4 +1,4 @@
-//! Checks `tests/facts/spellings.json` against npm, pnpm and yarn: from which manifests do they
+//! Checks `tests/facts/spellings.json` against npm, pnpm, yarn and bun: from which files do they
 //! install a package out of `.docker-deps`? Run by name: `cargo test --locked -- --ignored
 //! real_spellings`.
 
@@ -17,6 +17,26 @@ use crate::support::finish;
 const DIR: &str = ".docker-deps";
 /// No server listens there, so every fetch fails at once.
 const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// Replaces a dependency by the leftover.
+const PNPMFILE: &str = "module.exports = {hooks: {readPackage(p) {
+    if (p.dependencies && p.dependencies.acme) {
+        p.dependencies.acme = 'file:' + __dirname + '/acme.tgz'
+    }
+    return p
+}}}
+";
+
+/// Makes the leftover out of the package in `vendor`.
+const PATCH: &str = "diff --git a/origin b/origin
+--- a/origin
++++ b/origin
+@@ -1 +1 @@
+-vendor
+\\ No newline at end of file
++debris
+\\ No newline at end of file
+";
 
 /// A package with its origin in it.
 fn package(directory: &Path, name: &str, dependencies: &str, origin: &str) {
@@ -52,6 +72,7 @@ fn leftovers(directory: &Path) {
     }
     let odd = [
         "acme.tgz",
+        "acme-1.0.0.tgz",
         "acme.tar.gz",
         "acme.tar",
         "ACME.TGZ",
@@ -66,6 +87,8 @@ fn leftovers(directory: &Path) {
         "acmeé.tgz",
     ];
     tarballs(directory, &odd, "debris");
+    fs::write(directory.join("pnpmfile.cjs"), PNPMFILE).unwrap();
+    fs::write(directory.join("x.patch"), PATCH).unwrap();
 }
 
 /// A home, and a repository whose `backend` is installed.
@@ -79,8 +102,9 @@ fn scene(root: &Path) {
         package(&directory, "acme", "", "debris");
         tarballs(&directory, &["acme.tgz"], "debris");
     }
-    tarballs(&shop.join("vendor"), &["acme.tgz"], "vendor");
-    tarballs(&shop.join("backend/vendor"), &["acme.tgz"], "vendor");
+    for vendor in ["vendor", "backend/vendor"] {
+        tarballs(&shop.join(vendor), &["acme.tgz", "acme-1.0.0.tgz"], "vendor");
+    }
     package(&shop.join("vendor/acme"), "acme", "", "vendor");
     package(&shop.join("vendor/via"), "via", "\"acme\": \"1.0.0\"", "vendor");
     // No tool can fetch with git.
@@ -96,6 +120,8 @@ fn tools(facts: &Value) -> BTreeMap<String, Vec<String>> {
     let command = |(name, version): (&String, &Value)| {
         let version = version.as_str().unwrap();
         let (package, program, arguments) = match name.split('-').next().unwrap() {
+            // A script of the package would put it in place, and scripts are off.
+            "bun" => ("bun", "../@oven/bun-linux-x64/bin/bun", "install --ignore-scripts"),
             "npm" => ("npm", "npm", "install --no-audit --no-fund --ignore-scripts"),
             "pnpm" => ("pnpm", "pnpm", "install --no-frozen-lockfile --ignore-scripts"),
             _ if name == "yarn-1" => (
@@ -135,13 +161,29 @@ fn has_leftovers(directory: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
     })
 }
 
-/// Whether a tool installs from the leftovers.
-fn installs(template: &Path, line: &[String], files: &Value) -> bool {
-    let root = tempfile::tempdir().unwrap();
-    let copied = finish(Command::new("cp").arg("-a").arg(template.join(".")).arg(root.path()));
-    assert_eq!(copied.code, Some(0), "{}", copied.err);
-    let shop = root.path().join("shop");
-    for (name, text) in files.as_object().unwrap() {
+/// Whether a directory has a `node_modules`, at any depth, with a package from the leftovers.
+fn has_installed(directory: &Path) -> bool {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.into_iter().filter(|path| path.is_dir() && !path.is_symlink()).any(|path| {
+        if path.ends_with("node_modules") {
+            has_leftovers(&path, &mut BTreeSet::new())
+        } else {
+            !path.ends_with(DIR) && has_installed(&path)
+        }
+    })
+}
+
+/// A path of a case: relative to `backend`, and `..` leaves it.
+fn resolve(shop: &Path, name: &str) -> PathBuf {
+    name.strip_prefix("..").map_or_else(
+        || shop.join("backend").join(name),
+        |rest| shop.join(rest.trim_start_matches('/')),
+    )
+}
+
+/// Writes the files of a case.
+fn write_files(shop: &Path, case: &Value) {
+    for (name, text) in case["files"].as_object().unwrap() {
         let bytes = match text {
             Value::String(text) => text.replace("{top}", shop.to_str().unwrap()).into_bytes(),
             hex => {
@@ -150,31 +192,49 @@ fn installs(template: &Path, line: &[String], files: &Value) -> bool {
                 (0..digits.len()).step_by(2).map(byte).collect()
             }
         };
-        fs::write(shop.join("backend").join(name), bytes).unwrap();
+        let path = resolve(shop, name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
     }
+}
+
+/// Whether a tool installs from the leftovers.
+fn installs(template: &Path, line: &[String], case: &Value) -> bool {
+    let root = tempfile::tempdir().unwrap();
+    let copied = finish(Command::new("cp").arg("-a").arg(template.join(".")).arg(root.path()));
+    assert_eq!(copied.code, Some(0), "{}", copied.err);
+    let shop = root.path().join("shop");
+    write_files(&shop, case);
     let path = std::env::var_os("PATH").unwrap();
     let path = std::iter::once(root.path().join("bin")).chain(std::env::split_paths(&path));
     let mut command = Command::new(&line[0]);
     command
         .args(&line[1..])
-        .current_dir(shop.join("backend"))
+        .current_dir(resolve(&shop, case["in"].as_str().unwrap_or_default()))
         .stdin(Stdio::null())
         .env_clear()
         .env("PATH", std::env::join_paths(path).unwrap())
         .env("HOME", root.path().join("home"))
-        .env("LC_ALL", "C.UTF-8");
+        .env("LC_ALL", "C.UTF-8")
+        // Yarn 1 would find the packages of earlier cases in a cache outside the home of root.
+        .env("YARN_CACHE_FOLDER", root.path().join("home/yarn"))
+        .env("BUN_INSTALL_CACHE_DIR", root.path().join("home/bun"));
     for proxy in [
         "HTTP_PROXY",
         "HTTPS_PROXY",
         "http_proxy",
         "https_proxy",
         "npm_config_registry",
+        "pnpm_config_registry",
+        "BUN_CONFIG_REGISTRY",
         "YARN_NPM_REGISTRY_SERVER",
     ] {
         command.env(proxy, NOWHERE);
     }
     for (name, value) in [
         ("npm_config_fetch_retries", "0"),
+        ("pnpm_config_fetch_retries", "0"),
+        ("pnpm_config_manage_package_manager_versions", "false"),
         ("npm_config_manage_package_manager_versions", "false"),
         ("YARN_NODE_LINKER", "node-modules"),
         ("YARN_ENABLE_TELEMETRY", "0"),
@@ -188,11 +248,15 @@ fn installs(template: &Path, line: &[String], files: &Value) -> bool {
     }
     // The exit code of a tool does not matter, only what it installed.
     finish(&mut command);
-    has_leftovers(&shop.join("backend/node_modules"), &mut BTreeSet::new())
+    has_installed(&shop)
+}
+
+fn names(list: &Value) -> BTreeSet<&str> {
+    list.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect()
 }
 
 #[test]
-#[ignore = "fetches npm, pnpm and yarn from the npm registry, and runs them for half an hour"]
+#[ignore = "fetches npm, pnpm, yarn and bun from the npm registry, and runs them for an hour"]
 fn real_spellings() {
     let facts: Value = serde_json::from_str(include_str!("../facts/spellings.json")).unwrap();
     let tools = tools(&facts);
@@ -203,16 +267,11 @@ fn real_spellings() {
     let ask = || {
         let (mut wrong, mut runs) = (Vec::new(), 0);
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let names = |field: &str| {
-                let names = case[field].as_array().into_iter().flatten();
-                names.map(|name| name.as_str().unwrap()).collect::<BTreeSet<_>>()
-            };
-            let asked = |name: &&String| {
-                names("asked").is_empty() || names("asked").contains(name.as_str())
-            };
-            for name in tools.keys().filter(asked) {
-                let installs = installs(template.path(), &tools[name], &case["files"]);
-                if installs != names("from").contains(name.as_str()) {
+            // The tools of a case that lists none.
+            let asked = names(case.get("asked").unwrap_or(&facts["asked"]));
+            for name in tools.keys().filter(|name| asked.contains(name.as_str())) {
+                let installs = installs(template.path(), &tools[name], case);
+                if installs != names(&case["from"]).contains(name.as_str()) {
                     wrong.push(format!("{name} installs: {installs}, from {}", case["files"]));
                 }
                 runs += 1;

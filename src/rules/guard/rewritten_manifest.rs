@@ -5,7 +5,8 @@ use crate::base::debris::Debris;
 use crate::base::finding::{Severity, Step};
 use crate::base::path::RepoPath;
 use crate::formats::document::{Node, SyntaxError, Value};
-use crate::formats::spec::{installs_from, mention};
+use crate::formats::npmrc::{self, without_variables};
+use crate::formats::spec::{includes, installs_from, mention, points_into};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
@@ -19,40 +20,63 @@ pub(crate) const RULE: Rule = Rule {
     ..Rule::base(RuleGroup::Guard)
 };
 
-/// Paths of keys. Every string below them, at any depth, is a spec.
-type Specs = &'static [&'static [&'static str]];
+/// Paths of keys, and what the strings below them name.
+type Fields = &'static [(&'static [&'static str], Names)];
 
-const PACKAGE: Specs = &[
-    &["dependencies"],
-    &["devDependencies"],
-    &["optionalDependencies"],
-    &["peerDependencies"],
+/// What a string names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// The source of a dependency. At any depth below the key.
+    Package,
+    /// A directory with packages, or a file with code. One, or a list.
+    Place,
+    /// The members of a workspace, as a pattern. A list.
+    Members,
+}
+
+use Names::{Members, Package, Place};
+
+const MANIFEST: Fields = &[
+    (&["dependencies"], Package),
+    (&["devDependencies"], Package),
+    (&["optionalDependencies"], Package),
+    (&["peerDependencies"], Package),
     // npm; values may be nested objects.
-    &["overrides"],
+    (&["overrides"], Package),
     // yarn; pnpm reads it too.
-    &["resolutions"],
-    &["pnpm", "overrides"],
-    &["pnpm", "packageExtensions"],
-    &["pnpm", "patchedDependencies"],
+    (&["resolutions"], Package),
+    (&["pnpm", "overrides"], Package),
+    (&["pnpm", "packageExtensions"], Package),
+    (&["pnpm", "patchedDependencies"], Package),
     // Bun's catalogs, at the top or in `workspaces`.
-    &["catalog"],
-    &["catalogs"],
-    &["workspaces", "catalog"],
-    &["workspaces", "catalogs"],
-    &["patchedDependencies"],
+    (&["catalog"], Package),
+    (&["catalogs"], Package),
+    (&["workspaces", "catalog"], Package),
+    (&["workspaces", "catalogs"], Package),
+    (&["patchedDependencies"], Package),
+    // pnpm links this directory instead of the package.
+    (&["publishConfig", "directory"], Place),
+    (&["workspaces"], Members),
+    (&["workspaces", "packages"], Members),
 ];
 
 /// The same for pnpm's workspace file and yarn's settings.
-const SETTINGS: Specs = &[
-    &["overrides"],
-    &["catalog"],
-    &["catalogs"],
-    &["packageExtensions"],
-    &["patchedDependencies"],
+const WORKSPACE: Fields = &[
+    (&["overrides"], Package),
+    (&["catalog"], Package),
+    (&["catalogs"], Package),
+    (&["packageExtensions"], Package),
+    (&["patchedDependencies"], Package),
+    (&["pnpmfile"], Place),
+    (&["globalPnpmfile"], Place),
+    (&["packages"], Members),
 ];
 
+/// The settings in `.npmrc` and `.yarnrc` that name a place.
+const SETTINGS: [&str; 3] = ["yarn-offline-mirror", "pnpmfile", "global-pnpmfile"];
+
 fn kind(path: &RepoPath) -> Option<FileKind> {
-    FileKind::of(path, |kind| kind.dependencies().is_some())
+    FileKind::of(path, |kind| kind.dependencies().is_some() || kind.settings().is_some())
 }
 
 const RESTORE: &[Step] = &[Step::Restore(None), Step::Stage];
@@ -61,23 +85,56 @@ const PUT_BACK: &str = "restore the original manifest (later edits are lost), th
 fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     let file = &known.file;
     let Some(kind) = kind(&file.path) else { return };
+    if let Some(dialect) = kind.settings() {
+        for setting in npmrc::named(dialect, &file.text, &SETTINGS) {
+            let path = setting.text.trim_matches(['"', '\'', ' ']);
+            if let Some((message, help, steps)) = judged(path, Place, file, debris) {
+                findings.position(file, &setting.value, &message).help(help, steps);
+            }
+        }
+        return;
+    }
     let Some(syntax) = kind.dependencies() else { return };
     let is_settings = matches!(kind, FileKind::PnpmWorkspace | FileKind::YarnrcYml);
     match &*known.document(syntax) {
         Ok(root) => {
-            for path in if is_settings { SETTINGS } else { PACKAGE } {
-                for_each_below(root, path, &mut |node| {
-                    let from =
-                        node.text().and_then(|spec| installs_from(spec, &file.directory(), debris));
-                    if let Some(directory) = from {
-                        let message = format!("this dependency points into {}", directory.name);
-                        findings.place(file, &node.span, message).help(PUT_BACK, RESTORE);
+            for (path, names) in if is_settings { WORKSPACE } else { MANIFEST } {
+                for_each_below(root, path, *names == Package, &mut |node| {
+                    let found = node.text().and_then(|text| judged(text, *names, file, debris));
+                    if let Some((message, help, steps)) = found {
+                        findings.place(file, &node.span, message).help(help, steps);
                     }
                 });
             }
         }
         Err(error) => report_unparsable(file, error, debris, findings),
     }
+}
+
+/// The message, the help and its steps, if a string names leftovers.
+fn judged(
+    text: &str,
+    names: Names,
+    file: &File,
+    debris: &Debris,
+) -> Option<(String, &'static str, &'static [Step])> {
+    let directory = file.directory();
+    Some(match names {
+        Package => {
+            let from = installs_from(text, &directory, debris)?;
+            (format!("this dependency points into {}", from.name), PUT_BACK, RESTORE)
+        }
+        Place => {
+            let from = points_into(text, &directory, debris)?;
+            let help = "point the setting to another place or remove it, then stage the file";
+            (format!("this setting points into {}", from.name), help, &[Step::Stage])
+        }
+        Members => {
+            let from = includes(text, &directory, debris)?;
+            let help = "remove the pattern, then stage the file";
+            (format!("this workspace pattern includes {}", from.name), help, &[Step::Stage])
+        }
+    })
 }
 
 /// The dependencies of a manifest that does not parse are unknown, so a mention blocks it.
@@ -95,20 +152,33 @@ fn report_unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings
     }
 }
 
-/// Calls `visit` with every string below these keys, in the order of the file.
-fn for_each_below<'a>(node: &'a Node, keys: &[&'a str], visit: &mut impl FnMut(&'a Node)) {
+/// Calls `visit` with every string at these keys, also in lists and, if `deep`, in maps, in the
+/// order of the file.
+fn for_each_below<'a>(node: &'a Node, keys: &[&str], deep: bool, visit: &mut impl FnMut(&'a Node)) {
     match (keys, &node.value) {
         ([key, rest @ ..], _) => {
-            node.get(key).for_each(|node| for_each_below(node, rest, visit));
-            // pnpm 10 and 11 look keys up through JavaScript's prototype chain.
-            node.get("__proto__").for_each(|node| for_each_below(node, keys, visit));
+            for (found, node) in node.entries() {
+                if is_key(&found.text, key) {
+                    for_each_below(node, rest, deep, visit);
+                } else if found.text == "__proto__" {
+                    // pnpm 10 and 11 look keys up through JavaScript's prototype chain.
+                    for_each_below(node, keys, deep, visit);
+                }
+            }
         }
         ([], Value::Text(_)) => visit(node),
-        ([], _) => {
-            let values = node.entries().map(|(_, node)| node).chain(node.items());
-            values.for_each(|node| for_each_below(node, &[], visit));
+        ([], Value::Map(entries)) if deep => {
+            for (_, node) in entries {
+                for_each_below(node, &[], deep, visit);
+            }
         }
+        ([], _) => node.items().iter().for_each(|node| for_each_below(node, &[], deep, visit)),
     }
+}
+
+/// Whether a key is this one. pnpm 10 and 11 expand variables in the keys of settings.
+fn is_key(found: &str, key: &str) -> bool {
+    found == key || found.contains("${") && without_variables(found) == key
 }
 
 #[cfg(test)]
@@ -150,6 +220,7 @@ mod tests {
             r#"{"__proto__": {"dependencies": {"@s/x": "SPEC"}}}"#,
             r#"{"__proto__": {"__proto__": {"dependencies": {"@s/x": "SPEC"}}}}"#,
             r#"{"pnpm": {"__proto__": {"overrides": {"@s/x": "SPEC"}}}}"#,
+            r#"{"${A-over}rides": {"@s/x": "SPEC"}}"#,
         ] {
             let column = fields.find("\"SPEC\"").unwrap() + 1;
             assert_eq!(
@@ -175,6 +246,39 @@ mod tests {
             ),
         ] {
             assert_eq!(judged(path, text), [format!("{path}:{place}: {POINTS}")]);
+        }
+    }
+
+    #[test]
+    fn a_place_or_a_pattern_in_a_setting() {
+        const SETTING: &str = "this setting points into .docker-deps";
+        const PATTERN: &str = "this workspace pattern includes .docker-deps";
+        for (path, text, place, message) in [
+            ("package.json", r#"{"publishConfig": {"directory": "DIR/x"}}"#, "1:33", SETTING),
+            ("package.json", r#"{"workspaces": ["a", "DIR/*"]}"#, "1:22", PATTERN),
+            ("package.json", r#"{"workspaces": {"packages": ["DIR/*"]}}"#, "1:30", PATTERN),
+            ("package.yaml", "workspaces: [DIR/*]", "1:14", PATTERN),
+            ("pnpm-workspace.yaml", "packages:\n- '../DIR/*'\n", "2:3", PATTERN),
+            ("pnpm-workspace.yaml", "pnpmfile: DIR/x.cjs", "1:11", SETTING),
+            ("pnpm-workspace.yaml", "globalPnpmfile: [DIR/x.cjs]", "1:18", SETTING),
+            (".npmrc", "a=b\npnpmfile = 'DIR/x.cjs' ; c", "2:12", SETTING),
+            (".npmrc", "yarn-offline-mirror=./${A-DIR}", "1:21", SETTING),
+            (".yarnrc", "# c\n\"yarn-offline-mirror\" \"../DIR\" # c", "2:1", SETTING),
+        ] {
+            let text = text.replace("DIR", ".docker-deps");
+            assert_eq!(judged(path, &text), [format!("{path}:{place}: {message}")], "{text}");
+        }
+        for (path, text) in [
+            ("package.json", r#"{"workspaces": ["packages/*", "!DIR/*"], "main": "DIR/x"}"#),
+            ("package.json", r#"{"workspaces": {"nohoist": ["DIR"], "packages": []}}"#),
+            ("package.json", r#"{"publishConfig": {"registry": "DIR", "directory": "dist"}}"#),
+            ("pnpm-workspace.yaml", "packages: ['**', '.config/*']\nstoreDir: DIR"),
+            (".npmrc", "; pnpmfile=DIR\ncache=DIR\npnpmfile=.pnpmfile.cjs"),
+            (".npmrc.docker", "pnpmfile=DIR/x.cjs"),
+            (".yarnrc", "yarn-offline-mirror-pruning DIR\nyarn-offline-mirror \"DIR/../v\""),
+        ] {
+            let text = text.replace("DIR", ".docker-deps");
+            assert_eq!(judged(path, &text), [""; 0], "{path}: {text}");
         }
     }
 
@@ -253,7 +357,7 @@ mod tests {
         }
     }
 
-    /// `from` lists which of npm, pnpm and yarn installed from the directory. If one does, we
+    /// `from` lists which of npm, pnpm, yarn and bun installed from the directory. If one does, we
     /// block. If none does, `blocked` says whether we block a spelling that has no other use.
     #[test]
     fn no_spelling_that_a_package_manager_follows_passes() {
@@ -272,12 +376,11 @@ mod tests {
                         })
                         .collect(),
                 };
-                change = change.with(
-                    &format!("backend/{name}"),
-                    Mode::File,
-                    Content::Bytes(bytes),
-                    true,
-                );
+                let path = match name.strip_prefix("../") {
+                    Some(path) => path.to_owned(),
+                    None => format!("backend/{name}"),
+                };
+                change = change.with(&path, Mode::File, Content::Bytes(bytes), true);
             }
             let found = judged_by(&RULE, &change);
             let blocked = found.iter().any(|finding| finding.severity == Severity::Error);
@@ -286,7 +389,7 @@ mod tests {
             assert_eq!(case["blocked"], blocked, "{case}");
             followed += usize::from(!from.is_empty());
         }
-        assert!(cases.len() >= 300 && followed >= 100, "{followed} of {}", cases.len());
+        assert!(cases.len() >= 700 && followed >= 250, "{followed} of {}", cases.len());
     }
 
     mod spellings {

@@ -57,7 +57,7 @@ fn output_never_replaces_tracked_files_or_files_of_git() {
         for (option, command) in options {
             let ran = bounded(&sandbox, "a destination", &[option, &[path], command].concat());
             assert!(ran.code == Some(2) && ran.err.contains(words), "{option:?} {path}: {ran:?}");
-            assert!(ran.err.contains("\nhelp: give "), "{option:?} {path}: {ran:?}");
+            assert!(ran.err.contains("\nhelp: name "), "{option:?} {path}: {ran:?}");
             let after = (snapshot(&sandbox.top), snapshot(&sandbox.outside().join("elsewhere")));
             assert!(before == after, "{option:?} {path}");
         }
@@ -172,7 +172,7 @@ fn no_command_overwrites_its_own_input() {
             "{options:?}: {ran:?}"
         );
         assert!(
-            ran.err.contains("\nhelp: give another") && snapshot(sandbox.outside()) == before,
+            ran.err.contains("\nhelp: name another") && snapshot(sandbox.outside()) == before,
             "{options:?}"
         );
     }

@@ -66,7 +66,7 @@ fn a_tracked_file_is_neither_overwritten_nor_skipped() {
     let sandbox = Sandbox::workspace();
     for file in ["web/index.js", "-"] {
         let ran = sandbox.bakstop(&["verify", "--save-baseline", file]);
-        assert!(ran.code == Some(2) && ran.err.contains("\nhelp: give"), "{ran:?}");
+        assert!(ran.code == Some(2) && ran.err.contains("\nhelp: name another file"), "{ran:?}");
     }
     assert_eq!(sandbox.git(&["status", "--porcelain"]), "");
     save(&sandbox, "b.json");

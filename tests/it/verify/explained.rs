@@ -62,8 +62,8 @@ fn a_rewritten_backup_is_a_separate_warning() {
     fs::copy(sandbox.top.join("web/package.json"), sandbox.top.join("web/package.json.bak"))
         .unwrap();
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
-    let warning = "warning: web/package.json.bak is rewritten as well: restoring it replaces \
-                   web/package.json by a rewritten file\n";
+    let warning = "warning: web/package.json.bak is rewritten as well: restoring it overwrites \
+                   web/package.json with a rewritten file\n";
     assert!(ran.out.contains(warning), "{ran:?}");
     // The steps do not use the backup.
     assert!(
