@@ -94,7 +94,7 @@ pub(crate) fn file(path: &Path, link: FinalLink, limit: u64) -> Result<Vec<u8>, 
     content(&file, &about, limit)
 }
 
-/// [`file`], or `None` if the path does not exist.
+/// [`file()`], or `None` if the path does not exist.
 pub(crate) fn file_if_exists(
     path: &Path,
     link: FinalLink,
