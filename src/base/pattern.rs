@@ -1,4 +1,4 @@
-//! Glob patterns of the configuration.
+//! Glob patterns of the configuration, and the alternatives in those of other tools.
 
 use fast_glob::glob_match;
 
@@ -44,14 +44,14 @@ impl Pattern {
     }
 }
 
-/// The most alternatives of a glob that are judged: a hostile one has any number.
-const MOST_ALTERNATIVES: usize = 64;
+/// The maximum number of alternatives of a glob that are judged: a hostile one has any number.
+const MAX_ALTERNATIVES: usize = 64;
 
 /// A glob of another tool with each choice from its groups: `{a,b}` and `@(a|b)`.
 pub(crate) fn alternatives(glob: &str) -> Vec<String> {
     let mut plain = Vec::new();
     let mut open = vec![glob.to_owned()];
-    while let Some(glob) = open.pop().filter(|_| plain.len() < MOST_ALTERNATIVES) {
+    while let Some(glob) = open.pop().filter(|_| plain.len() < MAX_ALTERNATIVES) {
         // The first group that has no group in it.
         let group = glob.find(['}', ')']).filter(|_| glob.len() <= LONGEST).and_then(|end| {
             let (before, after) = glob.split_at(end);
@@ -63,9 +63,9 @@ pub(crate) fn alternatives(glob: &str) -> Vec<String> {
             plain.push(glob);
             continue;
         };
-        let choices = choices.split([',', '|']).take(MOST_ALTERNATIVES);
+        let choices = choices.split([',', '|']).take(MAX_ALTERNATIVES);
         open.extend(choices.map(|choice| [head, choice, tail].concat()));
-        open.truncate(MOST_ALTERNATIVES);
+        open.truncate(MAX_ALTERNATIVES);
     }
     plain
 }
@@ -238,7 +238,7 @@ mod tests {
             assert_eq!(alternatives(glob).join(" "), expected, "{glob}");
         }
         for hostile in ["{a,b}".repeat(200), "{}".repeat(499), format!("{{{}}}", ",".repeat(900))] {
-            assert!(alternatives(&hostile).len() <= MOST_ALTERNATIVES, "{hostile}");
+            assert!(alternatives(&hostile).len() <= MAX_ALTERNATIVES, "{hostile}");
         }
         assert_eq!(alternatives(&"{a,b}".repeat(201)).len(), 1);
     }

@@ -76,12 +76,12 @@ const SET_BY_SYSTEM: [&str; 10] =
 
 /// The maximum number of variables of a stage, and the maximum number of stages that build on
 /// others. Values beyond that are unknown.
-const MOST: usize = 1000;
+const MAX_ENTRIES: usize = 1000;
 
 impl Stage {
     /// Sets a variable; `false` if the stage has too many.
     fn set(&mut self, name: Rc<str>, value: VariableValue) -> bool {
-        let has_room = self.values.len() < MOST || self.values.contains_key(&name);
+        let has_room = self.values.len() < MAX_ENTRIES || self.values.contains_key(&name);
         if has_room {
             self.values.insert(name, value);
         } else {
@@ -132,7 +132,7 @@ impl Stages {
             .map(|word| expanded(instruction, &word, &|name| self.global(name)))
             .filter(|expanded| !expanded.is_open);
         let earlier = known.as_ref().and_then(|known| self.names.get(&known.text).copied());
-        let stage = match earlier.filter(|_| self.list.len() < MOST) {
+        let stage = match earlier.filter(|_| self.list.len() < MAX_ENTRIES) {
             Some(number) => {
                 let mut stage = Stage { base: Base::Stage(number), ..self.list[number].clone() };
                 stage.values.extend(stage.envs.clone());
