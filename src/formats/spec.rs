@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::base::debris::{Debris, Directory};
-use crate::base::pattern::alternatives;
+use crate::base::pattern::LONGEST;
 use crate::formats::npmrc::without_variables;
 use crate::formats::trace::unescaped;
 
@@ -60,6 +60,32 @@ pub(crate) fn includes<'a>(
     alternatives(included)
         .iter()
         .find_map(|path| matched(path, &['/', '\\']).or_else(|| matched(path, &['/'])))
+}
+
+/// The maximum number of alternatives of a glob that are judged: a hostile one has any number.
+const MAX_ALTERNATIVES: usize = 64;
+
+/// A glob of another tool with each choice from its groups: `{a,b}` and `@(a|b)`.
+fn alternatives(glob: &str) -> Vec<String> {
+    let mut plain = Vec::new();
+    let mut open = vec![glob.to_owned()];
+    while let Some(glob) = open.pop().filter(|_| plain.len() < MAX_ALTERNATIVES) {
+        // The first group that has no group in it.
+        let group = glob.find(['}', ')']).filter(|_| glob.len() <= LONGEST).and_then(|end| {
+            let (before, after) = glob.split_at(end);
+            let (head, choices) = before.rsplit_once(['{', '('])?;
+            let sign = if after.starts_with(')') { &['@', '+', '?'][..] } else { &[] };
+            Some((head.trim_end_matches(sign), choices, after.get(1..)?))
+        });
+        let Some((head, choices, tail)) = group else {
+            plain.push(glob);
+            continue;
+        };
+        let choices = choices.split([',', '|']).take(MAX_ALTERNATIVES);
+        open.extend(choices.map(|choice| [head, choice, tail].concat()));
+        open.truncate(MAX_ALTERNATIVES);
+    }
+    plain
 }
 
 /// The spec, and its forms after the decoding of yarn: variables are expanded in settings, and
@@ -365,6 +391,26 @@ mod tests {
         ] {
             assert!(!includes(pattern), "{pattern}");
         }
+    }
+
+    #[test]
+    fn groups_of_other_tools_have_alternatives() {
+        for (glob, expected) in [
+            ("", ""),
+            ("a/*", "a/*"),
+            ("{a,b}/c", "b/c a/c"),
+            ("x{a,{b,c}d}", "xcd xa xbd xa"),
+            ("@(a|b)?{c}+(d)", "b?cd a?cd"),
+            ("{a", "{a"),
+            ("a}{b,c}", "a}{b,c}"),
+            ("{é,}ü", "ü éü"),
+        ] {
+            assert_eq!(alternatives(glob).join(" "), expected, "{glob}");
+        }
+        for hostile in ["{a,b}".repeat(200), "{}".repeat(499), format!("{{{}}}", ",".repeat(900))] {
+            assert!(alternatives(&hostile).len() <= MAX_ALTERNATIVES, "{hostile}");
+        }
+        assert_eq!(alternatives(&"{a,b}".repeat(201)).len(), 1);
     }
 
     #[test]
