@@ -37,6 +37,8 @@ pub(crate) enum FileKind {
     Yarnrc,
     /// A file to copy over those.
     YarnrcCopy,
+    /// Code that a package manager runs when it installs: hooks of pnpm, plugins of Yarn.
+    InstallCode,
     ToolVersions,
     Mise,
     Prototools,
@@ -57,9 +59,10 @@ pub(crate) enum FileKind {
 
 use FileKind::{
     BunBinaryLock, BunLock, CargoLock, Compose, Devcontainer, Dockerfile, Dockerignore,
-    GitlabPipeline, Manifest, ManifestJson5, ManifestYaml, Markdown, Mise, NpmLock, Npmrc,
-    NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Secret,
-    ToolVersions, Workflow, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
+    GitlabPipeline, InstallCode, Manifest, ManifestJson5, ManifestYaml, Markdown, Mise, NpmLock,
+    Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Secret,
+    ToolVersions, Workflow, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml,
+    YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
@@ -70,10 +73,14 @@ const WORKFLOWS: Home = Some(|path| {
 });
 const OF_MISE: Home =
     Some(|path| matches!(path.components().nth_back(1), Some(b"mise" | b".mise")));
+const OF_YARN: Home = Some(|path| {
+    let mut parts = path.components().skip_while(|part| *part != b".yarn");
+    parts.nth(1) == Some(b"plugins")
+});
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 47] = [
+static TABLE: [(&str, Home, FileKind); 50] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -96,6 +103,9 @@ static TABLE: [(&str, Home, FileKind); 47] = [
     (".yarnrc{,[-._]*}.{yml,yaml}*", None, YarnrcYmlCopy),
     (".yarnrc", None, Yarnrc),
     (".yarnrc[-._]*", None, YarnrcCopy),
+    (".pnpmfile.cjs", None, InstallCode),
+    (".pnpmfile.mjs", None, InstallCode),
+    ("plugin-*.cjs", OF_YARN, InstallCode),
     (".tool-versions", None, ToolVersions),
     ("mise.toml", None, Mise),
     (".mise.toml", None, Mise),
@@ -305,6 +315,7 @@ mod tests {
             kind(|kind| kind.credentials().is_some())
                 .map(|kind| format!("credentials {:?}", kind.credentials())),
             kind(FileKind::is_made_of_names).map(|_| "names".to_owned()),
+            kind(|kind| kind == InstallCode).map(|_| "code".to_owned()),
             kind(|kind| kind == Secret).map(|_| "secret".to_owned()),
         ];
         shown
@@ -339,6 +350,11 @@ mod tests {
             (".yarnrc.yaml .yarnrc.ci.yml .yarnrc-ci.yml.x", "credentials (Berry)"),
             (".yarnrc", "pins Yarnrc, sets Yarnrc, credentials (Yarnrc)"),
             (".yarnrc.docker .yarnrc-yml", "credentials (Yarnrc)"),
+            (
+                ".pnpmfile.cjs a/.pnpmfile.mjs .yarn/plugins/@s/plugin-x.cjs \
+                 a/.yarn/plugins/plugin-x.cjs",
+                "code",
+            ),
             (".tool-versions", "pins ToolVersions"),
             (
                 "mise.toml .mise.toml mise/config.toml a/.mise/config.toml \
@@ -388,6 +404,7 @@ mod tests {
                 "",
             ),
             (".dockerignore NotADockerfile README.md docker-prep.sh", ""),
+            ("pnpmfile.js plugins/plugin-x.cjs .yarn/releases/plugin-x.cjs", ""),
         ] {
             for path in paths.split(' ') {
                 assert_eq!(answers(&path.into()), expected, "{path}");
