@@ -33,13 +33,19 @@ pub(crate) fn installs_from<'a>(
         .find_map(|path| leads_into(path, directory, debris))
 }
 
-/// The directory of leftovers that the path in a setting leads into.
+/// The directory of leftovers that the path in a setting leads into. It may be written like a
+/// spec.
 pub(crate) fn points_into<'a>(
-    path: &str,
+    spelled: &str,
     directory: &str,
     debris: &'a Debris,
 ) -> Option<&'a Directory> {
-    readings(path).iter().find_map(|path| leads_into(path, directory, debris))
+    let path = |text| if split_protocol(text).is_some() { local_path(text) } else { Some(text) };
+    let readings = readings(spelled);
+    readings
+        .iter()
+        .filter_map(|text| path(text))
+        .find_map(|path| leads_into(path, directory, debris))
 }
 
 /// The directory of leftovers that a pattern of workspace members includes by its name. A pattern
@@ -338,11 +344,11 @@ mod tests {
     fn a_path_in_a_setting_is_judged_as_a_path() {
         let points = |path| points_into(path, "backend", &Debris::default()).is_some();
         for path in
-            [".docker-deps", "web/.docker-deps", "../.docker-deps/x.cjs", "${A-.docker-deps}"]
+            [".docker-deps", "web/.docker-deps", "file:.docker-deps/x.tgz", "${A-.docker-deps}"]
         {
             assert!(points(path), "{path}");
         }
-        for path in ["", "vendor", ".docker-deps/../vendor", ".docker-deps-old"] {
+        for path in ["", "vendor", ".docker-deps/../vendor", "https://x.org/.docker-deps/x"] {
             assert!(!points(path), "{path}");
         }
     }

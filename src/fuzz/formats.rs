@@ -37,7 +37,12 @@ pub(super) fn yaml(data: &[u8]) {
 pub(super) fn settings(data: &[u8]) {
     document(data, &parsers::parse(Syntax::Toml, data));
     document(data, &parsers::parse(Syntax::ToolVersions, data));
-    for dialect in [SettingsDialect::Npmrc, SettingsDialect::Yarnrc, SettingsDialect::Berry] {
+    for dialect in [
+        SettingsDialect::Npmrc,
+        SettingsDialect::Yarnrc,
+        SettingsDialect::Berry,
+        SettingsDialect::Dotenv,
+    ] {
         for setting in npmrc::named(dialect, data, &["", "a"]) {
             within(&setting.value, data.len());
         }

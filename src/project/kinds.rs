@@ -37,6 +37,10 @@ pub(crate) enum FileKind {
     Yarnrc,
     /// A file to copy over those.
     YarnrcCopy,
+    /// The variables that Yarn 2 and later reads into its settings.
+    YarnEnvironment,
+    /// The settings of bun.
+    Bunfig,
     /// Code that a package manager runs when it installs: hooks of pnpm, plugins of Yarn.
     InstallCode,
     ToolVersions,
@@ -58,10 +62,10 @@ pub(crate) enum FileKind {
 }
 
 use FileKind::{
-    BunBinaryLock, BunLock, CargoLock, Compose, Devcontainer, Dockerfile, Dockerignore,
+    BunBinaryLock, BunLock, Bunfig, CargoLock, Compose, Devcontainer, Dockerfile, Dockerignore,
     GitlabPipeline, InstallCode, Manifest, ManifestJson5, ManifestYaml, Markdown, Mise, NpmLock,
     Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Secret,
-    ToolVersions, Workflow, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml,
+    ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml,
     YarnrcYmlCopy,
 };
 
@@ -80,7 +84,7 @@ const OF_YARN: Home = Some(|path| {
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 50] = [
+static TABLE: [(&str, Home, FileKind); 52] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -103,6 +107,8 @@ static TABLE: [(&str, Home, FileKind); 50] = [
     (".yarnrc{,[-._]*}.{yml,yaml}*", None, YarnrcYmlCopy),
     (".yarnrc", None, Yarnrc),
     (".yarnrc[-._]*", None, YarnrcCopy),
+    (".env.yarn", None, YarnEnvironment),
+    ("bunfig.toml", None, Bunfig),
     (".pnpmfile.cjs", None, InstallCode),
     (".pnpmfile.mjs", None, InstallCode),
     ("plugin-*.cjs", OF_YARN, InstallCode),
@@ -250,13 +256,14 @@ impl FileKind {
         )
     }
 
-    /// The syntax of a file with the dependencies of a package or workspace; `None` for other
-    /// files.
+    /// The syntax of a file with the dependencies of a package or workspace, or with settings for
+    /// them; `None` for other files.
     pub(crate) fn dependencies(self) -> Option<Syntax> {
         match self {
             Manifest => Some(Syntax::Json),
             ManifestJson5 => Some(Syntax::Json5),
             ManifestYaml | PnpmWorkspace | YarnrcYml => Some(Syntax::Yaml),
+            Bunfig => Some(Syntax::Toml),
             _ => None,
         }
     }
@@ -264,7 +271,11 @@ impl FileKind {
     /// The dialect of settings that a package manager reads when it installs; `None` for other
     /// files, and for settings in a syntax of [`FileKind::dependencies`].
     pub(crate) fn settings(self) -> Option<SettingsDialect> {
-        matches!(self, Npmrc | Yarnrc).then(|| self.credentials()).flatten()
+        match self {
+            Npmrc | Yarnrc => self.credentials(),
+            YarnEnvironment => Some(SettingsDialect::Dotenv),
+            _ => None,
+        }
     }
 
     /// Whether it is a lockfile of a package manager for JavaScript.
@@ -350,6 +361,8 @@ mod tests {
             (".yarnrc.yaml .yarnrc.ci.yml .yarnrc-ci.yml.x", "credentials (Berry)"),
             (".yarnrc", "pins Yarnrc, sets Yarnrc, credentials (Yarnrc)"),
             (".yarnrc.docker .yarnrc-yml", "credentials (Yarnrc)"),
+            (".env.yarn", "sets YarnEnvironment, secret"),
+            ("bunfig.toml", "depends Bunfig"),
             (
                 ".pnpmfile.cjs a/.pnpmfile.mjs .yarn/plugins/@s/plugin-x.cjs \
                  a/.yarn/plugins/plugin-x.cjs",
@@ -404,7 +417,7 @@ mod tests {
                 "",
             ),
             (".dockerignore NotADockerfile README.md docker-prep.sh", ""),
-            ("pnpmfile.js plugins/plugin-x.cjs .yarn/releases/plugin-x.cjs", ""),
+            ("pnpmfile.js plugins/plugin-x.cjs .yarn/releases/plugin-x.cjs .env.yarn.md/x", ""),
         ] {
             for path in paths.split(' ') {
                 assert_eq!(answers(&path.into()), expected, "{path}");
