@@ -41,6 +41,8 @@ pub(crate) enum FileKind {
     YarnEnvironment,
     /// The settings of bun.
     Bunfig,
+    /// The environment variables that bun reads, also before it installs.
+    BunEnvironment,
     /// Code that a package manager runs when it installs: hooks of pnpm, plugins of Yarn.
     InstallCode,
     ToolVersions,
@@ -62,11 +64,11 @@ pub(crate) enum FileKind {
 }
 
 use FileKind::{
-    BunBinaryLock, BunLock, Bunfig, CargoLock, Compose, Devcontainer, Dockerfile, Dockerignore,
-    GitlabPipeline, InstallCode, Manifest, ManifestJson5, ManifestYaml, Markdown, Mise, NpmLock,
-    Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Secret,
-    ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml,
-    YarnrcYmlCopy,
+    BunBinaryLock, BunEnvironment, BunLock, Bunfig, CargoLock, Compose, Devcontainer, Dockerfile,
+    Dockerignore, GitlabPipeline, InstallCode, Manifest, ManifestJson5, ManifestYaml, Markdown,
+    Mise, NpmLock, Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript,
+    Prototools, Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc,
+    YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
@@ -84,7 +86,7 @@ const OF_YARN: Home = Some(|path| {
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 52] = [
+static TABLE: [(&str, Home, FileKind); 53] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -108,6 +110,7 @@ static TABLE: [(&str, Home, FileKind); 52] = [
     (".yarnrc", None, Yarnrc),
     (".yarnrc[-._]*", None, YarnrcCopy),
     (".env.yarn", None, YarnEnvironment),
+    (".env{,.local,.{development,production,test}{,.local}}", None, BunEnvironment),
     ("bunfig.toml", None, Bunfig),
     (".pnpmfile.cjs", None, InstallCode),
     (".pnpmfile.mjs", None, InstallCode),
@@ -273,7 +276,7 @@ impl FileKind {
     pub(crate) fn settings(self) -> Option<SettingsDialect> {
         match self {
             Npmrc | Yarnrc => self.credentials(),
-            YarnEnvironment => Some(SettingsDialect::Dotenv),
+            YarnEnvironment | BunEnvironment => Some(SettingsDialect::Dotenv),
             _ => None,
         }
     }
@@ -362,6 +365,7 @@ mod tests {
             (".yarnrc", "pins Yarnrc, sets Yarnrc, credentials (Yarnrc)"),
             (".yarnrc.docker .yarnrc-yml", "credentials (Yarnrc)"),
             (".env.yarn", "sets YarnEnvironment, secret"),
+            (".env a/.env.local .ENV.production.local", "sets BunEnvironment, secret"),
             ("bunfig.toml", "depends Bunfig"),
             (
                 ".pnpmfile.cjs a/.pnpmfile.mjs .yarn/plugins/@s/plugin-x.cjs \
@@ -396,7 +400,7 @@ mod tests {
             ),
             ("Dockerfile.npmrc", "pins Dockerfile, credentials (Npmrc)"),
             (
-                ".env .env.local id_rsa id_ed25519.pub .netrc a.pem a.key a.p12 a.PFX .env.md",
+                ".env.docker .env-x id_rsa id_ed25519.pub .netrc a.pem a.key a.p12 a.PFX .env.md",
                 "secret",
             ),
             ("Dockerfile.key", "pins Dockerfile, secret"),

@@ -5,7 +5,7 @@ use crate::base::debris::Debris;
 use crate::base::finding::{Severity, Step};
 use crate::base::path::RepoPath;
 use crate::formats::document::{Node, SyntaxError, Value};
-use crate::formats::npmrc::{self, SettingsDialect, without_variables};
+use crate::formats::npmrc::{self, without_variables};
 use crate::formats::spec::{includes, installs_from, points_into};
 use crate::formats::trace::mention;
 use crate::project::SourceFile;
@@ -88,8 +88,8 @@ const WORKSPACE: Fields = &[
     (&["packages"], Members),
 ];
 
-/// The settings in `.npmrc` and `.yarnrc` that name a place.
-const SETTINGS: [&str; 9] = [
+/// The settings that name a place, in `.npmrc`, `.yarnrc` and the environment of bun.
+const SETTINGS: [&str; 11] = [
     "yarn-offline-mirror",
     "pnpmfile",
     "global-pnpmfile",
@@ -100,6 +100,8 @@ const SETTINGS: [&str; 9] = [
     "preferred-cache-folder",
     "yarn-path",
     "yarnPath",
+    "BUN_INSTALL",
+    "BUN_INSTALL_CACHE_DIR",
 ];
 
 fn kind(path: &RepoPath) -> Option<FileKind> {
@@ -113,10 +115,10 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     let file = &known.file;
     let Some(kind) = kind(&file.path) else { return };
     if let Some(dialect) = kind.settings() {
-        let settings = if dialect == SettingsDialect::Dotenv {
-            npmrc::settings(dialect, &file.text)
-        } else {
-            npmrc::named(dialect, &file.text, &SETTINGS)
+        let settings = match kind {
+            // Any variable may be in a setting of Yarn.
+            FileKind::YarnEnvironment => npmrc::settings(dialect, &file.text),
+            _ => npmrc::named(dialect, &file.text, &SETTINGS),
         };
         for setting in settings {
             let path = setting.text.trim_matches(['"', '\'', ' ']);
@@ -311,6 +313,8 @@ mod tests {
             (".env.yarn", "# c\nexport A = \"../DIR\" # c", "2:12", SETTING),
             (".env.yarn", "A=file:DIR/x.tgz#c", "1:3", SETTING),
             (".env.yarn", "A: ${B:-DIR}", "1:4", SETTING),
+            (".env", "A=DIR\nexport BUN_INSTALL='DIR/c'", "2:20", SETTING),
+            (".env.test.local", "BUN_INSTALL=DIR", "1:13", SETTING),
         ] {
             let text = text.replace("DIR", ".docker-deps");
             assert_eq!(judged(path, &text), [format!("{path}:{place}: {message}")], "{text}");
@@ -324,7 +328,8 @@ mod tests {
             (".yarnrc.yml", "patchFolder: DIR\nplugins: [.yarn/plugins/plugin-x.cjs]"),
             ("bunfig.toml", "cache = 'DIR'\n[install]\nglobalDir = 'DIR'"),
             (".env.yarn", "# A=DIR\nB=DIR-old # DIR\nC=https://example.org/DIR/x\nDIR"),
-            (".env", "A=DIR"),
+            (".env", "A=DIR\nBUN_INSTALL_BIN=DIR"),
+            (".env.example", "BUN_INSTALL=DIR"),
             (".npmrc.docker", "pnpmfile=DIR/x.cjs"),
             (".yarnrc", "yarn-offline-mirror-pruning DIR\nyarn-offline-mirror \"DIR/../v\""),
         ] {
