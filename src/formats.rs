@@ -10,6 +10,7 @@ pub(crate) mod npmrc;
 pub(crate) mod package;
 pub(crate) mod shell;
 pub(crate) mod dockerfile;
+pub(crate) mod trace;
 pub(crate) mod spec;
 
 pub(crate) use document::Syntax;

@@ -10,6 +10,7 @@ use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 /// Leftovers of a preparation, and secrets.
 mod guard {
     pub(super) mod docker_deps_content;
+    pub(super) mod docker_deps_in_code;
     pub(super) mod registry_token;
     pub(super) mod rewritten_lockfile;
     pub(super) mod rewritten_manifest;
@@ -33,11 +34,12 @@ mod config {
 }
 
 /// Every rule, in the order of the documentation.
-pub(crate) const RULES: [&Rule; 13] = [
+pub(crate) const RULES: [&Rule; 14] = [
     &guard::rewritten_manifest::RULE,
     &guard::rewritten_lockfile::RULE,
     &guard::stray_backup::RULE,
     &guard::docker_deps_content::RULE,
+    &guard::docker_deps_in_code::RULE,
     &pins::package_manager_mismatch::RULE,
     &pins::invalid_package_manager::RULE,
     &pins::floating_package_manager::RULE,

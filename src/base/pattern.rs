@@ -1,4 +1,4 @@
-//! Glob patterns of the configuration, and the alternatives in those of other tools.
+//! Glob patterns of the configuration.
 
 use fast_glob::glob_match;
 
@@ -42,32 +42,6 @@ impl Pattern {
             glob_match(&self.glob, bytes)
         }
     }
-}
-
-/// The maximum number of alternatives of a glob that are judged: a hostile one has any number.
-const MAX_ALTERNATIVES: usize = 64;
-
-/// A glob of another tool with each choice from its groups: `{a,b}` and `@(a|b)`.
-pub(crate) fn alternatives(glob: &str) -> Vec<String> {
-    let mut plain = Vec::new();
-    let mut open = vec![glob.to_owned()];
-    while let Some(glob) = open.pop().filter(|_| plain.len() < MAX_ALTERNATIVES) {
-        // The first group that has no group in it.
-        let group = glob.find(['}', ')']).filter(|_| glob.len() <= LONGEST).and_then(|end| {
-            let (before, after) = glob.split_at(end);
-            let (head, choices) = before.rsplit_once(['{', '('])?;
-            let sign = if after.starts_with(')') { &['@', '+', '?'][..] } else { &[] };
-            Some((head.trim_end_matches(sign), choices, after.get(1..)?))
-        });
-        let Some((head, choices, tail)) = group else {
-            plain.push(glob);
-            continue;
-        };
-        let choices = choices.split([',', '|']).take(MAX_ALTERNATIVES);
-        open.extend(choices.map(|choice| [head, choice, tail].concat()));
-        open.truncate(MAX_ALTERNATIVES);
-    }
-    plain
 }
 
 /// Refuses an invalid pattern, and one that could never match or is ambiguous.
@@ -221,26 +195,6 @@ mod tests {
             assert!(Pattern::for_paths(glob).is_err(), "{glob}");
             assert!(Pattern::for_names(glob).is_err(), "{glob}");
         }
-    }
-
-    #[test]
-    fn groups_of_other_tools_have_alternatives() {
-        for (glob, expected) in [
-            ("", ""),
-            ("a/*", "a/*"),
-            ("{a,b}/c", "b/c a/c"),
-            ("x{a,{b,c}d}", "xcd xa xbd xa"),
-            ("@(a|b)?{c}+(d)", "b?cd a?cd"),
-            ("{a", "{a"),
-            ("a}{b,c}", "a}{b,c}"),
-            ("{é,}ü", "ü éü"),
-        ] {
-            assert_eq!(alternatives(glob).join(" "), expected, "{glob}");
-        }
-        for hostile in ["{a,b}".repeat(200), "{}".repeat(499), format!("{{{}}}", ",".repeat(900))] {
-            assert!(alternatives(&hostile).len() <= MAX_ALTERNATIVES, "{hostile}");
-        }
-        assert_eq!(alternatives(&"{a,b}".repeat(201)).len(), 1);
     }
 
     #[test]

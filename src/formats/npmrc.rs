@@ -18,6 +18,8 @@ pub(crate) enum SettingsDialect {
     Yarnrc,
     /// Yarn 2 and later: YAML.
     Berry,
+    /// A file of environment variables, as the `dotenv` package reads it.
+    Dotenv,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,9 @@ pub(crate) fn settings(dialect: SettingsDialect, text: &[u8]) -> Vec<Setting> {
             // Yarn refuses such a file, but a secret in it is public once it is committed.
             _ => lines(text).map(|line| parse_loose(text, &line)).collect(),
         },
+        SettingsDialect::Dotenv => {
+            lines(text).filter_map(|line| parse_variable(text, &line)).collect()
+        }
     }
 }
 
@@ -50,19 +55,24 @@ pub(crate) fn named(dialect: SettingsDialect, text: &[u8], names: &[&str]) -> Ve
         SettingsDialect::Yarnrc => {
             lines(text).filter_map(|line| pair(text, &line, names)).collect()
         }
-        SettingsDialect::Npmrc | SettingsDialect::Berry => settings(dialect, text),
+        _ => settings(dialect, text),
     };
     settings.retain(|setting| names.contains(&&*setting.name));
     settings
 }
 
 /// Parses `key value`, `key: value` or `key, key value` of Yarn 1. The name is one of `names` if a
-/// key is. The place is the line.
+/// key is; that of `--option` or `--command.option` is the option. The place is the line.
 fn pair(text: &[u8], line: &Span, names: &[&str]) -> Option<Setting> {
+    let key = |line| {
+        let (key, rest) = word(line)?;
+        let option = key.strip_prefix("--").and_then(|option| option.rsplit('.').next());
+        Some((option.map_or_else(|| key.clone(), str::to_owned), rest))
+    };
     let words = lossy(text, line);
-    let (mut name, mut rest) = word(&words)?;
+    let (mut name, mut rest) = key(&words)?;
     while let Some(more) = rest.trim_start().strip_prefix(',') {
-        let (next, after) = word(more.trim_start())?;
+        let (next, after) = key(more.trim_start())?;
         if !names.contains(&&*name) {
             name = next;
         }
@@ -118,9 +128,27 @@ fn parse_ini(text: &[u8], line: &Span) -> Option<Setting> {
     let quoted = lossy(text, &key);
     // A quoted key may have JSON escapes.
     let plain = serde_json::from_str(&quoted).unwrap_or(quoted);
-    let plain = plain.trim_matches(['"', '\'']).trim_end_matches("[]");
+    // pnpm 10 expands variables in keys.
+    let plain = without_variables(plain.trim_matches(['"', '\'']));
+    let plain = plain.trim_end_matches("[]");
     let name = plain.rsplit([':', '/', '.']).next().unwrap_or_default().to_owned();
     Some(Setting { name, key, text: without_ini_comment(&lossy(text, &value)).to_owned(), value })
+}
+
+/// Parses `key=value`, `key: value` or `export key=value`. A `#` starts a comment, unless the value
+/// is in quotes.
+fn parse_variable(text: &[u8], line: &Span) -> Option<Setting> {
+    let mark = |byte: &u8| matches!(byte, b'=' | b':');
+    let end = line.start + text[line.clone()].iter().position(mark)?;
+    let (key, value) = (trimmed(text, line.start..end), trimmed(text, end + 1..line.end));
+    let name = lossy(text, &key).trim_start_matches("export ").trim().to_owned();
+    let written = lossy(text, &value);
+    let plain = match written.chars().next() {
+        Some(quote @ ('"' | '\'' | '`')) => written.split(quote).nth(1),
+        _ => written.split('#').next(),
+    };
+    let plain = plain.unwrap_or_default().trim().to_owned();
+    Some(Setting { name, key, value, text: plain })
 }
 
 /// `;` and `#` start a comment, unless they are escaped or the whole value is in quotes.

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 
 use crate::base::debris::{Debris, Directory};
-use crate::base::finding::{Span, line_around};
-use crate::base::path::{FOLDED_BY, Folded, fold};
-use crate::base::pattern::alternatives;
+use crate::base::pattern::LONGEST;
 use crate::formats::npmrc::without_variables;
+use crate::formats::trace::unescaped;
 
 /// The directory of leftovers that a spec in a dependency field installs from.
 ///
@@ -34,13 +33,19 @@ pub(crate) fn installs_from<'a>(
         .find_map(|path| leads_into(path, directory, debris))
 }
 
-/// The directory of leftovers that the path in a setting leads into.
+/// The directory of leftovers that the path in a setting leads into. It may be written like a
+/// spec.
 pub(crate) fn points_into<'a>(
-    path: &str,
+    spelled: &str,
     directory: &str,
     debris: &'a Debris,
 ) -> Option<&'a Directory> {
-    readings(path).iter().find_map(|path| leads_into(path, directory, debris))
+    let path = |text| if split_protocol(text).is_some() { local_path(text) } else { Some(text) };
+    let readings = readings(spelled);
+    readings
+        .iter()
+        .filter_map(|text| path(text))
+        .find_map(|path| leads_into(path, directory, debris))
 }
 
 /// The directory of leftovers that a pattern of workspace members includes by its name. A pattern
@@ -61,6 +66,32 @@ pub(crate) fn includes<'a>(
     alternatives(included)
         .iter()
         .find_map(|path| matched(path, &['/', '\\']).or_else(|| matched(path, &['/'])))
+}
+
+/// The maximum number of alternatives of a glob that are judged: a hostile one has any number.
+const MAX_ALTERNATIVES: usize = 64;
+
+/// A glob of another tool with each choice from its groups: `{a,b}` and `@(a|b)`.
+fn alternatives(glob: &str) -> Vec<String> {
+    let mut plain = Vec::new();
+    let mut open = vec![glob.to_owned()];
+    while let Some(glob) = open.pop().filter(|_| plain.len() < MAX_ALTERNATIVES) {
+        // The first group that has no group in it.
+        let group = glob.find(['}', ')']).filter(|_| glob.len() <= LONGEST).and_then(|end| {
+            let (before, after) = glob.split_at(end);
+            let (head, choices) = before.rsplit_once(['{', '('])?;
+            let sign = if after.starts_with(')') { &['@', '+', '?'][..] } else { &[] };
+            Some((head.trim_end_matches(sign), choices, after.get(1..)?))
+        });
+        let Some((head, choices, tail)) = group else {
+            plain.push(glob);
+            continue;
+        };
+        let choices = choices.split([',', '|']).take(MAX_ALTERNATIVES);
+        open.extend(choices.map(|choice| [head, choice, tail].concat()));
+        open.truncate(MAX_ALTERNATIVES);
+    }
+    plain
 }
 
 /// The spec, and its forms after the decoding of yarn: variables are expanded in settings, and
@@ -179,192 +210,11 @@ fn resolved<'a>(path: &'a str, separators: &[char], directory: &'a str) -> Vec<&
     resolved
 }
 
-/// A directory of leftovers that a text names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trace<'a> {
-    pub directory: &'a Directory,
-    /// Its name in the text.
-    pub span: Span,
-}
-
-/// The first mention of a directory of leftovers in a text of unknown structure, in UTF-8, UTF-16
-/// or UTF-32, and under up to three layers of escapes, as in a URL in a URL in a string. The span
-/// is empty, at the start, if the encoding or a second layer hides the place.
-pub(crate) fn mention<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
-    let hidden =
-        |text: &[u8]| find_debris(text, debris, false).map(|trace| Trace { span: 0..0, ..trace });
-    let deeper = |text: &[u8]| {
-        let once = unescaped(text);
-        hidden(&once).or_else(|| hidden(&unescaped(&once)))
-    };
-    // UTF-16 and UTF-32 put zeros between the letters.
-    let narrow = || {
-        text.contains(&0)
-            .then(|| text.iter().copied().filter(|&byte| byte != 0).collect::<Vec<_>>())
-    };
-    find_debris(text, debris, false)
-        .or_else(|| deeper(text))
-        .or_else(|| hidden(&unquoted(text)))
-        .or_else(|| narrow().and_then(|text| hidden(&text).or_else(|| deeper(&text))))
-}
-
-/// The text without the `\` that strings of JSON5 and YAML ignore: at the end of a line, which it
-/// joins to the next, and before a character that needs no escape.
-fn unquoted(text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while at < text.len() {
-        at += match &text[at..] {
-            [b'\\', b'\r', b'\n', rest @ ..] | [b'\\', b'\r' | b'\n', rest @ ..] => {
-                let indent = rest.iter().take_while(|byte| b" \t".contains(byte)).count();
-                text.len() - at - rest.len() + indent
-            }
-            [b'\\', b'u' | b'U' | b'x' | b'\\', ..] => {
-                plain.extend_from_slice(&text[at..at + 2]);
-                2
-            }
-            [b'\\', _, ..] => 1,
-            [byte, ..] => {
-                plain.push(*byte);
-                1
-            }
-            [] => break,
-        };
-    }
-    plain
-}
-
-/// The first path component of a text that is a directory of leftovers: for a line of a lockfile,
-/// or a manifest that does not parse. Escapes of JSON, YAML and URLs are decoded for the
-/// comparison.
-///
-/// A name that only starts or ends like it (`my.docker-deps`, `.docker-deps-old`) is another name,
-/// unless the text is `packed`: its strings follow each other without a separator. A name without a
-/// leading dot may be that of a package, so it counts only before a slash.
-pub(crate) fn find_debris<'a>(text: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>> {
-    if memchr::memchr2(b'\\', b'%', text).is_none() && text.is_ascii() {
-        return find_first(text, debris, packed);
-    }
-    let Trace { directory, span } = find_first(&unescaped(text), debris, packed)?;
-    let mut offsets = characters(text).map(|(at, _)| at).skip(span.start);
-    let start = offsets.next().unwrap_or(text.len());
-    let end = offsets.nth(span.len().saturating_sub(1)).unwrap_or(text.len());
-    Some(Trace { directory, span: start..end })
-}
-
-fn find_first<'a>(text: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>> {
-    let traces = debris.directories().iter().filter_map(|directory| {
-        find_component(text, directory.name.as_bytes(), packed)
-            .map(|span| Trace { directory, span })
-    });
-    traces.min_by_key(|trace| trace.span.start)
-}
-
-/// Whether a text may contain a trace. Fast, for large texts without one.
-pub(crate) fn could_hold_debris(text: &[u8], debris: &Debris) -> bool {
-    // Only lines with escapes, or with characters that file systems fold, are decoded: few are.
-    let [a, b, c] = FOLDED_BY;
-    find_first(text, debris, true).is_some()
-        || any_line(text, |text| memchr::memchr2(b'\\', b'%', text), debris)
-        || (!text.is_ascii() && any_line(text, |text| memchr::memchr3(a, b, c, text), debris))
-}
-
-/// Whether a line contains a trace, among the lines with a byte that `next` finds.
-fn any_line(text: &[u8], next: impl Fn(&[u8]) -> Option<usize>, debris: &Debris) -> bool {
-    let mut from = 0;
-    while let Some(at) = next(&text[from..]).map(|at| from + at) {
-        let line = line_around(text, at);
-        from = line.end;
-        if find_debris(&text[line], debris, true).is_some() {
-            return true;
-        }
-    }
-    false
-}
-
-/// The letters, the rarest in source texts first. A name is searched for by its rarest letter.
-const RAREST_FIRST: &[u8] = b"qzjxkvywbhgfupmdlcnorsitae";
-
-fn find_component(text: &[u8], name: &[u8], packed: bool) -> Option<Span> {
-    let part_of_name =
-        |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte) || !byte.is_ascii();
-    let dotted = name.starts_with(b".");
-    let rarity =
-        |byte: u8| RAREST_FIRST.iter().position(|letter| *letter == byte.to_ascii_lowercase());
-    let mark = (0..name.len()).min_by_key(|&at| rarity(name[at]).unwrap_or(usize::MAX))?;
-    let (lower, upper) = (name[mark].to_ascii_lowercase(), name[mark].to_ascii_uppercase());
-    for at in memchr::memchr2_iter(lower, upper, text) {
-        let Some(start) = at.checked_sub(mark) else { continue };
-        let end = start + name.len();
-        let same = text.get(start..end).is_some_and(|found| found.eq_ignore_ascii_case(name));
-        let begins = packed || start == 0 || !part_of_name(&text[start - 1]);
-        let ends = |next: Option<&u8>| {
-            if dotted { packed || !next.is_some_and(part_of_name) } else { next == Some(&b'/') }
-        };
-        if same && begins && ends(text.get(end)) {
-            return Some(start..end);
-        }
-    }
-    None
-}
-
-/// The text with its escapes decoded by [`characters`].
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    plain.extend(characters(text).map(|(_, byte)| byte));
-    plain
-}
-
-/// The bytes of a text and their offsets in it. `\uXXXX`, `\UXXXXXXXX`, `\xXX` and `%XX` of ASCII
-/// characters are decoded, `\` is read as `/`, and characters that file systems fold into ASCII are
-/// folded.
-fn characters(text: &[u8]) -> impl Iterator<Item = (usize, u8)> {
-    let mut next = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let at = next;
-            let escaped = |start: usize, digits: usize| {
-                Some((escape(&text[at + start..], digits)?, start + digits))
-            };
-            let (read, length) = match &text[at..] {
-                [] => return None,
-                [b'\\', b'u', ..] => escaped(2, 4).unwrap_or((Folded::To(b'/'), 1)),
-                [b'\\', b'U', ..] => escaped(2, 8).unwrap_or((Folded::To(b'/'), 1)),
-                [b'\\', b'x', ..] => escaped(2, 2).unwrap_or((Folded::To(b'/'), 1)),
-                [b'\\', ..] => (Folded::To(b'/'), 1),
-                [b'%', ..] => escaped(1, 2).unwrap_or((Folded::To(b'%'), 1)),
-                [byte, ..] if FOLDED_BY.contains(byte) => {
-                    folded_at(&text[at..]).unwrap_or((Folded::To(*byte), 1))
-                }
-                [byte, ..] => (Folded::To(*byte), 1),
-            };
-            next += length;
-            if let Folded::To(byte) = read {
-                return Some((at, byte));
-            }
-        }
-    })
-}
-
-/// The character of so many hexadecimal digits, if it is ASCII or folds into ASCII.
-fn escape(text: &[u8], digits: usize) -> Option<Folded> {
-    let digits =
-        std::str::from_utf8(text.get(..digits)?).ok().filter(|digits| !digits.starts_with('+'))?;
-    let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
-    let ascii = u8::try_from(character).ok().filter(u8::is_ascii);
-    ascii.map(Folded::To).or_else(|| fold(character))
-}
-
-/// The first character of a text, if file systems fold it into ASCII, and its length.
-fn folded_at(text: &[u8]) -> Option<(Folded, usize)> {
-    // None of these characters has more than three bytes.
-    let character = text[..text.len().min(3)].utf8_chunks().next()?.valid().chars().next()?;
-    Some((fold(character)?, character.len_utf8()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::finding::Span;
+    use crate::formats::trace::find_debris;
 
     fn installs(spec: &str) -> bool {
         installs_in(spec, "backend")
@@ -494,11 +344,11 @@ mod tests {
     fn a_path_in_a_setting_is_judged_as_a_path() {
         let points = |path| points_into(path, "backend", &Debris::default()).is_some();
         for path in
-            [".docker-deps", "web/.docker-deps", "../.docker-deps/x.cjs", "${A-.docker-deps}"]
+            [".docker-deps", "web/.docker-deps", "file:.docker-deps/x.tgz", "${A-.docker-deps}"]
         {
             assert!(points(path), "{path}");
         }
-        for path in ["", "vendor", ".docker-deps/../vendor", ".docker-deps-old"] {
+        for path in ["", "vendor", ".docker-deps/../vendor", "https://x.org/.docker-deps/x"] {
             assert!(!points(path), "{path}");
         }
     }
@@ -550,37 +400,23 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_is_found_through_escapes() {
-        for (text, found) in [
-            ("  version: file:.docker-deps/x.tgz", ".docker-deps"),
-            ("  '@s/x@file:.docker-deps/x.tgz':", ".docker-deps"),
-            (r#""resolved": "file:..\/.docker-deps/x""#, ".docker-deps"),
-            (r#""file:../\u002edocker-deps/x""#, r"\u002edocker-deps"),
-            (r#""file:..\\.docker-deps\\x""#, ".docker-deps"),
-            ("patch:x@file%3A..%2F%2Edocker-deps%2fx", "%2Edocker-deps"),
-            ("a .docker-deps-old/.DOCKER-DEPS/x", ".DOCKER-DEPS"),
+    fn groups_of_other_tools_have_alternatives() {
+        for (glob, expected) in [
+            ("", ""),
+            ("a/*", "a/*"),
+            ("{a,b}/c", "b/c a/c"),
+            ("x{a,{b,c}d}", "xcd xa xbd xa"),
+            ("@(a|b)?{c}+(d)", "b?cd a?cd"),
+            ("{a", "{a"),
+            ("a}{b,c}", "a}{b,c}"),
+            ("{é,}ü", "ü éü"),
         ] {
-            let span =
-                traced(text.as_bytes(), &Debris::default()).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!(text.get(span), Some(found));
+            assert_eq!(alternatives(glob).join(" "), expected, "{glob}");
         }
-    }
-
-    #[test]
-    fn other_names_are_not_a_trace() {
-        for text in [
-            "",
-            ".",
-            ".docker-dep",
-            "my.docker-deps/x",
-            ".docker-deps-old/x",
-            "..docker-deps",
-            ".docker-depsé",
-            r"\u002",
-            "%",
-        ] {
-            assert_eq!(traced(text.as_bytes(), &Debris::default()), None, "{text}");
+        for hostile in ["{a,b}".repeat(200), "{}".repeat(499), format!("{{{}}}", ",".repeat(900))] {
+            assert!(alternatives(&hostile).len() <= MAX_ALTERNATIVES, "{hostile}");
         }
+        assert_eq!(alternatives(&"{a,b}".repeat(201)).len(), 1);
     }
 
     #[test]
@@ -619,6 +455,7 @@ mod tests {
         use proptest::prelude::*;
 
         use super::super::*;
+        use crate::formats::trace::{could_hold_debris, find_debris};
 
         /// A separator, with components that resolve to nothing.
         fn joint() -> impl Strategy<Value = String> {

@@ -9,7 +9,7 @@ use crate::formats::document::{Key, Node, SyntaxError, Value};
 use crate::formats::joined::Joined;
 use crate::formats::npmrc::{self, SettingsDialect};
 use crate::formats::shell::{self, Lookup, Script, Variable, expand};
-use crate::formats::{self as parsers, Syntax, package, spec};
+use crate::formats::{self as parsers, Syntax, package, spec, trace};
 use crate::fuzz::asserts::{safe, split_input, within};
 use crate::models::dockerfile::{Base, Stages};
 
@@ -37,7 +37,12 @@ pub(super) fn yaml(data: &[u8]) {
 pub(super) fn settings(data: &[u8]) {
     document(data, &parsers::parse(Syntax::Toml, data));
     document(data, &parsers::parse(Syntax::ToolVersions, data));
-    for dialect in [SettingsDialect::Npmrc, SettingsDialect::Yarnrc, SettingsDialect::Berry] {
+    for dialect in [
+        SettingsDialect::Npmrc,
+        SettingsDialect::Yarnrc,
+        SettingsDialect::Berry,
+        SettingsDialect::Dotenv,
+    ] {
         for setting in npmrc::named(dialect, data, &["", "a"]) {
             within(&setting.value, data.len());
         }
@@ -130,12 +135,12 @@ pub(super) fn spec(data: &[u8]) {
     for line in spelled.lines() {
         spec::installs_from(line, &directory, &debris);
     }
-    spec::mention(text, &debris);
-    let find = |packed| spec::find_debris(text, &debris, packed);
+    trace::mention(text, &debris);
+    let find = |packed| trace::find_debris(text, &debris, packed);
     for trace in [find(false), find(true)].into_iter().flatten() {
         within(&trace.span, text.len());
-        assert!(!trace.span.is_empty() && spec::could_hold_debris(text, &debris));
-        assert!(spec::mention(text, &debris).is_some() || find(false).is_none());
+        assert!(!trace.span.is_empty() && trace::could_hold_debris(text, &debris));
+        assert!(trace::mention(text, &debris).is_some() || find(false).is_none());
         let found = &text[trace.span];
         let is_plain = !found.contains(&b'%') && !found.contains(&b'\\');
         assert!(!is_plain || trace.directory.is(found), "{found:?}");

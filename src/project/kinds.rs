@@ -37,6 +37,14 @@ pub(crate) enum FileKind {
     Yarnrc,
     /// A file to copy over those.
     YarnrcCopy,
+    /// The variables that Yarn 2 and later reads into its settings.
+    YarnEnvironment,
+    /// The settings of bun.
+    Bunfig,
+    /// The environment variables that bun reads, also before it installs.
+    BunEnvironment,
+    /// Code that a package manager runs when it installs: hooks of pnpm, plugins of Yarn.
+    InstallCode,
     ToolVersions,
     Mise,
     Prototools,
@@ -56,10 +64,11 @@ pub(crate) enum FileKind {
 }
 
 use FileKind::{
-    BunBinaryLock, BunLock, CargoLock, Compose, Devcontainer, Dockerfile, Dockerignore,
-    GitlabPipeline, Manifest, ManifestJson5, ManifestYaml, Markdown, Mise, NpmLock, Npmrc,
-    NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Secret,
-    ToolVersions, Workflow, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
+    BunBinaryLock, BunEnvironment, BunLock, Bunfig, CargoLock, Compose, Devcontainer, Dockerfile,
+    Dockerignore, GitlabPipeline, InstallCode, Manifest, ManifestJson5, ManifestYaml, Markdown,
+    Mise, NpmLock, Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript,
+    Prototools, Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc,
+    YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
@@ -70,10 +79,14 @@ const WORKFLOWS: Home = Some(|path| {
 });
 const OF_MISE: Home =
     Some(|path| matches!(path.components().nth_back(1), Some(b"mise" | b".mise")));
+const OF_YARN: Home = Some(|path| {
+    let mut parts = path.components().skip_while(|part| *part != b".yarn");
+    parts.nth(1) == Some(b"plugins")
+});
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 47] = [
+static TABLE: [(&str, Home, FileKind); 53] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -96,6 +109,12 @@ static TABLE: [(&str, Home, FileKind); 47] = [
     (".yarnrc{,[-._]*}.{yml,yaml}*", None, YarnrcYmlCopy),
     (".yarnrc", None, Yarnrc),
     (".yarnrc[-._]*", None, YarnrcCopy),
+    (".env.yarn", None, YarnEnvironment),
+    (".env{,.local,.{development,production,test}{,.local}}", None, BunEnvironment),
+    ("bunfig.toml", None, Bunfig),
+    (".pnpmfile.cjs", None, InstallCode),
+    (".pnpmfile.mjs", None, InstallCode),
+    ("plugin-*.cjs", OF_YARN, InstallCode),
     (".tool-versions", None, ToolVersions),
     ("mise.toml", None, Mise),
     (".mise.toml", None, Mise),
@@ -240,13 +259,14 @@ impl FileKind {
         )
     }
 
-    /// The syntax of a file with the dependencies of a package or workspace; `None` for other
-    /// files.
+    /// The syntax of a file with the dependencies of a package or workspace, or with settings for
+    /// them; `None` for other files.
     pub(crate) fn dependencies(self) -> Option<Syntax> {
         match self {
             Manifest => Some(Syntax::Json),
             ManifestJson5 => Some(Syntax::Json5),
             ManifestYaml | PnpmWorkspace | YarnrcYml => Some(Syntax::Yaml),
+            Bunfig => Some(Syntax::Toml),
             _ => None,
         }
     }
@@ -254,7 +274,11 @@ impl FileKind {
     /// The dialect of settings that a package manager reads when it installs; `None` for other
     /// files, and for settings in a syntax of [`FileKind::dependencies`].
     pub(crate) fn settings(self) -> Option<SettingsDialect> {
-        matches!(self, Npmrc | Yarnrc).then(|| self.credentials()).flatten()
+        match self {
+            Npmrc | Yarnrc => self.credentials(),
+            YarnEnvironment | BunEnvironment => Some(SettingsDialect::Dotenv),
+            _ => None,
+        }
     }
 
     /// Whether it is a lockfile of a package manager for JavaScript.
@@ -305,6 +329,7 @@ mod tests {
             kind(|kind| kind.credentials().is_some())
                 .map(|kind| format!("credentials {:?}", kind.credentials())),
             kind(FileKind::is_made_of_names).map(|_| "names".to_owned()),
+            kind(|kind| kind == InstallCode).map(|_| "code".to_owned()),
             kind(|kind| kind == Secret).map(|_| "secret".to_owned()),
         ];
         shown
@@ -339,6 +364,14 @@ mod tests {
             (".yarnrc.yaml .yarnrc.ci.yml .yarnrc-ci.yml.x", "credentials (Berry)"),
             (".yarnrc", "pins Yarnrc, sets Yarnrc, credentials (Yarnrc)"),
             (".yarnrc.docker .yarnrc-yml", "credentials (Yarnrc)"),
+            (".env.yarn", "sets YarnEnvironment, secret"),
+            (".env a/.env.local .ENV.production.local", "sets BunEnvironment, secret"),
+            ("bunfig.toml", "depends Bunfig"),
+            (
+                ".pnpmfile.cjs a/.pnpmfile.mjs .yarn/plugins/@s/plugin-x.cjs \
+                 a/.yarn/plugins/plugin-x.cjs",
+                "code",
+            ),
             (".tool-versions", "pins ToolVersions"),
             (
                 "mise.toml .mise.toml mise/config.toml a/.mise/config.toml \
@@ -367,7 +400,7 @@ mod tests {
             ),
             ("Dockerfile.npmrc", "pins Dockerfile, credentials (Npmrc)"),
             (
-                ".env .env.local id_rsa id_ed25519.pub .netrc a.pem a.key a.p12 a.PFX .env.md",
+                ".env.docker .env-x id_rsa id_ed25519.pub .netrc a.pem a.key a.p12 a.PFX .env.md",
                 "secret",
             ),
             ("Dockerfile.key", "pins Dockerfile, secret"),
@@ -388,6 +421,7 @@ mod tests {
                 "",
             ),
             (".dockerignore NotADockerfile README.md docker-prep.sh", ""),
+            ("pnpmfile.js plugins/plugin-x.cjs .yarn/releases/plugin-x.cjs .env.yarn.md/x", ""),
         ] {
             for path in paths.split(' ') {
                 assert_eq!(answers(&path.into()), expected, "{path}");

@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
@@ -37,6 +38,52 @@ const PATCH: &str = "diff --git a/origin b/origin
 +debris
 \\ No newline at end of file
 ";
+
+/// Serves a tarball as the only package of a registry, and prints its port.
+const REGISTRY: &str = "
+const tarball = require('fs').readFileSync(process.argv[1])
+const hash = (name, form) => require('crypto').createHash(name).update(tarball).digest(form)
+const day = '2020-01-01T00:00:00.000Z'
+const server = require('http').createServer((request, reply) => {
+    if (request.url.endsWith('.tgz')) return reply.end(tarball)
+    if (request.url !== '/acme') reply.statusCode = 404
+    const dist = {
+        tarball: `http://127.0.0.1:${server.address().port}/acme/-/acme-1.0.0.tgz`,
+        shasum: hash('sha1', 'hex'),
+        integrity: 'sha512-' + hash('sha512', 'base64')
+    }
+    reply.setHeader('content-type', 'application/json')
+    reply.end(JSON.stringify({
+        name: 'acme', 'dist-tags': {latest: '1.0.0'}, modified: day,
+        time: {created: day, modified: day, '1.0.0': day},
+        versions: {'1.0.0': {name: 'acme', version: '1.0.0', dist}}
+    }))
+}).listen(0, '127.0.0.1', () => console.log(server.address().port))
+";
+
+/// A registry that has the leftover as a package, while the value exists.
+struct Registry {
+    url: String,
+    server: Child,
+}
+
+impl Registry {
+    fn start(tarball: &Path) -> Self {
+        let mut command = Command::new("node");
+        command.args(["-e", REGISTRY]).arg(tarball).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut server = command.spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut port).unwrap();
+        Self { url: format!("http://127.0.0.1:{}", port.trim()), server }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+}
 
 /// A package with its origin in it.
 fn package(directory: &Path, name: &str, dependencies: &str, origin: &str) {
@@ -198,27 +245,57 @@ fn write_files(shop: &Path, case: &Value) {
     }
 }
 
-/// Whether a tool installs from the leftovers.
+/// Whether a tool installs from the leftovers. A case with `fill` is about a cache or a store: the
+/// tool fills it from a registry, and then installs again without the registry and the packages in
+/// other places.
 fn installs(template: &Path, line: &[String], case: &Value) -> bool {
     let root = tempfile::tempdir().unwrap();
     let copied = finish(Command::new("cp").arg("-a").arg(template.join(".")).arg(root.path()));
     assert_eq!(copied.code, Some(0), "{}", copied.err);
     let shop = root.path().join("shop");
     write_files(&shop, case);
+    let directory = resolve(&shop, case["in"].as_str().unwrap_or_default());
+    let registry = (case["fill"] == true).then(|| {
+        let registry = Registry::start(&template.join("shop").join(DIR).join("acme-1.0.0.tgz"));
+        install(root.path(), &directory, line, &registry.url);
+        forget(root.path(), &directory);
+        registry.url.clone()
+    });
+    install(root.path(), &directory, line, registry.as_deref().unwrap_or(NOWHERE));
+    has_installed(&shop)
+}
+
+/// Removes what a tool installed and kept, except in the leftovers.
+fn forget(root: &Path, directory: &Path) {
+    for kept in [directory.join("node_modules"), directory.join(".yarn"), root.join("home")] {
+        if kept.exists() {
+            fs::remove_dir_all(kept).unwrap();
+        }
+    }
+    for entry in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
+        // Such as the store that pnpm puts at the top of a file system.
+        if !entry.ends_with("shop") && !entry.ends_with("bin") {
+            fs::remove_dir_all(entry).unwrap();
+        }
+    }
+    fs::create_dir(root.join("home")).unwrap();
+}
+
+/// Runs a tool in a directory of a scene. Its exit code does not matter, only what it installed.
+fn install(root: &Path, directory: &Path, line: &[String], registry: &str) {
     let path = std::env::var_os("PATH").unwrap();
-    let path = std::iter::once(root.path().join("bin")).chain(std::env::split_paths(&path));
+    let path = std::iter::once(root.join("bin")).chain(std::env::split_paths(&path));
     let mut command = Command::new(&line[0]);
     command
-        .args(&line[1..])
-        .current_dir(resolve(&shop, case["in"].as_str().unwrap_or_default()))
+        .args(line[1..].iter().map(|argument| argument.replace(NOWHERE, registry)))
+        .current_dir(directory)
         .stdin(Stdio::null())
         .env_clear()
         .env("PATH", std::env::join_paths(path).unwrap())
-        .env("HOME", root.path().join("home"))
+        .env("HOME", root.join("home"))
         .env("LC_ALL", "C.UTF-8")
-        // Yarn 1 would find the packages of earlier cases in a cache outside the home of root.
-        .env("YARN_CACHE_FOLDER", root.path().join("home/yarn"))
-        .env("BUN_INSTALL_CACHE_DIR", root.path().join("home/bun"));
+        // Yarn 1 has a cache outside the home of root: it would find the packages of other cases.
+        .env("FAKEROOTKEY", "1");
     for proxy in [
         "HTTP_PROXY",
         "HTTPS_PROXY",
@@ -229,7 +306,10 @@ fn installs(template: &Path, line: &[String], case: &Value) -> bool {
         "BUN_CONFIG_REGISTRY",
         "YARN_NPM_REGISTRY_SERVER",
     ] {
-        command.env(proxy, NOWHERE);
+        let is_proxy = proxy.to_ascii_lowercase().ends_with("_proxy");
+        if !is_proxy || registry == NOWHERE {
+            command.env(proxy, registry);
+        }
     }
     for (name, value) in [
         ("npm_config_fetch_retries", "0"),
@@ -242,13 +322,10 @@ fn installs(template: &Path, line: &[String], case: &Value) -> bool {
         ("YARN_UNSAFE_HTTP_WHITELIST", "127.0.0.1"),
         ("YARN_HTTP_RETRY", "0"),
         ("YARN_ENABLE_SCRIPTS", "0"),
-        ("YARN_ENABLE_GLOBAL_CACHE", "0"),
     ] {
         command.env(name, value);
     }
-    // The exit code of a tool does not matter, only what it installed.
     finish(&mut command);
-    has_installed(&shop)
 }
 
 fn names(list: &Value) -> BTreeSet<&str> {

@@ -4,7 +4,7 @@ use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
-use crate::formats::spec::{Trace, could_hold_debris, find_debris, mention};
+use crate::formats::trace::{Trace, could_hold_debris, find_debris, mention};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
