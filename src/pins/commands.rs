@@ -32,7 +32,9 @@ pub(super) fn effects(
         .map(|command| command.words().map(|word| script.resolve(&word, variables)).collect())
         .collect();
     let done = |(at, words): (usize, &Vec<Resolved>)| {
-        let mut done = command_effects(words, file);
+        // The commands of its script follow it.
+        let has_script = script.commands[at].has_script;
+        let mut done = if has_script { Effects::default() } else { command_effects(words, file) };
         done.pins.extend(installer_pin(at, words, script, variables, file));
         done
     };
