@@ -265,7 +265,7 @@ impl Instruction {
             return script;
         }
         if let Some(words) = self.exec_form() {
-            script.push(&self.text, Command::new(&self.text, words, Form::Json));
+            script.push(&self.text, Command::of_words(&self.text, words, Form::Json));
             return script;
         }
         match self.heredocs.as_slice() {

@@ -75,7 +75,7 @@ pub(crate) struct Word<'a> {
 }
 
 impl<'a> Command<'a> {
-    pub(crate) fn new(text: &'a Joined, words: Vec<Range<usize>>, form: Form) -> Self {
+    pub(crate) fn of_words(text: &'a Joined, words: Vec<Range<usize>>, form: Form) -> Self {
         Self {
             text,
             words,

@@ -191,7 +191,7 @@ impl<'a> Splitter<'_, 'a> {
     }
 
     fn command(&self) -> Command<'a> {
-        without_wrappers(Command::new(self.text, self.words.clone(), Form::Shell))
+        without_wrappers(Command::of_words(self.text, self.words.clone(), Form::Shell))
     }
 
     /// Ends the current command.
@@ -211,7 +211,7 @@ impl<'a> Splitter<'_, 'a> {
         self.script.assigned.extend(
             words.iter().filter_map(|word| assigned(raw(word)).or(sets.then(|| raw(word)))),
         );
-        let mut command = Command::new(self.text, words, Form::Shell);
+        let mut command = Command::of_words(self.text, words, Form::Shell);
         command.link = link;
         self.script.push(self.text, command);
     }

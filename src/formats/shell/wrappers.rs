@@ -1,5 +1,5 @@
 //! Programs that run another command: `sudo -u node npm ci`, `su node -c 'npm ci'`. Their options
-//! are those of their manuals: sudo, util-linux, coreutils, BusyBox and others.
+//! are those of their manuals: sudo, util-linux, coreutils, `BusyBox` and others.
 
 /// A program that runs a command.
 struct Wrapper {
@@ -138,8 +138,8 @@ pub(super) enum Wrapped {
     Nothing,
 }
 
-/// The command that a command runs; `None` if it is not a wrapper. `word` returns its words by their
-/// numbers, without quotes.
+/// The command that a command runs; `None` if it is not a wrapper. `word` returns its words by
+/// their numbers, without quotes.
 pub(super) fn wrapped<'w>(word: &dyn Fn(usize) -> Option<&'w [u8]>) -> Option<Wrapped> {
     let name = word(0)?.rsplit(|&byte| byte == b'/').next()?;
     let is_name = |wrapper: &&Wrapper| wrapper.names.split(' ').any(|n| n.as_bytes() == name);
