@@ -116,7 +116,16 @@ impl<'a> Script<'a> {
                 return expand(bytes, b'\\', span, &|name| self.variable(name, lookup));
             }
             Form::Json => serde_json::from_slice(bytes).ok(),
-            Form::Literal => String::from_utf8(bytes.to_vec()).ok(),
+            Form::Literal => {
+                let known = memchr::memchr(b'$', bytes).unwrap_or(bytes.len());
+                let text = String::from_utf8_lossy(&bytes[..known]).into_owned();
+                return Resolved {
+                    text,
+                    is_open: known < bytes.len(),
+                    span,
+                    ..Resolved::default()
+                };
+            }
         };
         let is_open = text.is_none();
         Resolved { text: text.unwrap_or_default(), is_open, span, ..Resolved::default() }

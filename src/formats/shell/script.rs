@@ -62,7 +62,7 @@ pub(crate) enum Form {
     Shell,
     /// JSON strings, which are not expanded.
     Json,
-    /// Without quotes, not expanded.
+    /// Without quotes. Some programs expand variables in them, so what follows a `$` is unknown.
     Literal,
 }
 

@@ -19,8 +19,9 @@ fn judge(table: &PinTable, findings: &mut Findings) {
             continue;
         };
         let (pin, message) = (table.pin(row.id), message(table, row, reference));
+        let strictness = pin.strictness_to(table.pin(reference));
         let help = match pin.kind {
-            PinKind::Action(_) if pin.strictness != Strictness::Version => {
+            PinKind::Action(_) if strictness != Strictness::Version => {
                 "leave the version out: the action reads package.json"
             }
             _ if pin.version.is_some() && pin.manager == table.pin(reference).manager => {
@@ -41,7 +42,7 @@ fn judge(table: &PinTable, findings: &mut Findings) {
 fn message(table: &PinTable, row: &Row, reference: PinId) -> String {
     let (pin, wanted) = (table.pin(row.id), table.pin(reference));
     let (version, path) = (describe(pin), &table.file(reference).path);
-    if pin.strictness == Strictness::Text && pin.demand == wanted.demand {
+    if pin.strictness_to(wanted) == Strictness::Text && pin.demand == wanted.demand {
         return format!(
             "{version} differs from {path} in its hash, which this version of the action compares"
         );
