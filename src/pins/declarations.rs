@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_job_is_for_the_only_project_that_it_works_in() {
-        let install = "run: npm i -g pnpm@9.15.0";
+        let (checkout, install) = ("uses: actions/checkout@v4", "run: npm i -g pnpm@9.15.0");
         for (steps, other, expected) in [
             ("run: pnpm install\n        working-directory: web", NOTHING, 1),
             ("run: pnpm install\n        working-directory: ./web/", NOTHING, 1),
@@ -204,8 +204,8 @@ mod tests {
             ("run: pnpm i && cd web && pnpm i", TOP, 0),
         ] {
             let text = format!(
-                "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - {install}\n\
-                 \x20     - {steps}\n  b:\n    steps:\n      - uses: actions/checkout@v4\n      - {install}"
+                "jobs:\n  a:\n    steps:\n      - {checkout}\n      - {install}\n      - {steps}\n\
+                 \x20 b:\n    steps:\n      - {checkout}\n      - {install}"
             );
             assert_eq!(count(".github/workflows/a.yml", &text, other), expected, "{steps}");
         }
