@@ -28,13 +28,12 @@ const NONE: (&str, &str) = ("", "");
 const BASE: Wrapper =
     Wrapper { names: "", valued: NONE, without: NONE, script: NONE, then: Then::Command(0) };
 
-static WRAPPERS: [Wrapper; 24] = [
+static WRAPPERS: [Wrapper; 26] = [
     Wrapper {
-        names: "nohup time builtin busybox setsid eatmydata unbuffer dbus-run-session \
-                linux32 linux64",
-        valued: ("fo", "format output"),
+        names: "nohup builtin busybox setsid eatmydata unbuffer dbus-run-session linux32 linux64",
         ..BASE
     },
+    Wrapper { names: "time", valued: ("fo", "format output"), ..BASE },
     Wrapper { names: "command", without: ("vV", ""), ..BASE },
     Wrapper { names: "exec", valued: ("a", ""), ..BASE },
     Wrapper { names: "gosu su-exec setuidgid s6-setuidgid", then: Then::Command(1), ..BASE },
@@ -50,14 +49,14 @@ static WRAPPERS: [Wrapper; 24] = [
     Wrapper { names: "doas", valued: ("au", ""), without: ("C", ""), ..BASE },
     Wrapper {
         names: "su",
-        valued: ("gGswT", "group supp-group shell whitelist-environment"),
+        valued: ("gGsw", "group supp-group shell whitelist-environment"),
         script: ("cC", "command session-command"),
         then: Then::InOptionOrInput,
         ..BASE
     },
     Wrapper {
         names: "runuser",
-        valued: ("gGswTu", "group supp-group shell whitelist-environment user"),
+        valued: ("gGswu", "group supp-group shell whitelist-environment user"),
         script: ("c", "command session-command"),
         then: Then::InOptionOrInput,
         ..BASE
@@ -89,7 +88,14 @@ static WRAPPERS: [Wrapper; 24] = [
         without: ("pPu", "pid pgid uid"),
         ..BASE
     },
-    Wrapper { names: "taskset chrt", without: ("p", "pid"), then: Then::Command(1), ..BASE },
+    Wrapper { names: "taskset", without: ("p", "pid"), then: Then::Command(1), ..BASE },
+    Wrapper {
+        names: "chrt",
+        valued: ("TPD", "sched-runtime sched-period sched-deadline"),
+        without: ("pm", "pid max"),
+        then: Then::Command(1),
+        ..BASE
+    },
     Wrapper { names: "stdbuf", valued: ("ioe", "input output error"), ..BASE },
     Wrapper {
         names: "setpriv",
@@ -102,7 +108,7 @@ static WRAPPERS: [Wrapper; 24] = [
         ..BASE
     },
     Wrapper { names: "chroot", valued: ("", "userspec groups"), then: Then::Command(1), ..BASE },
-    Wrapper { names: "chpst", valued: ("uUbenlmdopfcrt/", ""), ..BASE },
+    Wrapper { names: "chpst", valued: ("uUbenlLmdopfcrt/", ""), ..BASE },
     Wrapper { names: "tini tini-static catatonit", valued: ("ep", ""), ..BASE },
     Wrapper { names: "dumb-init", valued: ("r", "rewrite"), ..BASE },
     Wrapper {
@@ -120,7 +126,7 @@ static WRAPPERS: [Wrapper; 24] = [
     Wrapper { names: "fakeroot", valued: ("lsib", "lib faked"), ..BASE },
     Wrapper {
         names: "xvfb-run",
-        valued: ("efnps", "error-file auth-file server-num xauth-protocol server-args"),
+        valued: ("efnpsw", "error-file auth-file server-num xauth-protocol server-args wait"),
         ..BASE
     },
 ];
@@ -322,7 +328,9 @@ mod tests {
             ("runuser -u node -- C", Some("C")),
             ("runuser --user=node -g 1 C", Some("C")),
             ("runuser -unode C", Some("C")),
-            ("setsid -w C", Some("C")),
+            ("setsid -f -w C", Some("C")),
+            ("chrt -b 0 C", Some("C")),
+            ("su -T node C", None),
             ("taskset -c 0 C", Some("C")),
             ("xvfb-run -a -s -x C", Some("C")),
             ("busybox C", Some("C")),
