@@ -31,7 +31,7 @@ fn job_pins(job: &WorkflowJob, scope: &VariableScope<'_>, text: &[u8]) -> FilePi
     let container = Container::new(image.as_ref());
     let inner = scope.without(scripts.flat_map(set_for_later));
     let mut found = steps_pins(&job.steps, container, &inner, text);
-    let checkout = Checkout::new(&job.steps);
+    let checkout = Checkout::new(&job.steps, scope);
     found.visited = found.visited.iter().filter_map(|path| checkout.inside(path)).collect();
     found.end_of_build();
     found.pins.iter_mut().for_each(|pin| checkout.place(pin));
@@ -134,14 +134,18 @@ struct Checkout {
 }
 
 impl Checkout {
-    fn new(steps: &[WorkflowStep]) -> Self {
+    fn new(steps: &[WorkflowStep], scope: &VariableScope<'_>) -> Self {
+        let path = |uses: &Uses| match uses.with.last("path") {
+            Some(path) => scripts::joined("", scope.resolve(path)?.known()?),
+            None => Some(String::new()),
+        };
         let mut checkout = Self { own: None, others: Vec::new() };
         for step in steps {
             let is_local =
                 step.uses.as_ref().is_some_and(|uses| matches!(uses.callee, Callee::Local(_)));
             if let Some(uses) = step.uses.as_ref().filter(|uses| uses.written.contains("checkout"))
             {
-                let path = scripts::joined("", uses.with.text("path").unwrap_or_default());
+                let path = path(uses);
                 // `${{ github.repository }}` is most likely this one.
                 if uses.with.text("repository").is_none_or(|name| name.contains("github.")) {
                     checkout.own = checkout.own.or(path);
@@ -407,6 +411,13 @@ mod tests {
             ("", "run: npm i -g pnpm@9.14.0", 1),
             ("path: here", "run: npm i -g pnpm@9.14.0", 0),
             ("path: here", "working-directory: here\n        run: npm i -g pnpm@9.14.0", 1),
+            (
+                "path: '${{ github.workspace }}/here'",
+                "working-directory: ${{ github.workspace }}/here/web\n        run: npm i -g \
+                 pnpm@9.14.0",
+                1,
+            ),
+            ("path: '${{ matrix.path }}'", "run: npm i -g pnpm@9.14.0", 0),
             ("path: here", "working-directory: here/web\n        run: npm i -g pnpm@9.15.0", 0),
             ("repository: other/repo", "run: npm i -g pnpm@9.14.0", 0),
             ("repository: '${{ github.repository }}'", "run: npm i -g pnpm@9.14.0", 1),
