@@ -5,6 +5,7 @@ pub(crate) mod path;
 pub(crate) mod error;
 pub(crate) mod change;
 pub(crate) mod credentials;
+pub(crate) mod placeholders;
 pub(crate) mod finding;
 pub(crate) mod edit;
 pub(crate) mod refs;

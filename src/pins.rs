@@ -6,6 +6,7 @@ mod commands;
 mod corepack;
 mod scope;
 mod images;
+mod scripts;
 mod compose;
 mod dockerfile;
 mod manifest;

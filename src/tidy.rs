@@ -430,7 +430,7 @@ const FILE_ACCESS: [&str; 21] = [
 ];
 
 /// The files outside of the room `disk` that may have one of these, and why.
-const ACCESSING: [(&str, &str); 7] = [
+const ACCESSING: [(&str, &str); 8] = [
     // They open the terminal and /proc.
     ("os/child.rs", "File::open"),
     ("os/child/family.rs", "fs::read"),
@@ -442,6 +442,8 @@ const ACCESSING: [(&str, &str); 7] = [
     // They ask what this user may do, access(2).
     ("hooks/rehearsal.rs", "rustix::fs::"),
     ("commands/verify/record.rs", "rustix::fs::"),
+    // It knows the program of this name.
+    ("formats/shell/wrappers.rs", "flock"),
 ];
 
 #[test]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::base::finding::Span;
 use crate::formats::document::{Node, shifted};
 use crate::formats::joined::Joined;
-use crate::formats::shell::{Command, Script, is_shell_script};
+use crate::formats::shell::{Command, Form, Script, is_shell_script};
 use crate::formats::{self, Syntax};
 
 mod blanks;
@@ -265,12 +265,7 @@ impl Instruction {
             return script;
         }
         if let Some(words) = self.exec_form() {
-            let command = Command::exec(&self.text, words);
-            let inner = command.inner_script();
-            script.commands.push(command);
-            if let Some(inner) = inner {
-                script.nested(&self.text, inner);
-            }
+            script.push(&self.text, Command::of_words(&self.text, words, Form::Json));
             return script;
         }
         match self.heredocs.as_slice() {

@@ -26,17 +26,42 @@ impl Joined {
     /// The text of a string that the file spells literally: in quotes, plain, or as the lines of a
     /// YAML block. `None` if it has escapes or folded lines.
     pub(crate) fn verbatim(file: &[u8], text: &str, at: &Span) -> Option<Self> {
-        let text = text.as_bytes();
-        let raw = file.get(at.clone())?;
         let mut joined = Self::default();
-        if raw == text {
-            joined.push(file, at.clone());
-        } else if raw.len() == text.len() + 2 && matches!(raw.first(), Some(b'"' | b'\'')) {
-            joined.push(file, at.start + 1..at.end - 1);
-        } else {
-            joined.push_block(file, at.start, text)?;
+        joined.push_string(file, text, at)?;
+        Some(joined)
+    }
+
+    /// Strings one after the other, and the range of each. `None` if there is none, or if they are
+    /// too long.
+    pub(crate) fn words(file: &[u8], words: &[(&str, &Span)]) -> Option<(Self, Vec<Range<usize>>)> {
+        let whole = words.first()?.1.start..words.last()?.1.end;
+        let mut joined = Self::default();
+        let is_literal =
+            words.iter().all(|(text, at)| joined.push_string(file, text, at).is_some());
+        if !is_literal {
+            let text: String = words.iter().map(|(text, _)| *text).collect();
+            joined = Self::respelled(&text, &whole)?;
         }
-        (joined.bytes == text).then_some(joined)
+        let mut end = 0;
+        let ranges = words.iter().map(|(text, _)| {
+            let start = end;
+            end += text.len();
+            start..end
+        });
+        Some((joined, ranges.collect()))
+    }
+
+    fn push_string(&mut self, file: &[u8], text: &str, at: &Span) -> Option<()> {
+        let (start, text) = (self.bytes.len(), text.as_bytes());
+        let raw = file.get(at.clone())?;
+        if raw == text {
+            self.push(file, at.clone());
+        } else if raw.len() == text.len() + 2 && matches!(raw.first(), Some(b'"' | b'\'')) {
+            self.push(file, at.start + 1..at.end - 1);
+        } else {
+            self.push_block(file, at.start, text)?;
+        }
+        (self.bytes[start..] == *text).then_some(())
     }
 
     /// The text of a string that the file spells differently: every byte has the place of the

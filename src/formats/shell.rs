@@ -3,7 +3,8 @@
 
 mod script;
 mod expand;
+mod wrappers;
 mod split;
 
 pub(crate) use expand::{Lookup, Resolved, Use, Variable, expand};
-pub(crate) use script::{Command, Link, Script, is_shell_name, is_shell_script, unquoted};
+pub(crate) use script::{Command, Form, Link, Script, is_shell_name, is_shell_script, unquoted};

@@ -15,6 +15,7 @@ pub(crate) struct Service {
     pub build: Option<ServiceBuild>,
     /// Every `command` and `entrypoint`, those of merged maps included.
     pub commands: Vec<Invocation>,
+    pub has_entrypoint: bool,
 }
 
 #[derive(Debug)]
@@ -44,6 +45,7 @@ impl Service {
                 .flat_map(|key| node.get(key))
                 .map(Invocation::parse)
                 .collect(),
+            has_entrypoint: node.last("entrypoint").is_some(),
         }
     }
 }

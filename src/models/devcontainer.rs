@@ -1,7 +1,7 @@
 //! `devcontainer.json`.
 
 use crate::formats::document::{Node, Value};
-use crate::models::{Invocation, StringMap};
+use crate::models::{Invocation, Scalar, StringMap, scalar};
 
 /// The lifecycle commands that run in the container.
 const COMMANDS: [&str; 5] = [
@@ -14,6 +14,8 @@ const COMMANDS: [&str; 5] = [
 
 #[derive(Debug, Default)]
 pub(crate) struct Devcontainer {
+    /// Its image, if it is not built or composed.
+    pub image: Option<Scalar>,
     pub features: Vec<Feature>,
     pub commands: Vec<Invocation>,
 }
@@ -34,6 +36,7 @@ impl Devcontainer {
             .flat_map(|key| root.get(key))
             .for_each(|node| add_commands(node, &mut commands));
         Self {
+            image: scalar(root, "image"),
             features: features
                 .map(|(key, options)| Feature {
                     name: key.text.split([':', '@']).next().unwrap_or_default().to_owned(),
@@ -57,7 +60,6 @@ fn add_commands(node: &Node, commands: &mut Vec<Invocation>) {
 mod tests {
     use super::*;
     use crate::formats::{Syntax, parse};
-    use crate::models::Scalar;
 
     #[test]
     fn a_container_has_features_and_commands() {

@@ -7,6 +7,10 @@ use crate::models::{Scalar, StringMap, nested, string_map};
 pub(crate) struct Pipeline {
     /// The keys at the top level, which are defaults of the jobs.
     pub global: PipelineJob,
+    /// Those of `default`, which override them.
+    pub default: PipelineJob,
+    /// Whether it includes other files, which may have defaults.
+    pub has_includes: bool,
     /// Every entry except `variables`, whether it is a job or not.
     pub jobs: Vec<PipelineJob>,
 }
@@ -15,6 +19,8 @@ pub(crate) struct Pipeline {
 pub(crate) struct PipelineJob {
     /// Whether it is hidden: it does not run, but jobs may extend it.
     pub is_template: bool,
+    /// Whether it is a job that runs, and nothing but the defaults is inherited.
+    pub is_complete: bool,
     pub variables: StringMap,
     /// The names of the variables that `parallel.matrix` sets.
     pub matrix: Vec<String>,
@@ -29,6 +35,11 @@ impl Pipeline {
         let jobs = root.entries().filter(|(key, _)| key.text != "variables");
         Self {
             global: PipelineJob::parse("", root),
+            default: root
+                .last("default")
+                .map(|node| PipelineJob::parse("", node))
+                .unwrap_or_default(),
+            has_includes: root.last("include").is_some(),
             jobs: jobs.map(|(key, job)| PipelineJob::parse(&key.text, job)).collect(),
         }
     }
@@ -45,6 +56,10 @@ impl PipelineJob {
         };
         Self {
             is_template: name.starts_with('.'),
+            is_complete: !name.starts_with('.')
+                && !matches!(name, "" | "default")
+                && node.last("script").is_some()
+                && ["extends", "inherit"].iter().all(|key| node.last(key).is_none()),
             variables: string_map(node, "variables"),
             matrix: variants
                 .iter()

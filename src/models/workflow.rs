@@ -34,6 +34,8 @@ pub(crate) struct WorkflowStep {
     pub uses: Option<Uses>,
     /// Its script.
     pub run: Option<Scalar>,
+    /// Whether it may fail.
+    pub may_fail: bool,
     pub settings: RunSettings,
 }
 
@@ -108,6 +110,7 @@ fn steps(node: &Node, outer: &RunSettings, file: &[u8]) -> Vec<WorkflowStep> {
         env: string_map(node, "env"),
         uses: Uses::parse(node, file),
         run: scalar(node, "run"),
+        may_fail: node.last("continue-on-error").is_some(),
         settings: outer.overridden_by(node),
     };
     node.last("steps").map(Node::items).unwrap_or_default().iter().map(step).collect()

@@ -288,13 +288,14 @@ fn relation(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Managers) ->
     if pin.manager != reference.manager {
         return other_manager(pin, reference, file, managers);
     }
+    let strictness = pin.strictness_to(reference);
     let excludes = |range: &str| match pin.kind {
         PinKind::DevEngines => satisfies(wanted, range) == Some(false),
         _ => accepts(wanted, range) == Some(false),
     };
     match &pin.demand {
         Demand::Unknown => Relation::Unjudged,
-        Demand::Exact(_) if pin.strictness == Strictness::Text && pin.hash != reference.hash => {
+        Demand::Exact(_) if strictness == Strictness::Text && pin.hash != reference.hash => {
             Relation::Differs
         }
         Demand::Exact(version) if pin.kind.role() == Role::Accepts => {
@@ -304,7 +305,7 @@ fn relation(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Managers) ->
         Demand::Exact(_) => Relation::Differs,
         Demand::Range(range) if excludes(range) => Relation::Differs,
         _ if matches!(pin.kind, PinKind::Engines | PinKind::DevEngines) => Relation::Agrees,
-        _ if pin.strictness != Strictness::Version => Relation::Differs,
+        _ if strictness != Strictness::Version => Relation::Differs,
         _ => Relation::Floats,
     }
 }

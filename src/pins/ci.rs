@@ -4,10 +4,10 @@
 use crate::formats::shell::{Resolved, Variable, is_shell_name};
 use crate::models::workflow::{Callee, Uses, Workflow, WorkflowJob, WorkflowStep};
 use crate::models::{Scalar, StringMap};
-use crate::pins::commands::WorkingDirectory;
+use crate::pins::images::{self, Container};
 use crate::pins::pin::{Call, FilePins, Manager, Pin, PinKind, Strictness};
 use crate::pins::scope::{VariableScope, variables};
-use crate::pins::{commands, images};
+use crate::pins::scripts::{self, WorkingDirectory};
 use crate::project::directories::relative_to;
 
 pub(super) fn workflow_pins(
@@ -20,16 +20,23 @@ pub(super) fn workflow_pins(
         VariableScope::new(variables(&workflow.env).chain(inputs(&workflow.inputs)).chain(given));
     let jobs = workflow.jobs.iter().filter(|job| !is_off(job.condition.as_ref()));
     let jobs = jobs.map(|job| job_pins(job, &scope.with(&job.env), text));
-    jobs.chain([steps_pins(&workflow.steps, &scope, text)]).collect()
+    let mut steps = steps_pins(&workflow.steps, Container::default(), &scope, text);
+    steps.end_of_build();
+    jobs.chain([steps]).collect()
 }
 
 fn job_pins(job: &WorkflowJob, scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
     let scripts = job.steps.iter().filter_map(script);
-    let mut found = steps_pins(&job.steps, &scope.without(scripts.flat_map(set_for_later)), text);
-    let checkout = Checkout::new(&job.steps);
+    let image = images::image_of(job.image.as_ref(), scope);
+    let container = Container::new(image.as_ref());
+    let inner = scope.without(scripts.flat_map(set_for_later));
+    let mut found = steps_pins(&job.steps, container, &inner, text);
+    let checkout = Checkout::new(&job.steps, scope);
+    found.visited = found.visited.iter().filter_map(|path| checkout.inside(path)).collect();
+    found.end_of_build();
     found.pins.iter_mut().for_each(|pin| checkout.place(pin));
     found.calls.extend(job.uses.as_ref().and_then(call));
-    found.pins.extend(images::image_pin(job.image.as_ref(), scope, text));
+    found.pins.extend(image.and_then(|image| images::reference_pin(&image, text)));
     found
 }
 
@@ -53,24 +60,41 @@ fn set_for_later(script: &str) -> impl Iterator<Item = String> {
     })
 }
 
-fn steps_pins(steps: &[WorkflowStep], scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
+/// The pins of the steps of a job, in the container that it starts with.
+fn steps_pins(
+    steps: &[WorkflowStep],
+    mut container: Container,
+    scope: &VariableScope<'_>,
+    text: &[u8],
+) -> FilePins {
     let steps = steps.iter().filter(|step| !is_off(step.condition.as_ref()));
     let pins = |step: &WorkflowStep| {
-        let mut found = step_pins(step, &scope.with(&step.env), text);
+        let mut found = step_pins(step, &mut container, &scope.with(&step.env), text);
         // A step that depends on the matrix is one variant of several.
         let condition = step.condition.as_ref().and_then(Scalar::text);
         let is_variant = condition.is_some_and(|condition| condition.contains("matrix."));
         found.pins.iter_mut().for_each(|pin| pin.is_exempt |= is_variant);
+        if step.may_fail || step.condition.is_some() {
+            found.faults.clear();
+        }
         found
     };
     steps.map(pins).collect()
 }
 
-fn step_pins(step: &WorkflowStep, scope: &VariableScope<'_>, text: &[u8]) -> FilePins {
+fn step_pins(
+    step: &WorkflowStep,
+    container: &mut Container,
+    scope: &VariableScope<'_>,
+    text: &[u8],
+) -> FilePins {
     let mut found = FilePins::default();
     if let Some(uses) = &step.uses {
         found.calls.extend(call(uses));
         found.pins.extend(input_pins(uses, scope, text));
+        if !adds_no_program(uses) {
+            container.corepack = None;
+        }
     }
     let shell = step.settings.shell.as_ref().and_then(Scalar::text);
     let program = shell.map(|shell| shell.split_ascii_whitespace().next());
@@ -83,9 +107,23 @@ fn step_pins(step: &WorkflowStep, scope: &VariableScope<'_>, text: &[u8]) -> Fil
     };
     if let (Some(script), true, Some(directory)) = (&step.run, is_posix, directory) {
         let mut place = WorkingDirectory::at(&directory);
-        found.add(commands::script_pins(script, &mut place, &|name| scope.lookup(name), text));
+        let variables = &|name: &str| scope.lookup(name);
+        found.add(scripts::script_pins(script, &mut place, container, variables, text));
+    } else if step.run.is_some() {
+        container.corepack = None;
     }
     found
+}
+
+/// Whether an action installs no program.
+fn adds_no_program(uses: &Uses) -> bool {
+    let actions = [
+        "actions/checkout",
+        "actions/cache",
+        "actions/upload-artifact",
+        "actions/download-artifact",
+    ];
+    matches!(&uses.callee, Callee::Remote { name, .. } if actions.contains(&name.as_str()))
 }
 
 /// The directories into which a job checks out this and other repositories.
@@ -96,14 +134,18 @@ struct Checkout {
 }
 
 impl Checkout {
-    fn new(steps: &[WorkflowStep]) -> Self {
+    fn new(steps: &[WorkflowStep], scope: &VariableScope<'_>) -> Self {
+        let path = |uses: &Uses| match uses.with.last("path") {
+            Some(path) => scripts::joined("", scope.resolve(path)?.known()?),
+            None => Some(String::new()),
+        };
         let mut checkout = Self { own: None, others: Vec::new() };
         for step in steps {
             let is_local =
                 step.uses.as_ref().is_some_and(|uses| matches!(uses.callee, Callee::Local(_)));
             if let Some(uses) = step.uses.as_ref().filter(|uses| uses.written.contains("checkout"))
             {
-                let path = commands::joined("", uses.with.text("path").unwrap_or_default());
+                let path = path(uses);
                 // `${{ github.repository }}` is most likely this one.
                 if uses.with.text("repository").is_none_or(|name| name.contains("github.")) {
                     checkout.own = checkout.own.or(path);
@@ -120,12 +162,17 @@ impl Checkout {
         checkout
     }
 
+    /// A path relative to this repository; `None` if it is outside of it.
+    fn inside(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let below = |top: &String| relative_to(top.as_bytes(), path);
+        let is_of_another = self.others.iter().any(|other| below(other).is_some());
+        self.own.as_ref().and_then(below).filter(|_| !is_of_another).map(<[u8]>::to_vec)
+    }
+
     /// Makes the directory of a pin relative to this repository; a pin outside of it is exempt.
     fn place(&self, pin: &mut Pin) {
-        let below = |top: &String| relative_to(top.as_bytes(), &pin.directory);
-        let is_of_another = self.others.iter().any(|other| below(other).is_some());
-        match self.own.as_ref().and_then(below).filter(|_| !is_of_another) {
-            Some(directory) => pin.directory = directory.to_vec(),
+        match self.inside(&pin.directory) {
+            Some(directory) => pin.directory = directory,
             None => pin.is_exempt = true,
         }
     }
@@ -139,9 +186,9 @@ fn inputs(inputs: &StringMap) -> impl Iterator<Item = (String, Option<Variable>)
 /// The use of an action or workflow of the same repository.
 fn call(uses: &Uses) -> Option<Call> {
     let Callee::Local(path) = &uses.callee else { return None };
-    let path = commands::joined("", path)?;
+    let path = scripts::joined("", path)?;
     let inside =
-        ["action.yml", "action.yaml"].iter().filter_map(|name| commands::joined(&path, name));
+        ["action.yml", "action.yaml"].iter().filter_map(|name| scripts::joined(&path, name));
     let paths = std::iter::once(path.clone()).chain(inside).map(String::into_bytes).collect();
     Some(Call { paths, arguments: inputs(&uses.with).collect() })
 }
@@ -165,7 +212,7 @@ fn input_pins(uses: &Uses, scope: &VariableScope<'_>, text: &[u8]) -> Vec<Pin> {
     let Callee::Remote { name, reference } = &uses.callee else { return Vec::new() };
     let manifest = ["package_json_file", "package-json-file"];
     let manifest = manifest.into_iter().find_map(|key| uses.with.text(key));
-    let Some(manifest) = commands::joined("", manifest.unwrap_or_default()) else {
+    let Some(manifest) = scripts::joined("", manifest.unwrap_or_default()) else {
         return Vec::new();
     };
     let directory = manifest.rsplit_once('/').map_or("", |(directory, _)| directory);
@@ -301,6 +348,13 @@ mod tests {
             ("git clone $URL other && cd other && npm i -g pnpm@9.14.0", 0),
             ("cd ../other && npm i -g pnpm@9.14.0", 0),
             ("cd $HERE && npm i -g pnpm@9.14.0", 0),
+            ("cd \"$GITHUB_WORKSPACE\" && npm i -g pnpm@9.14.0", 1),
+            ("cd ${GITHUB_WORKSPACE}/web && npm i -g pnpm@10.6.5", 1),
+            ("cd ${{ github.workspace }}/web && npm i -g pnpm@9.15.0", 0),
+            ("cd ${{ github.workspace }}/api && npm i -g pnpm@9.14.0", 1),
+            ("cd $HERE && cd $GITHUB_WORKSPACE && npm i -g pnpm@9.14.0", 1),
+            ("cd $GITHUB_WORKSPACE/.. && npm i -g pnpm@9.14.0", 0),
+            ("cd $GITHUB_WORKSPACE$X && npm i -g pnpm@9.14.0", 0),
         ] {
             let text = format!(
                 "jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n      - run: {run}"
@@ -357,6 +411,13 @@ mod tests {
             ("", "run: npm i -g pnpm@9.14.0", 1),
             ("path: here", "run: npm i -g pnpm@9.14.0", 0),
             ("path: here", "working-directory: here\n        run: npm i -g pnpm@9.14.0", 1),
+            (
+                "path: '${{ github.workspace }}/here'",
+                "working-directory: ${{ github.workspace }}/here/web\n        run: npm i -g \
+                 pnpm@9.14.0",
+                1,
+            ),
+            ("path: '${{ matrix.path }}'", "run: npm i -g pnpm@9.14.0", 0),
             ("path: here", "working-directory: here/web\n        run: npm i -g pnpm@9.15.0", 0),
             ("repository: other/repo", "run: npm i -g pnpm@9.14.0", 0),
             ("repository: '${{ github.repository }}'", "run: npm i -g pnpm@9.14.0", 1),

@@ -1,10 +1,7 @@
 //! Pins of shell commands: the package managers that a script installs or runs, and their versions.
 
-use crate::base::path::LONGEST_PATH;
-use crate::formats::joined::Joined;
 use crate::formats::shell::{Command, Link, Lookup, Resolved, Script, Use, is_shell_name};
-use crate::models::{Invocation, Scalar};
-use crate::pins::pin::{AppliesIf, Channel, Demand, FilePins, Manager, Pin, PinKind};
+use crate::pins::pin::{Channel, Demand, Manager, Pin, PinKind};
 
 mod npm;
 
@@ -32,137 +29,17 @@ pub(super) fn effects(
         .map(|command| command.words().map(|word| script.resolve(&word, variables)).collect())
         .collect();
     let done = |(at, words): (usize, &Vec<Resolved>)| {
-        let mut done = command_effects(words, file);
+        // The commands of its script follow it.
+        let has_script = script.commands[at].has_script;
+        let mut done = if has_script { Effects::default() } else { command_effects(words, file) };
         done.pins.extend(installer_pin(at, words, script, variables, file));
         done
     };
     resolved.iter().enumerate().map(done).collect()
 }
 
-/// The working directory of a command, relative to the directory that its file configures.
-#[derive(Debug, Clone)]
-pub(super) struct WorkingDirectory {
-    /// `None` if unknown.
-    directory: Option<String>,
-    /// Whether a `cd` changed it.
-    moved: bool,
-}
-
-impl WorkingDirectory {
-    /// The directory at a path; unknown if the path is outside of the work tree.
-    pub(super) fn at(directory: &str) -> Self {
-        Self { directory: joined("", directory), moved: false }
-    }
-
-    /// The working directory after a command, which may be `cd`.
-    fn after(
-        &self,
-        command: &Command<'_>,
-        script: &Script<'_>,
-        variables: Variables<'_, '_>,
-    ) -> Self {
-        let mut words = command.words().map(|word| script.resolve(&word, variables));
-        let program = words.next();
-        let program = program.as_ref().and_then(Resolved::known);
-        if !matches!(program, Some("cd" | "pushd" | "popd")) {
-            return self.clone();
-        }
-        let target = words.find(|word| !matches!(word.known(), Some("--" | "-P" | "-L")));
-        let target = target.as_ref().and_then(Resolved::known).filter(|target| *target != "-");
-        let there = self.directory.as_deref().zip(target);
-        Self { directory: there.and_then(|(here, target)| joined(here, target)), moved: true }
-    }
-}
-
-/// The pins of a script in a document. `place` is the working directory before and after it.
-pub(super) fn script_pins(
-    string: &Scalar,
-    place: &mut WorkingDirectory,
-    variables: Variables<'_, '_>,
-    file: &[u8],
-) -> FilePins {
-    let mut found = FilePins::default();
-    let Scalar { span, .. } = string;
-    let placed =
-        |text| Joined::verbatim(file, text, span).or_else(|| Joined::respelled(text, span));
-    let Some(text) = string.text().and_then(placed) else { return found };
-    let mut script = Script::default();
-    script.split(&text, 0..text.bytes.len());
-    let mut shells = Subshells { shells: vec![place.clone()], begun: 0 };
-    for (command, done) in script.commands.iter().zip(effects(&script, variables, file)) {
-        let shell = shells.at(command);
-        let next = shell.after(command, &script, variables);
-        let WorkingDirectory { directory, moved } = std::mem::replace(shell, next);
-        found.uses_corepack |= done.runs_corepack;
-        found.pins.extend(done.pins.into_iter().map(|pin| Pin {
-            directory: directory.clone().unwrap_or_default().into_bytes(),
-            applies_if: if moved { AppliesIf::ManifestHere } else { AppliesIf::Always },
-            is_exempt: directory.is_none(),
-            ..pin
-        }));
-    }
-    place.clone_from(&shells.shells[0]);
-    found
-}
-
-/// The pins of a command of a container, if a shell runs it: a string, or `["sh", "-c", "…"]`.
-/// Its variables are unknown.
-pub(super) fn invocation_pins(invocation: &Invocation, file: &[u8]) -> FilePins {
-    let is_command_flag = |flag: &str| flag.starts_with('-') && flag.ends_with('c');
-    let script = match invocation {
-        Invocation::Shell(script) => Some(script),
-        Invocation::Exec(words) => match words.as_slice() {
-            [shell, flag, script, ..] if shell.text().is_some_and(is_shell_name) => {
-                flag.text().is_some_and(is_command_flag).then_some(script)
-            }
-            _ => None,
-        },
-    };
-    let variables = &|_: &str| Lookup::Unknown;
-    script.map_or_else(FilePins::default, |script| {
-        script_pins(script, &mut WorkingDirectory::at(""), variables, file)
-    })
-}
-
-/// The working directories of the shell and of the open subshells in it.
-struct Subshells {
-    /// Outermost first.
-    shells: Vec<WorkingDirectory>,
-    /// The number of subshells begun so far.
-    begun: usize,
-}
-
-impl Subshells {
-    /// The working directory of the next command, which is inside the last of the subshells that
-    /// began since the command before.
-    fn at(&mut self, command: &Command<'_>) -> &mut WorkingDirectory {
-        let begun = command.begun - std::mem::replace(&mut self.begun, command.begun);
-        self.shells.truncate(command.depth.saturating_sub(begun) + 1);
-        let outer = self.shells[self.shells.len() - 1].clone();
-        self.shells.resize(command.depth + 1, outer);
-        &mut self.shells[command.depth]
-    }
-}
-
-/// Joins a directory and a path; `None` if the result is outside of the work tree, or if the path
-/// is not relative or not literal.
-pub(super) fn joined(directory: &str, path: &str) -> Option<String> {
-    if path.starts_with(['/', '~']) || path.contains(['$', ':', '*']) {
-        return None;
-    }
-    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => _ = parts.pop()?,
-            part => parts.push(part),
-        }
-    }
-    let joined = parts.join("/");
-    (joined.len() <= LONGEST_PATH).then_some(joined)
-}
-
-fn program(words: &[Resolved]) -> Option<&str> {
+/// The name of the program that a command runs.
+pub(super) fn program(words: &[Resolved]) -> Option<&str> {
     words.first()?.known()?.rsplit('/').next()
 }
 

@@ -1,20 +1,25 @@
 //! Pins of compose files: images, commands, and the arguments of builds.
 
-use crate::formats::shell::Variable;
+use crate::formats::shell::{Lookup, Variable};
 use crate::models::Scalar;
 use crate::models::compose::{Compose, ServiceBuild};
+use crate::pins::images::{self, Container};
 use crate::pins::pin::{AppliesIf, Call, FilePins};
 use crate::pins::scope::VariableScope;
-use crate::pins::{commands, images};
+use crate::pins::scripts;
 
 pub(super) fn compose_pins(compose: &Compose, text: &[u8], directory: &[u8]) -> FilePins {
     let mut found = FilePins::default();
     for service in &compose.services {
-        if let (Some(image), None) = (&service.image, &service.build) {
-            found.pins.extend(images::image_pin(Some(image), &VariableScope::default(), text));
-        }
+        let image = service.image.as_ref().filter(|_| service.build.is_none());
+        let image = images::image_of(image, &VariableScope::default());
+        found.pins.extend(image.as_ref().and_then(|image| images::reference_pin(image, text)));
         for command in &service.commands {
-            let mut done = commands::invocation_pins(command, text);
+            // A command is only an argument of an entrypoint.
+            let is_whole = service.commands.len() == 1 || !service.has_entrypoint;
+            let mut container = Container::new(image.as_ref().filter(|_| is_whole));
+            let unknown = &|_: &str| Lookup::Unknown;
+            let mut done = scripts::invocation_pins(command, &mut container, unknown, text);
             // Which directories are mounted into the container is unknown.
             done.pins.iter_mut().for_each(|pin| pin.applies_if = AppliesIf::PackageManagerHere);
             found.add(done);
@@ -30,7 +35,7 @@ fn call(build: &ServiceBuild, directory: &[u8]) -> Option<Call> {
         value.as_ref().and_then(Scalar::text).unwrap_or(default).to_owned()
     };
     let path = format!("{}/{}", or(&build.context, "."), or(&build.dockerfile, "Dockerfile"));
-    let dockerfile = commands::joined(std::str::from_utf8(directory).ok()?, &path)?.into_bytes();
+    let dockerfile = scripts::joined(std::str::from_utf8(directory).ok()?, &path)?.into_bytes();
     let given = |(name, value): (&str, &Scalar)| {
         let text = value.text().filter(|text| !text.contains('$'))?.to_owned();
         Some((name.to_owned(), Some(Variable { text, span: value.span.clone() })))

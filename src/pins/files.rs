@@ -81,12 +81,13 @@ fn document_pins(
 }
 
 /// Retains the entries that may change the result. In a large workspace most manifests pin nothing,
-/// and a manifest only governs its directory and those below. With `every_manifest`, all manifests
-/// and lockfiles stay.
+/// and a manifest only governs its directory and those below. Where none governs the top, a build
+/// there may be of any project, so all manifests stay. With `every_manifest`, lockfiles stay too.
 pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
     let is_manifest = |entry: &Entry| FileKind::Manifest.matches(&entry.path);
     let may_move_a_pin =
         |entry: &Entry| FileKind::of(&entry.path, FileKind::may_move_a_pin).is_some();
+    let top = entries.iter().any(|entry| is_manifest(entry) && entry.path.parent().is_empty());
     let mut above = HashSet::new();
     above.insert(Vec::new());
     for entry in entries.iter().filter(|entry| entry.fresh || !is_manifest(entry)) {
@@ -100,7 +101,7 @@ pub(crate) fn select(entries: &mut Vec<Entry>, every_manifest: bool) {
         !is_installed_package(entry.path.parent())
             && (every_manifest
                 || may_move_a_pin(entry)
-                    && (!is_manifest(entry) || above.contains(entry.path.parent())))
+                    && (!top || !is_manifest(entry) || above.contains(entry.path.parent())))
     });
 }
 
@@ -133,6 +134,32 @@ mod tests {
                 "1:54",
             ),
             ("compose.yml", "services: {a: {command: [sh, -c, npm i -g pnpm@9.15.0]}}", "1:48"),
+            ("compose.yml", "services: {a: {command: [npm, i, -g, pnpm@9.15.0]}}", "1:43"),
+            (
+                "compose.yml",
+                "services: {a: {entrypoint: ['tini', '--', 'npm', 'i', '-g', 'pnpm@9.15.0']}}",
+                "1:67",
+            ),
+            (
+                ".devcontainer.json",
+                r#"{"postCreateCommand": ["npm", "i", "-g", "pnpm@9.15.0"]}"#,
+                "1:48",
+            ),
+            (
+                ".devcontainer.json",
+                r#"{"postStartCommand": {"a": ["sudo", "npm", "i", "-g", "pnpm@9.15.0"]}}"#,
+                "1:61",
+            ),
+            (
+                ".devcontainer.json",
+                r#"{"onCreateCommand": ["su", "node", "-c", "npm i -g pnpm@9.15.0"]}"#,
+                "1:57",
+            ),
+            (
+                ".devcontainer.json",
+                r#"{"onCreateCommand": ["npm", "i", "-g", "p\u006epm@9.15.0"]}"#,
+                "1:51",
+            ),
             (
                 ".devcontainer.json",
                 "{ // c\n\"postCreateCommand\": {\"a\": \"npm i -g pnpm@9.15.0\"}}",

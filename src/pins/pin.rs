@@ -1,8 +1,12 @@
 //! The vocabulary of pins: package managers, versions, kinds of pins, and the pins of a file.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use crate::base::finding::Span;
 use crate::formats::shell::{Resolved, Use, Variable};
 use crate::models::Scalar;
+use crate::project::directories::relative_to;
 use nodejs_semver::Range;
 use semver::{BuildMetadata, Version};
 
@@ -244,6 +248,8 @@ pub(crate) struct Pin {
     /// Whether it is excluded from comparison: it applies to another repository, or to one of
     /// several variants.
     pub is_exempt: bool,
+    /// The paths that the same build or job uses, relative to a directory above.
+    pub used_for: Rc<BTreeSet<Vec<u8>>>,
 }
 
 impl Pin {
@@ -281,6 +287,16 @@ impl Pin {
             strictness: Strictness::Version,
             bypasses_corepack: false,
             is_exempt: false,
+            used_for: Rc::default(),
+        }
+    }
+
+    /// Which parts must equal a reference. An action reads no manifest but that of its directory.
+    pub(crate) fn strictness_to(&self, reference: &Self) -> Strictness {
+        if relative_to(&reference.directory, &self.directory).is_some() {
+            self.strictness
+        } else {
+            Strictness::Version
         }
     }
 
@@ -339,6 +355,8 @@ pub(crate) struct FilePins {
     /// The directory that it configures.
     pub home: Vec<u8>,
     pub calls: Vec<Call>,
+    /// The directories in which its scripts run a package manager, so far.
+    pub visited: BTreeSet<Vec<u8>>,
 }
 
 /// A use of another file.
@@ -371,6 +389,13 @@ impl FilePins {
         self.faults.extend(part.faults);
         self.calls.extend(part.calls);
         self.uses_corepack |= part.uses_corepack;
+        self.visited.extend(part.visited);
+    }
+
+    /// Ends a build or a job: each of its pins is for the directories that it visited.
+    pub(super) fn end_of_build(&mut self) {
+        let used = std::mem::take(&mut self.visited);
+        mark_used(&mut self.pins, used);
     }
 
     /// Whether it cannot cause a finding.
@@ -395,9 +420,27 @@ impl FilePins {
     /// Sorts the pins by place, and removes the copies that an alias or a second use makes.
     pub(super) fn sort(&mut self) {
         self.pins.sort_by_key(|pin| (pin.at.start, pin.place.start));
-        self.pins.dedup();
+        self.pins.dedup_by(|pin, before| {
+            let used = (std::mem::take(&mut pin.used_for), std::mem::take(&mut before.used_for));
+            let is_copy = pin == before;
+            let both = used.0.iter().chain(&*used.1).cloned();
+            before.used_for = if is_copy { Rc::new(both.collect()) } else { used.1 };
+            pin.used_for = used.0;
+            is_copy
+        });
     }
 }
+
+/// Sets the paths that the build of these pins uses. Too many are none: they are of no use.
+pub(super) fn mark_used(pins: &mut [Pin], paths: BTreeSet<Vec<u8>>) {
+    let paths = Rc::new(if paths.len() > MAX_PATHS { BTreeSet::new() } else { paths });
+    for pin in pins {
+        pin.used_for = Rc::clone(&paths);
+    }
+}
+
+/// The maximum number of paths of a build that are searched for projects.
+const MAX_PATHS: usize = 200;
 
 /// The source from which a command gets a package manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,9 +2,32 @@
 //! of the file.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use crate::formats::shell::{Lookup, Resolved, Variable, expand};
 use crate::models::{Scalar, StringMap};
+
+/// The top of the work tree in an expanded path. No path contains a NUL byte.
+pub(super) const TOP: &str = "\0";
+
+/// The variables whose value is the top of the work tree.
+const TOPS: [&str; 7] = [
+    "github.workspace",
+    "gitea.workspace",
+    "forgejo.workspace",
+    "GITHUB_WORKSPACE",
+    "GITEA_WORKSPACE",
+    "FORGEJO_WORKSPACE",
+    "CI_PROJECT_DIR",
+];
+
+static TOP_VARIABLE: LazyLock<Variable> =
+    LazyLock::new(|| Variable { text: TOP.to_owned(), span: 0..0 });
+
+/// A variable whose value is the directory that a file configures.
+pub(super) fn top() -> Lookup<'static> {
+    Lookup::Set(&TOP_VARIABLE)
+}
 
 /// The variables of one scope.
 #[derive(Debug, Default)]
@@ -35,6 +58,7 @@ impl VariableScope<'_> {
         match (self.own.get(name), self.outer) {
             (Some(value), _) => value.as_ref().map_or(Lookup::Unknown, Lookup::Set),
             (None, Some(outer)) => outer.lookup(name),
+            (None, None) if TOPS.contains(&name) => top(),
             (None, None) => Lookup::Unknown,
         }
     }

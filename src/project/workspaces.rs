@@ -1,11 +1,12 @@
 //! Workspaces and their members.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use fast_glob::glob_match;
 
 use crate::project::Project;
-use crate::project::directories::{ancestors, relative_to};
+use crate::project::directories::{ancestors, is_below, relative_to};
 use crate::project::kinds::FileKind;
 
 /// The manifests and workspaces of a project.
@@ -41,6 +42,14 @@ impl<'p> Workspaces<'p> {
     /// The nearest directory with a manifest, from a directory upward.
     pub(crate) fn nearest_package<'d>(&self, directory: &'d [u8]) -> Option<&'d [u8]> {
         ancestors(directory).find(|directory| self.has_manifest(directory))
+    }
+
+    /// The directories with a manifest below a directory.
+    pub(crate) fn packages_below(&self, directory: &[u8]) -> impl Iterator<Item = &'p [u8]> {
+        let from = (Bound::Included(directory), Bound::Unbounded);
+        let from = self.manifests.range::<[u8], _>(from).copied();
+        from.take_while(move |manifest| manifest.starts_with(directory))
+            .filter(move |manifest| is_below(manifest, directory))
     }
 
     /// The root of the workspace that a directory is a member of.

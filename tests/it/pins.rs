@@ -381,3 +381,27 @@ fn a_commit_is_judged_by_the_files_it_touches() {
     let ran = sandbox.bakstop(&["check"]);
     assert!(ran.out.contains("backend/package.json:1:20") && ran.code == Some(1), "{ran:?}");
 }
+
+#[test]
+fn an_installer_above_the_only_project_is_compared_with_it_and_moved() {
+    let sandbox = Sandbox::unborn();
+    sandbox.write("web/package.json", "{ \"packageManager\": \"pnpm@10.6.5\" }\n");
+    sandbox.commit_all("Pin below");
+    // The manifest is not of this change, and no other file is next to it.
+    let dockerfile = "FROM node:22\nRUN su node -c 'npm i -g pnpm@9.15.0'\nCOPY web/ ./\n";
+    sandbox.write("Dockerfile", dockerfile);
+    sandbox.git(&["add", "-A"]);
+    for arguments in [&["check"][..], &["pins"], &["hook", "pre-commit"]] {
+        let ran = sandbox.bakstop(arguments);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(format!("{}{}", ran.out, ran.err).contains("Dockerfile:2:31"), "{ran:?}");
+    }
+    assert_eq!(sandbox.bakstop(&["pins", "--set"]).code, Some(0));
+    let moved = fs::read_to_string(sandbox.top.join("Dockerfile")).unwrap();
+    assert_eq!(moved, dockerfile.replace("9.15.0", "10.6.5"));
+    sandbox.commit_all("Move");
+    // A new version below is one above too.
+    sandbox.write("web/package.json", "{ \"packageManager\": \"pnpm@10.8.0\" }\n");
+    sandbox.git(&["add", "-A"]);
+    assert_eq!(sandbox.bakstop(&["check"]).code, Some(1));
+}

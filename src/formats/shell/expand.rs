@@ -1,7 +1,7 @@
 //! Removes the quotes from a word and expands its variables.
 
 use crate::base::finding::Span;
-use crate::formats::shell::script::{Script, Word, name_length};
+use crate::formats::shell::script::{Form, Script, Word, name_length};
 
 /// The value of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,13 +111,24 @@ impl<'a> Script<'a> {
     ) -> Resolved {
         let bytes = &word.text.bytes[word.range.clone()];
         let span = word.text.span(&word.range);
-        if word.exec {
-            let text = serde_json::from_slice(bytes).ok();
-            let is_open = text.is_none();
-            Resolved { text: text.unwrap_or_default(), is_open, span, ..Resolved::default() }
-        } else {
-            expand(bytes, b'\\', span, &|name| self.variable(name, lookup))
-        }
+        let text = match word.form {
+            Form::Shell => {
+                return expand(bytes, b'\\', span, &|name| self.variable(name, lookup));
+            }
+            Form::Json => serde_json::from_slice(bytes).ok(),
+            Form::Literal => {
+                let known = memchr::memchr(b'$', bytes).unwrap_or(bytes.len());
+                let text = String::from_utf8_lossy(&bytes[..known]).into_owned();
+                return Resolved {
+                    text,
+                    is_open: known < bytes.len(),
+                    span,
+                    ..Resolved::default()
+                };
+            }
+        };
+        let is_open = text.is_none();
+        Resolved { text: text.unwrap_or_default(), is_open, span, ..Resolved::default() }
     }
 }
 

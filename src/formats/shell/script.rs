@@ -47,8 +47,23 @@ pub(crate) struct Command<'a> {
     pub depth: usize,
     /// The number of subshells opened before it.
     pub begun: usize,
-    /// Whether the words are JSON strings, which are not expanded.
-    exec: bool,
+    /// Whether the commands of the script in it follow it.
+    pub has_script: bool,
+    /// The script in an option of a wrapper, such as `su -c`; may have quotes.
+    pub(super) script: Option<Range<usize>>,
+    /// Whether it is a wrapper that runs a shell on its input.
+    pub(super) reads_input: bool,
+    form: Form,
+}
+
+/// How words are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Shell,
+    /// JSON strings, which are not expanded.
+    Json,
+    /// Without quotes. Some programs expand variables in them, so what follows a `$` is unknown.
+    Literal,
 }
 
 /// A word of a command.
@@ -56,26 +71,24 @@ pub(crate) struct Command<'a> {
 pub(crate) struct Word<'a> {
     pub(super) text: &'a Joined,
     pub(super) range: Range<usize>,
-    pub(super) exec: bool,
+    pub(super) form: Form,
 }
 
 impl<'a> Command<'a> {
-    pub(super) fn shell(text: &'a Joined, words: Vec<Range<usize>>, link: Link) -> Self {
+    pub(crate) fn of_words(text: &'a Joined, words: Vec<Range<usize>>, form: Form) -> Self {
         Self {
             text,
             words,
             assignments: Vec::new(),
-            link,
+            link: Link::Then,
             is_tested: false,
             depth: 0,
             begun: 0,
-            exec: false,
+            has_script: false,
+            script: None,
+            reads_input: false,
+            form,
         }
-    }
-
-    /// A command in exec form: its words are JSON strings.
-    pub(crate) fn exec(text: &'a Joined, words: Vec<Range<usize>>) -> Self {
-        Self { exec: true, ..Self::shell(text, words, Link::Then) }
     }
 
     /// The words, the program's name first.
@@ -83,7 +96,7 @@ impl<'a> Command<'a> {
         self.words.iter().map(|range| Word {
             text: self.text,
             range: range.clone(),
-            exec: self.exec,
+            form: self.form,
         })
     }
 
@@ -95,61 +108,105 @@ impl<'a> Command<'a> {
             })?;
         let value = range.start + name.len() + 1..range.end;
         let sets = self.text.bytes[range.clone()].get(name.len()) == Some(&b'=');
-        sets.then_some(Word { text: self.text, range: value, exec: false })
+        sets.then_some(Word { text: self.text, range: value, form: Form::Shell })
     }
 
     /// Whether this is a shell that reads its script from the standard input.
     pub(crate) fn reads_script(&self) -> bool {
-        self.is_shell()
-            && self.words.iter().skip(1).all(|word| {
-                self.text.bytes[word.clone()].starts_with(b"-") && !self.is_command_flag(word)
-            })
+        self.reads_input && self.script.is_none()
+            || matches!(self.shell_script(), Some((false, None)))
     }
 
-    fn is_shell(&self) -> bool {
-        self.words.first().is_some_and(|word| is_shell_name(self.unquoted(word)))
-    }
-
-    /// Whether a word is `-c`, alone or after other letters.
-    fn is_command_flag(&self, word: &Range<usize>) -> bool {
-        let [b'-', letters @ .., b'c'] = self.unquoted(word) else { return false };
-        letters.iter().all(u8::is_ascii_alphabetic)
-    }
-
-    /// A word without double quotes around it.
-    fn unquoted(&self, word: &Range<usize>) -> &'a [u8] {
-        let bytes = &self.text.bytes[word.clone()];
-        bytes.strip_prefix(b"\"").and_then(|bytes| bytes.strip_suffix(b"\"")).unwrap_or(bytes)
-    }
-
-    /// The script of `sh -c '…'`, if it is spelled literally.
-    pub(crate) fn inner_script(&self) -> Option<Range<usize>> {
-        if !self.is_shell() {
+    /// Whether the options of a shell have `-c`, and the first word after them; `None` for another
+    /// program.
+    fn shell_script(&self) -> Option<(bool, Option<Range<usize>>)> {
+        let mut words = self.words.iter();
+        if !is_shell_name(self.unquoted(words.next()?)) {
             return None;
         }
-        let mut words = self.words.iter().skip(1);
+        let mut is_command = false;
         while let Some(word) = words.next() {
-            if self.is_command_flag(word) {
-                let script = words.next()?;
-                let (first, rest) = self.text.bytes[script.clone()].split_first()?;
-                let (last, inner) = rest.split_last()?;
-                let special: &[u8] = match first {
-                    b'\'' if !self.exec => b"'",
-                    b'"' => b"\"\\`",
-                    _ => return None,
-                };
-                let plain = first == last && !inner.iter().any(|byte| special.contains(byte));
-                return plain.then_some(script.start + 1..script.end - 1);
-            }
-            match &self.text.bytes[word.clone()] {
-                b"-o" | b"+o" => {
-                    words.next();
+            match self.unquoted(word) {
+                b"--" | b"-" => return Some((is_command, words.next().cloned())),
+                b"--rcfile" | b"--init-file" => _ = words.next(),
+                [b'-', b'-', ..] => {}
+                [sign @ (b'-' | b'+'), letters @ ..] => {
+                    let has = |letter| *sign == b'-' && letters.contains(&letter);
+                    if has(b's') && !has(b'c') {
+                        // The other words are its arguments.
+                        return Some((false, None));
+                    }
+                    is_command |= has(b'c');
+                    // `-euo pipefail`
+                    let values = letters.iter().filter(|letter| b"oO".contains(letter)).count();
+                    words.by_ref().take(values).for_each(drop);
                 }
-                [b'-' | b'+', ..] => {}
-                _ => return None,
+                _ => return Some((is_command, Some(word.clone()))),
             }
         }
-        None
+        Some((is_command, None))
+    }
+
+    pub(super) fn bytes(&self, range: &Range<usize>) -> &'a [u8] {
+        &self.text.bytes[range.clone()]
+    }
+
+    /// The part of a word from a byte on; quotes around the word do not count.
+    pub(super) fn value(&self, word: &Range<usize>, from: usize) -> Range<usize> {
+        let inside = self.inside(word).filter(|_| from > 0);
+        let word = inside.unwrap_or_else(|| word.clone());
+        word.start + from..word.end
+    }
+
+    /// Whether it is `eval` of one word, which runs in the same shell.
+    pub(super) fn is_eval(&self) -> bool {
+        matches!(self.words.as_slice(), [eval, _] if self.bytes(eval) == b"eval")
+    }
+
+    /// A word without quotes around it.
+    pub(super) fn unquoted(&self, word: &Range<usize>) -> &'a [u8] {
+        &self.text.bytes[self.inside(word).unwrap_or_else(|| word.clone())]
+    }
+
+    /// The inside of a quoted word.
+    fn inside(&self, word: &Range<usize>) -> Option<Range<usize>> {
+        let (first, rest) = self.text.bytes[word.clone()].split_first()?;
+        let quote = match self.form {
+            Form::Shell => matches!(first, b'\'' | b'"'),
+            Form::Json => *first == b'"',
+            Form::Literal => false,
+        };
+        (quote && rest.last() == Some(first)).then(|| word.start + 1..word.end - 1)
+    }
+
+    /// The script of `sh -c '…'` or `su -c '…'`, if it is spelled literally.
+    pub(super) fn inner_script(&self) -> Option<Range<usize>> {
+        let word = match (&self.script, self.shell_script()) {
+            (Some(script), _) => script.clone(),
+            (None, Some((true, Some(script)))) => script,
+            (None, None) if self.is_eval() => self.words[1].clone(),
+            _ => return None,
+        };
+        let bytes = &self.text.bytes;
+        let Some(inside) = self.inside(&word) else {
+            // An option and its value in one word may have quotes around both.
+            let is_quoted = word.end < bytes.len() && matches!(bytes[word.end], b'\'' | b'"');
+            return (self.form == Form::Literal || is_quoted && self.is_plain(&word, b'"'))
+                .then_some(word);
+        };
+        self.is_plain(&inside, bytes[word.start]).then_some(inside)
+    }
+
+    /// Whether a text in quotes is a script without escapes. An escaped line feed may stay.
+    fn is_plain(&self, inside: &Range<usize>, quote: u8) -> bool {
+        let bytes = self.bytes(inside);
+        let mut pairs = bytes.iter().zip(bytes.iter().skip(1).chain(&[0]));
+        pairs.all(|(byte, next)| match byte {
+            _ if *byte == quote => false,
+            b'`' => quote != b'"',
+            b'\\' => quote != b'"' || self.form == Form::Shell && *next == b'\n',
+            _ => true,
+        })
     }
 }
 

@@ -3,14 +3,13 @@
 use std::ops::Range;
 
 use crate::formats::joined::Joined;
-use crate::formats::shell::script::{Command, Link, Script, assigned, unquoted};
+use crate::formats::shell::script::{Command, Form, Link, Script, assigned, unquoted};
+use crate::formats::shell::wrappers::{Wrapped, wrapped};
 
 /// Reserved words and builtins that may precede a command.
-const RESERVED: [&[u8]; 7] = [b"{", b"then", b"else", b"do", b"time", b"exec", b"builtin"];
+const RESERVED: [&[u8]; 4] = [b"{", b"then", b"else", b"do"];
 /// Reserved words that test the exit code of the command after them.
 const TESTS: [&[u8]; 5] = [b"!", b"if", b"elif", b"while", b"until"];
-/// Programs that run the command after their flags.
-const WRAPPERS: [&[u8]; 5] = [b"sudo", b"env", b"command", b"nohup", b"doas"];
 /// Commands that set the variables named by their words.
 const SETTERS: [&[u8]; 5] = [b"for", b"read", b"unset", b"getopts", b"select"];
 
@@ -30,10 +29,33 @@ impl<'a> Script<'a> {
         splitter.run();
     }
 
-    /// Adds the commands of a script in this script, which another shell runs.
-    pub(crate) fn nested(&mut self, text: &'a Joined, range: Range<usize>) {
+    /// Adds a command without the wrappers before it, and the commands of the script in it.
+    pub(crate) fn push(&mut self, text: &'a Joined, command: Command<'a>) {
+        let mut command = without_wrappers(command);
+        if command.words.is_empty() {
+            return;
+        }
+        (command.depth, command.begun) = (self.depth.min(DEEPEST), self.begun);
+        let inner = command.inner_script().filter(|_| self.nesting < MAX_NESTED);
+        let (is_tested, is_eval) = (command.is_tested, command.is_eval());
+        command.has_script = inner.is_some();
+        self.commands.push(command);
+        let first = self.commands.len();
+        if let Some(inner) = inner {
+            self.nested(text, inner, is_eval);
+            let commands = self.commands.iter_mut().skip(first);
+            commands.for_each(|command| command.is_tested |= is_tested);
+        }
+    }
+
+    /// Adds the commands of a script in this script, which another shell runs unless it is the same
+    /// one.
+    fn nested(&mut self, text: &'a Joined, range: Range<usize>, is_same_shell: bool) {
         let outer = self.depth;
-        (self.nesting, self.depth, self.begun) = (self.nesting + 1, outer + 1, self.begun + 1);
+        if !is_same_shell {
+            (self.depth, self.begun) = (outer + 1, self.begun + 1);
+        }
+        self.nesting += 1;
         self.split(text, range);
         (self.nesting, self.depth) = (self.nesting - 1, outer);
     }
@@ -163,13 +185,13 @@ impl<'a> Splitter<'_, 'a> {
                 body_end = self.at;
             }
             if is_script && self.script.nesting < MAX_NESTED {
-                self.script.nested(self.text, start..body_end);
+                self.script.nested(self.text, start..body_end, false);
             }
         }
     }
 
     fn command(&self) -> Command<'a> {
-        without_wrappers(Command::shell(self.text, self.words.clone(), self.link), self.bytes)
+        without_wrappers(Command::of_words(self.text, self.words.clone(), Form::Shell))
     }
 
     /// Ends the current command.
@@ -189,18 +211,9 @@ impl<'a> Splitter<'_, 'a> {
         self.script.assigned.extend(
             words.iter().filter_map(|word| assigned(raw(word)).or(sets.then(|| raw(word)))),
         );
-        let mut command = without_wrappers(Command::shell(self.text, words, link), self.bytes);
-        if command.words.is_empty() {
-            return;
-        }
-        (command.depth, command.begun) = (self.script.depth.min(DEEPEST), self.script.begun);
-        let inner = command.inner_script();
-        self.script.commands.push(command);
-        if let Some(inner) = inner
-            && self.script.nesting < MAX_NESTED
-        {
-            self.script.nested(self.text, inner);
-        }
+        let mut command = Command::of_words(self.text, words, Form::Shell);
+        command.link = link;
+        self.script.push(self.text, command);
     }
 }
 
@@ -210,33 +223,43 @@ const DEEPEST: usize = 64;
 /// The maximum depth of nested scripts that are parsed.
 const MAX_NESTED: usize = 4;
 
+/// Whether the first of these words only precedes a command.
+fn precedes(words: &[Range<usize>], first: &[u8]) -> bool {
+    // `eval` of one word is a script.
+    RESERVED.contains(&first) || first == b"eval" && words.len() > 2
+}
+
 /// Removes assignments, reserved words and wrappers such as `sudo -E` from the start of a command.
 /// `command -v`, which only looks a program up, leaves nothing.
-fn without_wrappers<'a>(mut command: Command<'a>, bytes: &[u8]) -> Command<'a> {
+fn without_wrappers(mut command: Command<'_>) -> Command<'_> {
     let mut before = 0;
-    let mut flags = false;
-    while let Some(word) = command.words.get(before).map(|word| &bytes[word.clone()]) {
-        match word {
-            b"-v" | b"-V"
-                if before > 0 && bytes[command.words[before - 1].clone()] == *b"command" =>
-            {
-                command.words.clear();
-                return command;
+    while let Some(range) = command.words.get(before) {
+        let words = &command.words[before..];
+        let (raw, mut skipped) = (command.bytes(range), 1);
+        if TESTS.contains(&raw) {
+            command.is_tested = true;
+        } else if assigned(raw).is_none() && !precedes(words, raw) {
+            match wrapped(&|at| words.get(at).map(|word| command.unquoted(word))) {
+                None => break,
+                Some(Wrapped::Command(at)) => skipped = at,
+                Some(Wrapped::Script(at, from)) => {
+                    command.script = words.get(at).map(|word| command.value(word, from));
+                    break;
+                }
+                Some(Wrapped::Input) => {
+                    command.reads_input = true;
+                    break;
+                }
+                Some(Wrapped::Nothing) => skipped = words.len(),
             }
-            _ if WRAPPERS.contains(&word) => flags = true,
-            // `sudo -u node`, `env -u NAME`.
-            b"-u" | b"-g" | b"--user" | b"--group" | b"--unset" | b"-C" if flags => before += 1,
-            [b'-', ..] if flags => {}
-            _ if assigned(word).is_some() => {
-                command.assignments.push(command.words[before].clone());
-            }
-            _ if TESTS.contains(&word) => command.is_tested = true,
-            _ if RESERVED.contains(&word) => {}
-            _ => break,
         }
-        before += 1;
+        let skipped = &words[..skipped];
+        let assignments = skipped.iter().filter(|word| assigned(command.bytes(word)).is_some());
+        let assignments: Vec<_> = assignments.cloned().collect();
+        before += skipped.len();
+        command.assignments.extend(assignments);
     }
-    command.words.drain(..before.min(command.words.len()));
+    command.words.drain(..before);
     command
 }
 
@@ -316,6 +339,11 @@ mod tests {
             ("command a; command -p b", &["a", "b"]),
             ("sudo -E -u node a; env -u A b; sudo -u", &["a", "b"]),
             ("a |& b", &["a", "| b"]),
+            ("exec a; builtin b; time -p c; eval a b; eval", &["a", "b", "c", "a b", "eval"]),
+            ("sudo -u n timeout -s KILL 60 nice -n 5 a b", &["a b"]),
+            ("if timeout 5 a; then b; fi", &["? a", "b", "fi"]),
+            ("A=1 gosu n env B=2 a", &["[A=1] [B=2] a"]),
+            ("a | xargs -n1 b", &["a", "| b"]),
         ] {
             assert_eq!(command_lines(text), expected, "{text}");
         }
@@ -333,6 +361,32 @@ mod tests {
             ("echo -c 'a'", &["echo -c 'a'"]),
             ("sudo sh -e <<E\na\nb\nE\nc", &["sh -e", "a", "b", "c"]),
             ("cat <<E\na\nE\nc", &["cat", "c"]),
+            ("bash -euo pipefail -c 'a'", &["bash -euo pipefail -c 'a'", "a"]),
+            ("sh -ce 'a'", &["sh -ce 'a'", "a"]),
+            ("sh -c -e 'a' 'b'", &["sh -c -e 'a' 'b'", "a"]),
+            ("bash --login -O extglob -c \"a\"", &["bash --login -O extglob -c \"a\"", "a"]),
+            ("bash -euo pipefail <<E\na\nE", &["bash -euo pipefail", "a"]),
+            ("bash -s b <<E\na\nE", &["bash -s b", "a"]),
+            ("bash b <<E\na\nE", &["bash b"]),
+            ("sh -c \"a \\\n b\"", &["sh -c \"a \\\n b\"", "a b"]),
+            ("su n -c \"a b\" && c", &["su n -c \"a b\"", "a b", "&& c"]),
+            ("su - n -c 'a; b'", &["su - n -c 'a; b'", "a", "b"]),
+            ("su -c'a' n", &["su -c'a' n", "a"]),
+            ("su n --command='a b'", &["su n --command='a b'", "a b"]),
+            ("su n \"--command=a b\"", &["su n \"--command=a b\"", "a b"]),
+            ("su n -c $A; su n -c \"a \\\"b\\\"\"", &["su n -c $A", "su n -c \"a \\\"b\\\"\""]),
+            ("su n -c", &["su n -c"]),
+            ("su - n <<'E'\na\nE", &["su - n", "a"]),
+            ("runuser -l n -c 'a'", &["runuser -l n -c 'a'", "a"]),
+            ("runuser -u n -- sh -c 'a'", &["sh -c 'a'", "a"]),
+            (
+                "su n -c 'timeout 5 bash -c \"a\"'",
+                &["su n -c 'timeout 5 bash -c \"a\"'", "bash -c \"a\"", "a"],
+            ),
+            ("flock /l -c 'a' || b", &["flock /l -c 'a'", "a", "|| b"]),
+            ("env -S 'a b'", &["env -S 'a b'", "a b"]),
+            ("eval 'a b'", &["eval 'a b'", "a b"]),
+            ("if sh -c 'a'; then b; fi", &["? sh -c 'a'", "? a", "b", "fi"]),
             ("sh <<'A' && cat <<-B\na\nA\n\tb\n\tB\nc", &["sh", "&& cat", "a", "c"]),
         ] {
             assert_eq!(command_lines(text), expected, "{text}");

@@ -4,6 +4,7 @@ use crate::base::credentials::{PASSWORD_SETTINGS, TOKEN_SETTINGS};
 use crate::base::debris::Debris;
 use crate::base::finding::{Span, Step, line_around};
 use crate::base::path::RepoPath;
+use crate::base::placeholders::{SecretKind, is_placeholder};
 use crate::formats::npmrc::{Setting, SettingsDialect, settings, url_passwords, without_variables};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
@@ -52,19 +53,20 @@ fn judge(known: &SourceFile, _: &Debris, findings: &mut Findings) {
 fn find_secret(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
     const URL: &str = "the password of a URL is written out here";
     let key = without_variables(&String::from_utf8_lossy(&text[setting.key.clone()]));
-    if url_passwords(&key).any(is_secret) {
+    let is_password = |literal: &str| !is_placeholder(literal, SecretKind::Password);
+    if url_passwords(&key).any(is_password) {
         return Some((setting.key.start..setting.value.end, URL));
     }
     let literal = without_variables(&setting.text);
     let message = match setting.name.to_ascii_lowercase().as_str() {
-        name if TOKEN_SETTINGS.contains(&name) && is_secret(&literal) => {
+        name if TOKEN_SETTINGS.contains(&name) && !is_placeholder(&literal, SecretKind::Token) => {
             "a registry token is written out here"
         }
-        name if PASSWORD_SETTINGS.contains(&name) && is_secret(password(&literal)) => {
+        name if PASSWORD_SETTINGS.contains(&name) && is_password(password(&literal)) => {
             "a registry password is written out here"
         }
         _ if literal.contains("PRIVATE KEY-----") => "a private key is written out here",
-        _ if url_passwords(&literal).any(is_secret) => URL,
+        _ if url_passwords(&literal).any(is_password) => URL,
         _ => return None,
     };
     Some((setting.value.clone(), message))
@@ -73,43 +75,6 @@ fn find_secret(setting: &Setting, text: &[u8]) -> Option<(Span, &'static str)> {
 /// The password of `user:password`, or the whole, which may be both in Base64.
 fn password(ident: &str) -> &str {
     ident.split_once(':').map_or(ident, |(_, password)| password)
-}
-
-/// Whether a literal is neither empty, a keyword, nor a placeholder.
-fn is_secret(literal: &str) -> bool {
-    let literal = literal.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
-    !is_template(literal) && !WORDS.split(' ').any(|word| word.eq_ignore_ascii_case(literal))
-}
-
-/// Keywords, and words that people write in the place of a secret.
-const WORDS: &str = "null ~ true false undefined fake dummy changeme token password secret \
-                     placeholder example test";
-
-/// Whether a literal is a placeholder: `$NAME`, `$(command)`, `${{ name }}`, `%NAME%`, `@NAME@`,
-/// `__NAME__`, `<name>`, `YOUR_NAME_HERE`, or only `x`, `*` or dots. Every token of a registry has
-/// a digit or a lower-case letter.
-fn is_template(literal: &str) -> bool {
-    let between = |start: &str, end: &str| {
-        literal.len() > start.len() && literal.starts_with(start) && literal.ends_with(end)
-    };
-    let name = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-    literal.chars().all(|c| matches!(c, 'x' | 'X' | '*' | '.' | '…'))
-        || name(literal)
-        || literal.strip_prefix('$').is_some_and(|rest| {
-            rest.bytes()
-                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
-        })
-        || [
-            ("<", ">"),
-            ("{{", "}}"),
-            ("{ ", "}"),
-            ("$(", ")"),
-            ("%", "%"),
-            ("@", "@"),
-            ("__", "__"),
-        ]
-        .into_iter()
-        .any(|(start, end)| between(start, end))
 }
 
 #[cfg(test)]

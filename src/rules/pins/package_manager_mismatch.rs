@@ -19,8 +19,9 @@ fn judge(table: &PinTable, findings: &mut Findings) {
             continue;
         };
         let (pin, message) = (table.pin(row.id), message(table, row, reference));
+        let strictness = pin.strictness_to(table.pin(reference));
         let help = match pin.kind {
-            PinKind::Action(_) if pin.strictness != Strictness::Version => {
+            PinKind::Action(_) if strictness != Strictness::Version => {
                 "leave the version out: the action reads package.json"
             }
             _ if pin.version.is_some() && pin.manager == table.pin(reference).manager => {
@@ -41,7 +42,7 @@ fn judge(table: &PinTable, findings: &mut Findings) {
 fn message(table: &PinTable, row: &Row, reference: PinId) -> String {
     let (pin, wanted) = (table.pin(row.id), table.pin(reference));
     let (version, path) = (describe(pin), &table.file(reference).path);
-    if pin.strictness == Strictness::Text && pin.demand == wanted.demand {
+    if pin.strictness_to(wanted) == Strictness::Text && pin.demand == wanted.demand {
         return format!(
             "{version} differs from {path} in its hash, which this version of the action compares"
         );
@@ -152,6 +153,18 @@ mod tests {
             "curl -o p.tgz https://registry.example.org/pnpm/-/pnpm-9.15.0.tgz",
             "if true; then A=b sudo -E npm i -g pnpm@9.15.0 2>&1 >/dev/null; fi",
             "sudo -u node npm i -g pnpm@9.15.0",
+            "su node -c \"npm i -g pnpm@9.15.0\"",
+            "su - node -s /bin/bash -c 'cd /app && npm i -g pnpm@9.15.0'",
+            "runuser -u node -- npm i -g pnpm@9.15.0",
+            "gosu node npm i -g pnpm@9.15.0",
+            "setpriv --reuid node --init-groups npm i -g pnpm@9.15.0",
+            "timeout -s KILL 60 nice -n 10 npm i -g pnpm@9.15.0",
+            "bash -euxo pipefail -c \"npm i -g pnpm@9.15.0\"",
+            "chroot --userspec=node / npm i -g pnpm@9.15.0",
+            "env -S 'npm i -g pnpm@9.15.0'",
+            "eval \"npm i -g pnpm@9.15.0\"",
+            "[\"su\", \"node\", \"-c\", \"npm i -g pnpm@9.15.0\"]",
+            "[\"tini\", \"--\", \"npm\", \"i\", \"-g\", \"pnpm@9.15.0\"]",
             "mise use npm:pnpm@9.15.0",
             "npm i -g https://registry.example.org/pnpm/-/pnpm-9.15.0.tgz",
             "echo $(date) && (cd /app; npm i -g pnpm@9.15.0) # done",
@@ -184,6 +197,13 @@ mod tests {
             "npm i -g npm@11.0.0",
             "echo corepack prepare pnpm@9.15.0 --activate",
             "echo 'a && npm i -g pnpm@9.15.0'",
+            "su node -c \"echo npm i -g pnpm@9.15.0\"",
+            "su node -c \"npm i -g pnpm@$UNKNOWN\"",
+            "echo su node -c 'npm i -g pnpm@9.15.0'",
+            "timeout npm i -g pnpm@9.15.0",
+            "sudo -l npm i -g pnpm@9.15.0",
+            "command -v npm i -g pnpm@9.15.0",
+            "ionice -p npm i -g pnpm@9.15.0",
             "true # && npm i -g pnpm@9.15.0",
             "[\"npm\", \"i\", \"-g\", \"pnpm@$V\"]",
             "V=9.14.0 && npm i -g pnpm@$V",
@@ -362,6 +382,9 @@ mod tests {
             many("RUN \\\n"),
             format!("RUN [{}", many("[")),
             many("FROM a\nENV A=1\n"),
+            format!("RUN {} npm i -g pnpm@9.15.0", many("sudo timeout 1 ")),
+            format!("RUN {} npm i -g pnpm@9.15.0", many("su ")),
+            format!("RUN {}", many("su -c 'a' ")),
         ] {
             assert!(judged(&text).len() <= 101);
         }
