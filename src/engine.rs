@@ -371,7 +371,7 @@ impl<'a> Engine<'a> {
                 Check::File { .. }
                 | Check::Pins(_)
                 | Check::Project { .. }
-                | Check::Configuration(_) => {}
+                | Check::Configuration(_) => continue,
             }
             found.append(&mut findings.into_vec());
         }

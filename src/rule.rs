@@ -254,7 +254,10 @@ impl Findings {
     }
 
     pub(crate) fn into_vec(mut self) -> Vec<Finding> {
-        for (path, count) in std::mem::take(&mut self.beyond) {
+        if self.beyond.is_empty() {
+            return self.found;
+        }
+        for (path, count) in self.beyond {
             let message = format!("{count} more places in this file say the same");
             self.found.push(Finding::new(self.rule, path, None, message));
         }

@@ -16,6 +16,9 @@ use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, display_path};
 /// For a foreign hook that prints the findings of the guard but succeeds.
 pub(crate) const LET_IT_FAIL: &str =
     "let the hook fail if the guard fails: `bakstop hook pre-commit || exit`";
+/// For a hook that runs the guard for some files only.
+pub(crate) const GUARD_EVERY_FILE: &str = "run the guard for every commit: \
+     remove the filter by path (`files`, `glob`, `root` or a test in a script)";
 /// For a hook that fails for a reason that is not known.
 pub(crate) const FIX_THE_HOOK: &str = "fix the cause; `bakstop prove -v` shows all of its output";
 /// For a hook of which nothing more is known.

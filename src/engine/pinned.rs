@@ -25,8 +25,8 @@ pub(super) fn pin_table(
     all_pins(files, moves, findings).map(Some)
 }
 
-/// Whether the pins of a file changed. If the old file is missing from a partial clone, they count
-/// as unchanged: the other manifests may be missing too.
+/// Whether the pins of a file changed. They count as changed if the old file cannot be read: it may
+/// be missing from a partial clone whose new files are all there.
 fn has_changed(known: &SourceFile, entry: &Entry, change: &dyn Change) -> bool {
     let Some(id) = entry.replaces else { return true };
     let before = Entry { id, fresh: false, replaces: None, ..entry.clone() };
@@ -36,8 +36,7 @@ fn has_changed(known: &SourceFile, entry: &Entry, change: &dyn Change) -> bool {
                 SourceFile::new(File { path: before.path, text, fresh: false, replaces: false });
             !pins::pins_of_file(known).is_equivalent(&pins::pins_of_file(&before))
         }
-        Ok(Content::TooLarge(_)) => true,
-        Err(_) => false,
+        Ok(Content::TooLarge(_)) | Err(_) => true,
     }
 }
 

@@ -107,7 +107,7 @@ impl IndexItem<'_> {
 
     /// The entry for the rules.
     pub(super) fn entry(&self, fresh: bool, replaces: Option<ObjectId>) -> Result<Entry, Handover> {
-        let mode = Mode::from_bits(self.mode).ok_or(Handover::entry_mode(self.mode))?;
+        let mode = Mode::from_bits(self.mode).ok_or_else(|| Handover::entry_mode(self.mode))?;
         Ok(Entry { path: RepoPath::new(self.path), mode, id: self.id, fresh, replaces })
     }
 }

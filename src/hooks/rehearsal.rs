@@ -33,6 +33,8 @@ pub(crate) struct Rehearsal {
     real_store: PathBuf,
     /// Every ref of the repository at the start.
     refs: Vec<u8>,
+    /// The argument of `git read-tree` that makes the index of HEAD.
+    start: &'static str,
 }
 
 /// The result of a hook.
@@ -86,10 +88,16 @@ impl Rehearsal {
         ]);
         let git = git.with(&variables);
         let start = if has_head_commit(&git)? { "HEAD" } else { "--empty" };
-        git.output(DOING, &["read-tree", start]).map_err(|error| {
+        let rehearsal = Self { git, scratch, real_store: real, refs, start };
+        rehearsal.reset()?;
+        Ok(rehearsal)
+    }
+
+    /// Makes the index that of HEAD.
+    pub(crate) fn reset(&self) -> Result<(), Error> {
+        self.git.output(DOING, &["read-tree", self.start]).map(drop).map_err(|error| {
             error.or_help("run `git fsck`; in a partial clone, check out HEAD first")
-        })?;
-        Ok(Self { git, scratch, real_store: real, refs })
+        })
     }
 
     /// A unique word.

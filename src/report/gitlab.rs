@@ -5,15 +5,14 @@ use serde_json::{Value, json};
 use crate::base::finding::Severity;
 use crate::report::common::{Report, full_description, in_commit, note};
 use crate::report::fingerprint;
-use crate::report::json::{document, path};
+use crate::report::json::{LIST, document_with, path};
 use crate::rule::Finding;
 
 /// An array of the findings.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let names = fingerprint::of(report.findings);
-    document(
-        &report.findings.iter().zip(names).map(|(about, name)| finding(about, &name)).collect(),
-    )
+    let findings = report.findings.iter().zip(names).map(|(about, name)| finding(about, &name));
+    document_with(&LIST.into(), findings)
 }
 
 fn finding(finding: &Finding, fingerprint: &str) -> Value {

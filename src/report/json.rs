@@ -14,12 +14,13 @@ use crate::rule::{Finding, Rule};
 
 /// The report of a check: `bakstop.check/1`.
 pub(crate) fn check(report: &Report<'_>) -> String {
-    document(&json!({
+    let about = json!({
         "schema": "bakstop.check/1",
         "scope": report.scope,
-        "findings": findings(report),
+        "findings": LIST,
         "summary": summary(report),
-    }))
+    });
+    document_with(&about, report.findings.iter().map(finding))
 }
 
 pub(crate) fn findings(report: &Report<'_>) -> Vec<Value> {
@@ -63,21 +64,55 @@ pub(crate) fn commit(commit: &Commit) -> Value {
 
 /// A document as text that ends in a line feed, with unsafe characters as `\uXXXX`.
 pub(crate) fn document(value: &Value) -> String {
-    let text = format!("{value:#}");
-    let mut safe = String::with_capacity(text.len() + 1);
-    for character in text.chars() {
-        // A line feed between tokens is the only unescaped control character of JSON.
-        if is_unsafe(character) && character != '\n' {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                safe += &format!("\\u{unit:04x}");
+    let mut text = String::new();
+    push(&mut text, value, "");
+    text + "\n"
+}
+
+/// The place of the list of [`document_with`]. No string of the program is like it.
+pub(crate) const LIST: &str = "\0";
+
+/// [`document`] with these items as a list at [`LIST`]. Only one item is in memory at a time: a
+/// tree of values takes ten times the memory of its text.
+pub(crate) fn document_with(about: &Value, items: impl Iterator<Item = Value>) -> String {
+    let about = document(about);
+    let Some((before, after)) = about.split_once("\"\\u0000\"") else { return about };
+    let mut text = before.to_owned();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let margin = " ".repeat(line.len() - line.trim_start_matches(' ').len());
+    let mut separator = "[";
+    for item in items {
+        text += &format!("{separator}\n{margin}  ");
+        push(&mut text, &item, &format!("{margin}  "));
+        separator = ",";
+    }
+    text += &if separator == "[" { "[]".to_owned() } else { format!("\n{margin}]") };
+    text + after
+}
+
+/// Appends a value, with a margin before each line but the first.
+fn push(text: &mut String, value: &Value, margin: &str) {
+    let mut after_hash = false;
+    for character in format!("{value:#}").chars() {
+        // `#` occurs only in strings. Runners obey `##[command]` anywhere in a line.
+        let is_second = character == '#' && after_hash;
+        after_hash = character == '#' && !is_second;
+        match character {
+            // A line feed between tokens is the only unescaped control character of JSON.
+            '\n' => {
+                text.push('\n');
+                text.push_str(margin);
             }
-        } else {
-            safe.push(character);
+            '#' if is_second => text.push_str("\\u0023"),
+            ' '..='~' => text.push(character),
+            _ if is_unsafe(character) => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    *text += &format!("\\u{unit:04x}");
+                }
+            }
+            _ => text.push(character),
         }
     }
-    safe.push('\n');
-    // `#` occurs only in strings. Runners obey `##[command]` anywhere in a line.
-    safe.replace("##", "#\\u0023")
 }
 
 /// A path as text, escaped where it is not UTF-8; see [`path_hex`].

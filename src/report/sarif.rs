@@ -8,7 +8,7 @@ use crate::base::path::RepoPath;
 use crate::edit::fix::{Fix, Safety};
 use crate::report::common::{Report, description};
 use crate::report::fingerprint;
-use crate::report::json::{commit, document};
+use crate::report::json::{LIST, commit, document_with};
 use crate::rule::{Finding, Rule, Subject};
 use crate::rules::{self, RULES};
 
@@ -18,9 +18,8 @@ const SCHEMA: &str =
 /// A log of one run.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let names = fingerprint::of(report.findings);
-    let results: Vec<Value> =
-        report.findings.iter().zip(names).map(|(finding, name)| result(finding, &name)).collect();
-    document(&json!({
+    let results = report.findings.iter().zip(names).map(|(finding, name)| result(finding, &name));
+    let about = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
@@ -38,10 +37,11 @@ pub(crate) fn check(report: &Report<'_>) -> String {
                 "%SRCROOT%": { "description": { "text": "The top of the work tree." } },
             },
             "columnKind": "unicodeCodePoints",
-            "results": results,
+            "results": LIST,
             "properties": { "scope": report.scope, "judged": report.judged },
         }],
-    }))
+    });
+    document_with(&about, results)
 }
 
 fn rule(rule: &Rule) -> Value {

@@ -307,8 +307,8 @@ fn real_simple_git_hooks() {
     );
 }
 
-/// The hook of `.pre-commit-hooks.yaml`, built from the last commit of this repository.
-fn framework(package: &str, program: &str) {
+/// Installs a package from `PyPI`, kept for later runs; returns the directory of its programs.
+fn pip_tools(package: &str) -> PathBuf {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(package);
     if !environment.exists() {
         let made = finish(Command::new("python3").args(["-m", "venv"]).arg(&environment));
@@ -317,7 +317,67 @@ fn framework(package: &str, program: &str) {
             finish(Command::new(environment.join("bin/pip")).args(["install", "-q", package]));
         assert_eq!(installed.code, Some(0), "{}", installed.err);
     }
-    let programs = environment.join("bin");
+    environment.join("bin")
+}
+
+/// Whether `prove` finds out that a manager runs the guard for some files only. Each row has a
+/// file, its text, the command that installs the hook, and the manifest that passes.
+#[test]
+#[ignore = "fetches lefthook and lint-staged from the npm registry, pre-commit from PyPI"]
+fn real_filters_by_path() {
+    let lefthook = |filter: &str| {
+        format!("pre-commit:\n  jobs:\n    - run: bakstop hook pre-commit\n      {filter}\n")
+    };
+    let pre_commit = |filter: &str| {
+        format!(
+            "repos:\n  - repo: local\n    hooks:\n      - id: bakstop\n        name: guard\n\
+             \x20       entry: bakstop hook pre-commit\n        language: system\n\
+             \x20       pass_filenames: false\n        {filter}\n"
+        )
+    };
+    let staged = |glob: &str| format!("{{ \"{glob}\": \"sh -c 'bakstop hook pre-commit'\" }}\n");
+    let lint_staged = "printf '#!/bin/sh\\nlint-staged --quiet\\n' >.git/hooks/pre-commit; \
+                       chmod +x .git/hooks/pre-commit";
+    let (first, second) = ("lefthook.yml", ".pre-commit-config.yaml");
+    let nested = Some("backend/package.json");
+    let rows = [
+        (first, lefthook("glob: package.json"), "lefthook install", nested),
+        (first, lefthook("root: web/"), "lefthook install", Some("package.json")),
+        (first, lefthook(""), "lefthook install", None),
+        (second, pre_commit(r"files: ^package\.json$"), "pre-commit install", nested),
+        (second, pre_commit("exclude: ^backend/"), "pre-commit install", nested),
+        (second, pre_commit("always_run: true"), "pre-commit install", None),
+        (".lintstagedrc.json", staged("./package.json"), lint_staged, nested),
+        (".lintstagedrc.json", staged("package.json"), lint_staged, None),
+    ];
+    let (npm, pip) = (npm_tools(&["lefthook@2", "lint-staged@16"]), pip_tools("pre-commit"));
+    for (file, text, install, passes) in rows {
+        let sandbox = Sandbox::workspace();
+        sandbox.write(file, &text);
+        sandbox.commit_all("Use a manager");
+        let programs = sandbox.outside().join("bin");
+        fs::create_dir(&programs).unwrap();
+        for program in [
+            Path::new(BAKSTOP),
+            &npm.join("lefthook"),
+            &npm.join("lint-staged"),
+            &pip.join("pre-commit"),
+        ] {
+            let link = programs.join(program.file_name().unwrap());
+            std::os::unix::fs::symlink(program, link).unwrap();
+        }
+        must(&sandbox, &programs, &["sh", "-c", install]);
+        let ran = run(&sandbox, &programs, &[BAKSTOP, "prove", "--all"]);
+        let expected = i32::from(passes.is_some());
+        assert_eq!(ran.code, Some(expected), "{text}: {ran:?}");
+        let named = passes.is_none_or(|path| ran.out.contains(&format!(" a rewritten {path}")));
+        assert!(named, "{text}: {ran:?}");
+    }
+}
+
+/// The hook of `.pre-commit-hooks.yaml`, built from the last commit of this repository.
+fn framework(package: &str, program: &str) {
+    let programs = pip_tools(package);
     let sandbox = Sandbox::workspace();
     let here = env!("CARGO_MANIFEST_DIR");
     let rev = finish(Command::new("git").args(["-C", here, "rev-parse", "HEAD"])).out;

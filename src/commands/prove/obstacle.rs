@@ -6,8 +6,8 @@ use std::rc::Rc;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
-use crate::commands::prove::probe::{HOOK, MANIFEST, RULE};
-use crate::commands::{Context, listed};
+use crate::commands::Context;
+use crate::commands::prove::probe::{HOOK, RULE};
 use crate::config::Config;
 use crate::cure::setup as cure;
 use crate::git::history::History;
@@ -15,7 +15,7 @@ use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
 use crate::hooks::health::{self, Health, Interference, Off};
 use crate::hooks::layout::Layout;
-use crate::hooks::rehearsal::{HookRun, Rehearsal};
+use crate::hooks::rehearsal::HookRun;
 use crate::hooks::setup::{Choice, Foreign, Setup};
 use crate::hooks::state::{Defect, HookState};
 use crate::hooks::{binary, display_path};
@@ -72,8 +72,12 @@ pub(super) struct Attempt<'a> {
     pub context: &'a Context,
     pub git: &'a Git,
     pub layout: &'a Layout,
+    /// See [`configuration`].
+    pub config: &'a Result<Option<Config>, Error>,
     /// The manifest that it rewrites.
     pub manifest: &'a RepoPath,
+    /// A manifest that was blocked before.
+    pub blocked: Option<&'a RepoPath>,
     pub hook_run: &'a HookRun,
     /// Whether the guard reported the rewritten manifest as an error.
     pub reported: bool,
@@ -96,13 +100,13 @@ impl Attempt<'_> {
         })
     }
 
-    /// Whether a hook that reported the guard's error also fails because of it. That is known for
-    /// the hooks that bakstop installed; others are run again with a harmless manifest.
+    /// Whether a hook that reported the guard's error also fails because of it: it is run again
+    /// with a harmless manifest.
     pub(super) fn counterproof(
         &self,
         again: impl FnOnce() -> Result<HookRun, Error>,
     ) -> Result<Option<Obstacle>, Error> {
-        if self.hook_facts()?.health.state == HookState::InForce || again()?.code == Some(0) {
+        if again()?.code == Some(0) {
             return Ok(None);
         }
         let reason = format!(
@@ -113,15 +117,10 @@ impl Attempt<'_> {
         Ok(Some(Obstacle::new(reason, cure::FIX_THE_HOOK)))
     }
 
-    /// The lines of the committed configuration that let other manifests pass.
-    pub(super) fn allowed_elsewhere(&self, rehearsal: &Rehearsal) -> Result<Vec<String>, Error> {
-        let Some(config) = self.configuration()? else { return Ok(Vec::new()) };
-        let manifests = rehearsal.files_named(MANIFEST)?;
-        let allowed: Vec<_> =
-            manifests.iter().filter_map(|entry| config.exempts(RULE, &entry.path)).collect();
-        Ok(listed(&allowed, |(origin, how)| {
-            format!("bakstop: not proven for every manifest: {origin} {how}")
-        }))
+    /// Whether the hook is one that bakstop installed, and in force: it runs the guard for every
+    /// file.
+    pub(super) fn is_ours(&self) -> Result<bool, Error> {
+        Ok(self.hook_facts()?.health.state == HookState::InForce)
     }
 
     fn hook_facts(&self) -> Result<HookFacts, Error> {
@@ -145,6 +144,12 @@ impl Attempt<'_> {
             let reason =
                 format!("the guard reports the rewritten {manifest}, but pre-commit succeeds");
             return Ok(Obstacle::new(reason, cure::LET_IT_FAIL));
+        }
+        if let Some(blocked) = self.blocked {
+            let reason = format!(
+                "pre-commit blocks a rewritten {blocked}, but lets a rewritten {manifest} through"
+            );
+            return Ok(Obstacle::new(reason, cure::GUARD_EVERY_FILE));
         }
         let known = self.hook_facts()?;
         if let Some(obstacle) = known.not_in_force(self.layout).or_else(|| known.off()) {
@@ -174,18 +179,10 @@ impl Attempt<'_> {
 
     /// The line of the committed configuration that lets a rewritten manifest pass, if one does.
     fn allowed(&self) -> Result<Option<Obstacle>, Error> {
-        let Some(config) = self.configuration()? else { return Ok(None) };
+        let Some(config) = self.config.as_ref().map_err(Error::clone)? else { return Ok(None) };
         let allowed = config.exempts(RULE, self.manifest);
         Ok(allowed
             .map(|(origin, how)| Obstacle::new(format!("{origin} {how}"), cure::allowance_help())))
-    }
-
-    fn configuration(&self) -> Result<Option<Config>, Error> {
-        let objects = Rc::new(Objects::open(self.git, &self.context.env));
-        let history = History::new(self.git.clone(), &self.context.env, Rc::clone(&objects));
-        let Some(head) = history.head()? else { return Ok(None) };
-        let tree = TreeChanges::new(&objects).unchanged(history.tree_of(&head)?);
-        Config::from_change(&tree, || self.context.today()).map(Some)
     }
 
     /// The commit would have been blocked, but not by this rule.
@@ -268,6 +265,15 @@ impl Attempt<'_> {
     fn reinstall_help(&self, known: &HookFacts) -> String {
         cure::reinstall_help(&known.setup, &known.health, self.this().as_deref())
     }
+}
+
+/// The committed configuration; `None` without a commit.
+pub(super) fn configuration(context: &Context, git: &Git) -> Result<Option<Config>, Error> {
+    let objects = Rc::new(Objects::open(git, &context.env));
+    let history = History::new(git.clone(), &context.env, Rc::clone(&objects));
+    let Some(head) = history.head()? else { return Ok(None) };
+    let tree = TreeChanges::new(&objects).unchanged(history.tree_of(&head)?);
+    Config::from_change(&tree, || context.today()).map(Some)
 }
 
 /// A program, and its version.

@@ -1,14 +1,21 @@
-//! The manifest that an attempt stages, and the finding that must name it.
+//! The manifests that attempts stage, and the finding that must name each.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::{fs, iter};
 
 use memchr::memmem;
 
+use crate::base::change::Entry;
 use crate::base::debris::DOCKER_DEPS;
 use crate::base::error::Error;
 use crate::base::finding::Severity;
 use crate::base::path::RepoPath;
+use crate::config::Config;
 use crate::engine::LIMIT;
 use crate::formats::package;
 use crate::hooks::Hook;
+use crate::hooks::layout::Layout;
 use crate::hooks::rehearsal::Rehearsal;
 use crate::rule::{Rule, Subject};
 use crate::rules;
@@ -20,28 +27,67 @@ pub(super) const RULE: &Rule = rules::for_subject(Subject::Manifest);
 /// The name of the file that an attempt changes.
 pub(super) const MANIFEST: &str = "package.json";
 
-/// The manifest that the attempt changes: the topmost one, or a new one.
+/// The manifests that are tried, each in a commit of its own.
+pub(super) struct Manifests {
+    /// The topmost one, or a new one; then nested ones, because a hook may run the guard for some
+    /// files only.
+    pub tried: Vec<Probe>,
+    /// How many more could be tried.
+    pub left: usize,
+    /// How many are not in the work tree: hook managers remove such files from their lists.
+    pub absent: usize,
+}
+
+impl Manifests {
+    /// Chooses the topmost manifest and the deepest one, or all. Nested manifests that the
+    /// configuration exempts are not among them.
+    pub(super) fn find(
+        rehearsal: &Rehearsal,
+        layout: &Layout,
+        config: Option<&Config>,
+        all: bool,
+    ) -> Result<Self, Error> {
+        let mut nested = rehearsal.files_named(MANIFEST)?;
+        nested.sort_by_key(|entry| entry.path.components().count());
+        let topmost = if nested.is_empty() { None } else { Some(nested.remove(0)) };
+        nested.retain(|entry| {
+            config.is_none_or(|config| config.exempts(RULE, &entry.path).is_none())
+        });
+        let known = nested.len();
+        nested.retain(|entry| {
+            let file = layout.top.join(OsStr::from_bytes(entry.path.as_bytes()));
+            fs::symlink_metadata(file).is_ok()
+        });
+        let absent = known - nested.len();
+        let left = if all { 0 } else { nested.len().saturating_sub(1) };
+        let nested = nested.split_off(left).into_iter().map(Some);
+        let nonce = rehearsal.nonce();
+        let tried = iter::once(topmost).chain(nested).enumerate();
+        let tried = tried.map(|(number, entry)| Probe::new(entry, number, &nonce)).collect();
+        Ok(Self { tried, left, absent })
+    }
+}
+
+/// A manifest that an attempt changes.
 pub(super) struct Probe {
     pub manifest: RepoPath,
-    text: Vec<u8>,
+    /// `None` for a new file.
+    entry: Option<Entry>,
     /// The name of its new dependency. It is unique, so only the finding shows it.
     dependency: String,
 }
 
 impl Probe {
-    pub(super) fn find(rehearsal: &Rehearsal, nonce: &str) -> Result<Self, Error> {
-        let manifests = rehearsal.files_named(MANIFEST)?;
-        let topmost = manifests.into_iter().min_by_key(|entry| entry.path.components().count());
-        let manifest =
-            topmost.as_ref().map_or(RepoPath::from(MANIFEST), |entry| entry.path.clone());
-        let text = topmost.and_then(|entry| rehearsal.read(&entry, LIMIT)).unwrap_or_default();
-        Ok(Self { manifest, text, dependency: format!("proof-{nonce}") })
+    fn new(entry: Option<Entry>, number: usize, nonce: &str) -> Self {
+        let manifest = entry.as_ref().map_or(RepoPath::from(MANIFEST), |entry| entry.path.clone());
+        Self { manifest, entry, dependency: format!("proof-{number}-{nonce}") }
     }
 
-    /// Stages the manifest with the kind of dependency that a preparation writes.
+    /// Stages nothing but the manifest, with the kind of dependency that a preparation writes.
     pub(super) fn stage_rewritten(&self, rehearsal: &Rehearsal) -> Result<(), Error> {
         let up = "../".repeat(self.manifest.components().count() - 1);
         let spec = format!("file:{up}{DOCKER_DEPS}/bakstop-{}-1.0.0.tgz", self.dependency);
+        rehearsal.reset()?;
         self.stage(rehearsal, &spec)
     }
 
@@ -51,8 +97,9 @@ impl Probe {
     }
 
     fn stage(&self, rehearsal: &Rehearsal, spec: &str) -> Result<(), Error> {
+        let text = self.entry.as_ref().and_then(|entry| rehearsal.read(entry, LIMIT));
         let name = format!("@bakstop/{}", self.dependency);
-        let text = package::with_dependency(&self.text, &name, spec);
+        let text = package::with_dependency(&text.unwrap_or_default(), &name, spec);
         rehearsal.stage(&self.manifest, text.as_bytes())
     }
 

@@ -181,3 +181,36 @@ fn other_formats_of_a_repository() {
         assert_eq!(found(&sandbox), ["package.json"], "{format}");
     }
 }
+
+#[test]
+fn pins_whose_old_file_cannot_be_read_count_as_changed() {
+    let pin = |sandbox: &Sandbox, path: &str, version: &str| {
+        sandbox.write(path, format!("{{ \"packageManager\": \"pnpm@{version}\" }}\n"));
+    };
+    let origin = Sandbox::workspace();
+    pin(&origin, "web/package.json", "10.6.5");
+    origin.commit_all("Agree");
+    pin(&origin, "package.json", "10.7.0");
+    let reports = |sandbox: &Sandbox, arguments: &[&str]| {
+        let ran = sandbox.bakstop(&[&["check"], arguments].concat());
+        let mismatch = "error[package-manager-mismatch]";
+        assert!(ran.code == Some(1) && ran.out.contains(mismatch), "{arguments:?}: {ran:?}");
+    };
+    origin.git(&["add", "-A"]);
+    reports(&origin, &[]);
+
+    // A clone of one branch without the blobs of its history, as CI makes it.
+    origin.git(&["commit", "-qm", "Disagree"]);
+    origin.git(&["config", "uploadpack.allowFilter", "true"]);
+    let clone = Sandbox::empty();
+    let url = format!("file://{}", origin.top.display());
+    clone.git(&["clone", "-q", "--filter=blob:none", &url, "."]);
+    clone.git(&["remote", "set-url", "origin", "file:///nowhere"]);
+    reports(&clone, &["--range", "HEAD^..HEAD"]);
+
+    // A damaged repository.
+    let old = origin.id("HEAD^:package.json");
+    let (directory, name) = old.split_at(2);
+    fs::remove_file(origin.top.join(format!(".git/objects/{directory}/{name}"))).unwrap();
+    reports(&origin, &["--range", "HEAD^..HEAD"]);
+}

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::{
-    SEE, assert_not_proven, assert_proven, husky, installed, prove, prove_as, run_help, stand_in,
+    SEE, assert_not_proven, assert_proven, husky, installed, prove, prove_as, report, run_help,
+    stand_in,
 };
 use crate::hooks::{copy_of_program, must, prepare_husky, program_at_home, script, with_husky};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
@@ -372,7 +373,7 @@ fn a_failure_for_another_reason_proves_nothing() {
         "{ran:?}"
     );
     let ran = prove_as(&sandbox, |command| _ = command.args(["--format", "json"]));
-    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let report = report(&ran);
     assert_eq!(
         (ran.code, &report["proven"], &report["help"]),
         (Some(1), &false.into(), &"bakstop install".into())

@@ -104,6 +104,8 @@ fn each_run_is_a_line() {
     );
     let ran = sandbox.bakstop(&["verify", "--history", RECORD, "--format", "json"]);
     let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let schema = serde_json::from_str(include_str!("../../../docs/schema/runs.json")).unwrap();
+    jsonschema::validate(&schema, &report).unwrap();
     assert_eq!(
         (report["runs"].as_array().unwrap().len(), &report["schema"]),
         (3, &"bakstop.runs/1".into())
