@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::base::change::{Change, Content, Entry};
+use crate::base::change::{Change, Content, Entry, ObjectId, Older};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::disk::read::{self, FinalLink};
@@ -13,8 +13,9 @@ use crate::git::direct::{self, DirectIndex};
 use crate::git::layer::{Handover, LayerAnswer};
 use crate::git::listing;
 use crate::git::objects::Objects;
-use crate::git::process::Git;
+use crate::git::process::{Git, text};
 use crate::git::store::Store;
+use crate::git::trees;
 use crate::os::env::Environment;
 
 /// The staged changes, which are about to be committed.
@@ -24,6 +25,8 @@ pub(crate) struct Staged {
     source: IndexSource,
     objects: Objects,
     git: Git,
+    /// The commits that `git merge` merges while it runs its hook: before it writes `MERGE_HEAD`.
+    merged: Vec<ObjectId>,
 }
 
 /// The layer that read the index, and answers later queries about it.
@@ -51,8 +54,10 @@ impl Staged {
         };
         // Git runs hooks at the top, and sets this to the directory of the user.
         answer.below_top |= env.get("GIT_PREFIX").is_some();
+        let merged = env.names().filter_map(|name| name.as_bytes().strip_prefix(b"GITHEAD_"));
+        let merged = merged.filter_map(ObjectId::from_hex).collect();
         match answer.compared.unmerged.split_first() {
-            None => Ok(Self { answer, source, objects, git }),
+            None => Ok(Self { answer, source, objects, git, merged }),
             Some((first, others)) => Err(unmerged_paths(first, others.len())),
         }
     }
@@ -82,6 +87,42 @@ impl Staged {
     pub(crate) fn on_disk(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
         let file = self.answer.top.as_ref()?.join(OsStr::from_bytes(path.as_bytes()));
         read::file(&file, FinalLink::Refuse, limit).ok()
+    }
+
+    /// The trees of the parents that the commit will have; none before the first commit.
+    fn parents(&self) -> Result<Vec<ObjectId>, Error> {
+        let tree = |commit: &str| {
+            let name = format!("{commit}^{{tree}}");
+            let how = ["rev-parse", "--verify", "--quiet", &name];
+            let answer = self.git.query("find the parents of the commit", &how)?;
+            Ok(answer.and_then(|answer| ObjectId::from_hex(text(&answer).as_bytes())))
+        };
+        let Some(head) = tree("HEAD")? else { return Ok(Vec::new()) };
+        let merged = self.merged.iter().map(ObjectId::to_string);
+        // With fewer parents, more counts as new, never less.
+        let others = merged.chain(["MERGE_HEAD".to_owned()]).filter_map(|name| tree(&name).ok()?);
+        Ok([head].into_iter().chain(others).collect())
+    }
+
+    /// The wanted paths in which a tree differs.
+    fn differences(
+        &self,
+        older: &ObjectId,
+        wanted: &dyn Fn(&RepoPath) -> bool,
+    ) -> Result<Vec<Older>, Error> {
+        if let IndexSource::Direct(index) = &self.source
+            && let Some(root) = index.root()
+        {
+            return trees::differences(&self.objects, root, older, wanted);
+        }
+        let mut new = self.entries(wanted)?;
+        let mut old = trees::entries(&self.objects, older, wanted)?;
+        let state = |entry: &Entry| (entry.path.clone(), entry.mode.bits(), entry.id);
+        let (of_new, of_old): (HashSet<_>, HashSet<_>) =
+            (new.iter().map(state).collect(), old.iter().map(state).collect());
+        new.retain(|entry| !of_old.contains(&state(entry)));
+        old.retain(|entry| !of_new.contains(&state(entry)));
+        Ok(trees::changed(new, old))
     }
 
     fn fresh_at(&self, path: &RepoPath) -> Option<&Entry> {
@@ -123,6 +164,10 @@ impl Change for Staged {
             entry.fresh = fresh.contains(&entry.path);
         }
         Ok(whole)
+    }
+
+    fn before(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
+        self.parents()?.iter().map(|parent| self.differences(parent, wanted)).collect()
     }
 
     fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {

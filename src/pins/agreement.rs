@@ -7,12 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::base::change::File;
-use crate::base::finding::Span;
 use crate::pins::calls;
 use crate::pins::declarations::Declarations;
 use crate::pins::files::pins_of_file;
 use crate::pins::pin::{
-    Demand, Fault, FilePins, Manager, Pin, PinKind, Role, Strictness, accepts, satisfies,
+    Demand, FilePins, Manager, Pin, PinKind, Role, Strictness, accepts, satisfies,
 };
 use crate::project::Project;
 use crate::project::directories::{ancestors, is_below};
@@ -27,6 +26,17 @@ pub(crate) struct PinTable {
     pub groups: Vec<PinGroup>,
     /// Sorted by group, then by file and place.
     pub rows: Vec<Row>,
+    /// The statements that the rules judge: those about new files, unless an older table has them.
+    pub new: BTreeSet<Statement>,
+}
+
+/// A statement of a table that a rule may report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Statement {
+    /// The relation of a pin, by the number of its row.
+    Row(usize),
+    /// A fault, by the numbers of its file in the table and of itself in that file.
+    Fault(usize, usize),
 }
 
 /// The pins of the code that one package manager builds.
@@ -56,7 +66,7 @@ pub(crate) struct Row {
 }
 
 /// The result of comparing a pin with the reference of its group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Relation {
     /// It is the reference.
     Reference,
@@ -80,7 +90,9 @@ impl PinTable {
         let references = comparison.references(&grouped);
         comparison.move_down(&mut grouped, &references);
         let (groups, rows) = comparison.compare_groups(grouped, &references);
-        Self { project, file_pins, groups, rows }
+        let mut table = Self { project, file_pins, groups, rows, new: BTreeSet::new() };
+        table.new = table.about_new_files();
+        table
     }
 
     pub(crate) fn pin(&self, id: PinId) -> &Pin {
@@ -96,30 +108,13 @@ impl PinTable {
         self.groups[row.group].reference
     }
 
-    /// The faults of new files.
-    pub(crate) fn faults(&self) -> impl Iterator<Item = (&File, &Span, &Fault)> {
-        let files = self.project.files().iter().map(|source| &source.file);
-        let new = files.zip(&self.file_pins).filter(|(file, _)| file.fresh);
-        new.flat_map(|(file, found)| {
-            found.faults.iter().map(move |(span, fault)| (file, span, fault))
-        })
-    }
-
-    /// Whether the pin of a row or its reference is in a new file: older drift does not block a
-    /// change that leaves both files alone.
-    pub(crate) fn is_touched(&self, row: &Row) -> bool {
-        self.file(row.id).fresh
-            || self.reference(row).is_some_and(|reference| self.file(reference).fresh)
-    }
-
-    /// Whether a file of the same group runs corepack.
-    pub(crate) fn uses_corepack(&self, row: &Row) -> bool {
-        self.groups[row.group].uses_corepack
-    }
-
-    /// Whether any file runs corepack.
-    pub(crate) fn has_corepack(&self) -> bool {
-        self.file_pins.iter().any(|file| file.uses_corepack)
+    /// Whether npm installs the pinned package manager, although the project uses corepack.
+    pub(crate) fn is_bypass(&self, row: &Row) -> bool {
+        let reference = self.reference(row).map(|reference| self.pin(reference).kind);
+        row.relation == Relation::Agrees
+            && self.pin(row.id).bypasses_corepack
+            && reference == Some(PinKind::PackageManager)
+            && self.groups[row.group].uses_corepack
     }
 }
 
