@@ -74,8 +74,38 @@ pub(crate) enum Relation {
     Differs,
     /// It has no exact version, but the reference has one.
     Floats,
-    /// The group has no reference, or the pin does not apply here.
-    Unjudged,
+    Unjudged(Doubt),
+}
+
+/// Why a pin is not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Doubt {
+    /// The group has no reference.
+    NoReference,
+    /// See [`Pin::is_exempt`].
+    Elsewhere,
+    /// Its directory is not that of a project.
+    NoProject,
+    /// The Yarn that it installs runs the release of `yarnPath`.
+    Launcher,
+    /// Its version is known only at run time.
+    RunTime,
+    /// Its package manager may be there in addition to that of the reference.
+    Second,
+}
+
+impl Doubt {
+    /// The end of "not compared: …".
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::NoReference => "no exact version is declared",
+            Self::Elsewhere => "for another repository, or one of several variants",
+            Self::NoProject => "no such project here",
+            Self::Launcher => "starts the Yarn of yarnPath",
+            Self::RunTime => "known only at run time",
+            Self::Second => "in addition to the one that is pinned",
+        }
+    }
 }
 
 impl PinTable {
@@ -239,15 +269,16 @@ impl<'r> Comparison<'r> {
             rows.extend(ids.into_iter().map(|id| {
                 let pin = self.pin(id);
                 let relation = match reference {
-                    _ if pin.is_exempt || !self.declarations.applies(pin) => Relation::Unjudged,
-                    _ if has_yarn_path && launches_yarn(pin) => Relation::Unjudged,
+                    _ if pin.is_exempt => Relation::Unjudged(Doubt::Elsewhere),
+                    _ if !self.declarations.applies(pin) => Relation::Unjudged(Doubt::NoProject),
+                    _ if has_yarn_path && launches_yarn(pin) => Relation::Unjudged(Doubt::Launcher),
                     Some(reference) if reference == id => Relation::Reference,
                     Some(reference) => {
                         let file = &self.file_pins[id.file];
                         relation(pin, self.pin(reference), file, &managers[id.file])
                     }
                     None if matches!(pin.demand, Demand::Empty(_)) => Relation::Floats,
-                    None => Relation::Unjudged,
+                    None => Relation::Unjudged(Doubt::NoReference),
                 };
                 Row { id, group: groups.len(), relation }
             }));
@@ -279,7 +310,9 @@ fn fallback_reference<'a>(
 /// How a pin relates to the reference; `file` has the pins of its file, and `managers` their kinds
 /// and package managers.
 fn relation(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Managers) -> Relation {
-    let Demand::Exact(wanted) = &reference.demand else { return Relation::Unjudged };
+    let Demand::Exact(wanted) = &reference.demand else {
+        return Relation::Unjudged(Doubt::NoReference);
+    };
     if pin.manager != reference.manager {
         return other_manager(pin, reference, file, managers);
     }
@@ -288,7 +321,7 @@ fn relation(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Managers) ->
         _ => accepts(wanted, range) == Some(false),
     };
     match &pin.demand {
-        Demand::Unknown => Relation::Unjudged,
+        Demand::Unknown => Relation::Unjudged(Doubt::RunTime),
         Demand::Exact(_) if pin.strictness == Strictness::Text && pin.hash != reference.hash => {
             Relation::Differs
         }
@@ -329,7 +362,7 @@ fn other_manager(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Manager
     // A package manager without a version may be unrelated to this project.
     let has_version = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
     if kind.runs_once() || upgrades_npm || is_second || !has_version || role == Role::Accepts {
-        Relation::Unjudged
+        Relation::Unjudged(Doubt::Second)
     } else {
         Relation::Differs
     }
