@@ -20,13 +20,12 @@ use crate::os::env::Environment;
 
 /// The staged changes, which are about to be committed.
 #[derive(Debug)]
-pub(crate) struct Staged {
+pub(crate) struct Staged<'e> {
     answer: LayerAnswer,
     source: IndexSource,
     objects: Objects,
     git: Git,
-    /// The commits that `git merge` merges while it runs its hook: before it writes `MERGE_HEAD`.
-    merged: Vec<ObjectId>,
+    env: &'e Environment,
 }
 
 /// The layer that read the index, and answers later queries about it.
@@ -37,12 +36,12 @@ enum IndexSource {
     Git(Handover),
 }
 
-impl Staged {
+impl<'e> Staged<'e> {
     /// Reads them by the cheapest layer that is certain.
     ///
     /// Unmerged paths are an error: they have no single content to judge, and git does not commit
     /// them.
-    pub(crate) fn read(directory: &Path, env: &Environment) -> Result<Self, Error> {
+    pub(crate) fn read(directory: &Path, env: &'e Environment) -> Result<Self, Error> {
         let git = Git::new(directory);
         let (mut answer, source, objects) = match direct::staged(&git, env) {
             Ok((answer, index, objects)) => (answer, IndexSource::Direct(index), objects),
@@ -54,10 +53,8 @@ impl Staged {
         };
         // Git runs hooks at the top, and sets this to the directory of the user.
         answer.below_top |= env.get("GIT_PREFIX").is_some();
-        let merged = env.names().filter_map(|name| name.as_bytes().strip_prefix(b"GITHEAD_"));
-        let merged = merged.filter_map(ObjectId::from_hex).collect();
         match answer.compared.unmerged.split_first() {
-            None => Ok(Self { answer, source, objects, git, merged }),
+            None => Ok(Self { answer, source, objects, git, env }),
             Some((first, others)) => Err(unmerged_paths(first, others.len())),
         }
     }
@@ -98,7 +95,9 @@ impl Staged {
             Ok(answer.and_then(|answer| ObjectId::from_hex(text(&answer).as_bytes())))
         };
         let Some(head) = tree("HEAD")? else { return Ok(Vec::new()) };
-        let merged = self.merged.iter().map(ObjectId::to_string);
+        // `git merge` names what it merges while it runs its hook; it writes MERGE_HEAD later.
+        let merged = self.env.names().filter_map(|name| name.as_bytes().strip_prefix(b"GITHEAD_"));
+        let merged = merged.filter_map(ObjectId::from_hex).map(|id| id.to_string());
         // With fewer parents, more counts as new, never less.
         let others = merged.chain(["MERGE_HEAD".to_owned()]).filter_map(|name| tree(&name).ok()?);
         Ok([head].into_iter().chain(others).collect())
@@ -148,7 +147,7 @@ fn unmerged_paths(first: &RepoPath, others: usize) -> Error {
         .help("resolve the conflicts and `git add` the result")
 }
 
-impl Change for Staged {
+impl Change for Staged<'_> {
     fn fresh(&self) -> &[Entry] {
         &self.answer.compared.fresh
     }
