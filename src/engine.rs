@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::base::change::{Change, Entry};
+use crate::base::change::{Change, Commit, Entry};
 use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::Place;
@@ -13,12 +13,15 @@ use crate::project::kinds::FileKind;
 use crate::rule::{Check, ConfigReading, Finding, Findings, Rule};
 use crate::rules::RULES;
 
+#[cfg(test)]
+mod fake;
 mod gathering;
 mod pinned;
 
 use gathering::Gathering;
 pub(crate) use gathering::LIMIT;
-use pinned::{all_pins, pin_table};
+use pinned::{all_pins, new_pins, pin_table};
+pub(crate) use pinned::{may_pin, older_files};
 
 /// The result of judging.
 #[derive(Debug, Default)]
@@ -41,6 +44,9 @@ pub(crate) struct Hidden {
     /// The reason, from the configuration if it has one. Not escaped.
     pub reason: String,
 }
+
+/// Splits the new pins of a change by the commits that made them so; the default is one part.
+pub(crate) type Parts<'p> = dyn Fn(PinTable) -> Result<Vec<(PinTable, Commit)>, Error> + 'p;
 
 /// Judges changes, and collects the findings until [`Engine::finish`].
 #[derive(Debug)]
@@ -137,10 +143,10 @@ impl<'a> Engine<'a> {
             self.judges_itself |= self.config.is(&reading.file.text);
             found.append(&mut self.configuration(&reading));
         }
-        self.found.extend(with_commit(found, change));
+        self.found.extend(with_commit(found, || change.commit()));
         if let Some((debris, _)) = self.config.with_built_in().filter(|_| self.explain) {
             let found = self.each_entry(change, debris, files)?;
-            self.with_built_in.extend(with_commit(found, change));
+            self.with_built_in.extend(with_commit(found, || change.commit()));
         }
         Ok(())
     }
@@ -172,14 +178,19 @@ impl<'a> Engine<'a> {
     }
 
     /// Judges by the rules that compare files, if a new file concerns them.
-    pub(crate) fn comparisons(&mut self, change: &dyn Change) -> Result<(), Error> {
-        self.judge_comparisons(&mut Gathering::of(change), change)
+    pub(crate) fn comparisons(
+        &mut self,
+        change: &dyn Change,
+        parts: Option<&Parts<'_>>,
+    ) -> Result<(), Error> {
+        self.judge_comparisons(&mut Gathering::of(change), change, parts)
     }
 
     fn judge_comparisons(
         &mut self,
         files: &mut Gathering<'_>,
         change: &dyn Change,
+        parts: Option<&Parts<'_>>,
     ) -> Result<(), Error> {
         if self.listed.is_some() {
             return Ok(());
@@ -187,8 +198,19 @@ impl<'a> Engine<'a> {
         if let Some(first) = self.reporter(compares_pins)
             && let Some(table) =
                 self.collect(first, change, |findings| pin_table(files, change, findings))?
+            && !self.about_pins(&table).is_empty()
         {
-            self.judge_pins(&table, change);
+            let table =
+                self.collect(first, change, |findings| new_pins(files, change, findings))?;
+            match parts.filter(|_| !table.new.is_empty()) {
+                None => self.judge_pins(&table, change),
+                Some(parts) => {
+                    for (table, commit) in parts(table)? {
+                        let found = self.about_pins(&table);
+                        self.found.extend(with_commit(found, || Some(commit)));
+                    }
+                }
+            }
         }
         self.projects(files, change)
     }
@@ -237,7 +259,7 @@ impl<'a> Engine<'a> {
     ) -> T {
         let mut findings = Findings::new(rule);
         let result = judge(&mut findings);
-        self.found.extend(with_commit(findings.into_vec(), change));
+        self.found.extend(with_commit(findings.into_vec(), || change.commit()));
         result
     }
 
@@ -253,18 +275,28 @@ impl<'a> Engine<'a> {
 
     /// Judges by the rules that compare pins.
     pub(crate) fn judge_pins(&mut self, table: &PinTable, change: &dyn Change) {
-        for rule in self.rules.clone() {
+        let found = self.about_pins(table);
+        self.found.extend(with_commit(found, || change.commit()));
+    }
+
+    /// The findings of the rules that compare pins.
+    fn about_pins(&self, table: &PinTable) -> Vec<Finding> {
+        let mut found = Vec::new();
+        for rule in &self.rules {
             if let Check::Pins(judge) = rule.check {
-                self.collect(rule, change, |findings| judge(table, findings));
+                let mut findings = Findings::new(rule);
+                judge(table, &mut findings);
+                found.append(&mut findings.into_vec());
             }
         }
+        found
     }
 
     /// Judges one change by all rules.
     pub(crate) fn judge(mut self, change: &dyn Change) -> Result<Judgement, Error> {
         let mut files = Gathering::of(change);
         self.judge_entries(&mut files, change)?;
-        self.judge_comparisons(&mut files, change)?;
+        self.judge_comparisons(&mut files, change, None)?;
         Ok(self.finish())
     }
 
@@ -397,9 +429,9 @@ fn compares_pins(rule: &Rule) -> bool {
 }
 
 /// Sets the commit of findings. It is looked up only if there are any.
-fn with_commit(mut found: Vec<Finding>, change: &dyn Change) -> Vec<Finding> {
+fn with_commit(mut found: Vec<Finding>, commit: impl FnOnce() -> Option<Commit>) -> Vec<Finding> {
     if !found.is_empty() {
-        let commit = change.commit();
+        let commit = commit();
         for finding in &mut found {
             finding.commit.clone_from(&commit);
         }
@@ -422,80 +454,20 @@ fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::cell::RefCell;
-
     use super::*;
-    use crate::base::change::{Content, Mode, ObjectId};
-    use crate::base::path::RepoPath;
+    use crate::base::change::{Content, Mode};
+    pub(crate) use crate::engine::fake::Fake;
     use crate::rule::tests::probe;
-
-    /// A change held in memory, for the tests of the engine and of the rules.
-    #[derive(Default)]
-    pub(crate) struct Fake {
-        whole: Vec<Entry>,
-        fresh: Vec<Entry>,
-        contents: Vec<Content>,
-        /// The paths that were read, in order.
-        pub read: RefCell<Vec<String>>,
-    }
-
-    impl Fake {
-        pub(crate) fn with(
-            mut self,
-            path: &str,
-            mode: Mode,
-            content: Content,
-            fresh: bool,
-        ) -> Self {
-            let mut id = [0; 20];
-            id[0] = u8::try_from(self.contents.len()).unwrap();
-            let entry = Entry {
-                path: RepoPath::from(path),
-                mode,
-                id: ObjectId::from_bytes(&id).unwrap(),
-                fresh,
-                replaces: None,
-            };
-            if fresh {
-                self.fresh.push(entry.clone());
-            }
-            self.whole.push(entry);
-            self.contents.push(content);
-            self
-        }
-
-        /// A new regular file.
-        pub(crate) fn file(self, path: &str, text: &str) -> Self {
-            self.with(path, Mode::File, Content::Bytes(text.into()), true)
-        }
-
-        /// A regular file that was there before.
-        pub(crate) fn old(self, path: &str, text: &str) -> Self {
-            self.with(path, Mode::File, Content::Bytes(text.into()), false)
-        }
-    }
-
-    impl Change for Fake {
-        fn fresh(&self) -> &[Entry] {
-            &self.fresh
-        }
-        fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
-            Ok(self.whole.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
-        }
-        fn read(&self, entry: &Entry, _limit: u64) -> Result<Content, Error> {
-            self.read.borrow_mut().push(entry.path.to_string());
-            Ok(self.contents[usize::from(entry.id.as_bytes()[0])].clone())
-        }
-    }
 
     /// The findings of a rule: `path:line:column: message`, or `path: message`.
     pub(crate) fn transcript(rule: &'static Rule, change: &Fake) -> Vec<String> {
         messages(&judged_by(rule, change))
     }
 
-    /// The findings of a rule, without a configuration.
+    /// The findings of a rule, with a configuration only to turn it on.
     pub(crate) fn judged_by(rule: &'static Rule, change: &Fake) -> Vec<Finding> {
-        Engine::of(&[rule], &Config::default()).judge(change).unwrap().findings
+        let on = (!rule.on_by_default).then(|| Config::with_severity(rule, Some(rule.severity)));
+        Engine::of(&[rule], &on.unwrap_or_default()).judge(change).unwrap().findings
     }
 
     /// The findings of every rule, with a configuration.

@@ -19,11 +19,12 @@ mod calls;
 mod declarations;
 mod agreement;
 mod moving;
+mod statements;
 
-pub(crate) use agreement::{PinGroup, PinId, PinTable, Relation, Row};
-pub(crate) use files::{pins_of_file, select};
+pub(crate) use agreement::{Doubt, PinGroup, PinId, PinTable, Relation, Row, Statement};
+pub(crate) use files::{is_same, pins_of_file, select};
 pub(crate) use moving::{NewVersion, Plan, plan};
-pub(crate) use pin::{Demand, Fault, Pin, PinKind, Role, Strictness};
+pub(crate) use pin::{Demand, Fault, Manager, Pin, PinKind, Role, Strictness};
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -115,6 +115,14 @@ impl Entry {
     }
 }
 
+/// A path that has another entry in an older state, or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Older {
+    pub path: RepoPath,
+    /// The entry in the older state.
+    pub entry: Option<Entry>,
+}
+
 /// The content of a blob, unless it is larger than a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
@@ -167,7 +175,13 @@ pub(crate) trait Change {
         self.entries(&|known| known == path).map(|entries| entries.into_iter().next())
     }
 
-    /// The content of an entry, if it has at most `limit` bytes.
+    /// The states that it is compared with: for each, the wanted paths in which it differs. Empty
+    /// if everything is new.
+    fn before(&self, _wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// The content of an entry, of this state or of one before it, if it has at most `limit` bytes.
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error>;
 }
 

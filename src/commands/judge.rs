@@ -2,6 +2,7 @@
 //! steps.
 
 mod judged;
+mod origins;
 mod past;
 mod present;
 

@@ -99,8 +99,9 @@ fn plan_moves(table: &PinTable, spec: Option<&str>, config: &Config) -> Result<P
         return Ok(plan(table, of_group, is_allowed));
     };
     let target = NewVersion::parse(spec).map_err(|reason| {
+        let example = example(table, spec);
         Error::new(doing, format!("invalid version {}: {reason}", Escaped(spec.as_bytes())))
-            .help("for example: bakstop pins --set pnpm@10.8.0")
+            .help(format!("for example: bakstop pins --set {example}"))
     })?;
     let name = target.manager.name();
     if !table.rows.iter().any(|row| table.pin(row.id).manager == target.manager) {
@@ -110,6 +111,21 @@ fn plan_moves(table: &PinTable, spec: Option<&str>, config: &Config) -> Result<P
         ));
     }
     Ok(plan(table, |_| Some(target.clone()), is_allowed))
+}
+
+/// A version for `--set` that this repository can move to: `spec` with the package manager that is
+/// missing there, or the version that is pinned now.
+fn example(table: &PinTable, spec: &str) -> String {
+    let references = table.groups.iter().filter_map(|group| group.reference);
+    let pinned = references.map(|id| table.pin(id)).find_map(NewVersion::from_pin);
+    let Some(NewVersion { manager, version, .. }) = pinned else {
+        return "pnpm@10.8.0".to_owned();
+    };
+    let written = format!("{}@{spec}", manager.name());
+    match NewVersion::parse(&written) {
+        Ok(_) => written,
+        Err(_) => format!("{}@{version}", manager.name()),
+    }
 }
 
 /// Carries out a plan, or reports it.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::base::change::{Change, Commit, Content, Entry, ObjectId};
+use crate::base::change::{Change, Commit, Content, Entry, ObjectId, Older};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::git::history::{CommitNode, Tip};
@@ -15,6 +15,8 @@ pub(crate) struct TreeChange<'a> {
     objects: &'a Objects,
     tree: ObjectId,
     commit: Option<ObjectId>,
+    /// The trees that the rules about several files compare it with.
+    bases: Vec<ObjectId>,
     fresh: Vec<Entry>,
 }
 
@@ -38,6 +40,7 @@ impl<'a> TreeChanges<'a> {
             objects: self.objects,
             tree: node.tree,
             commit: Some(node.id),
+            bases: node.parents.clone(),
             fresh,
         };
         Ok(nodes.iter().zip(fresh).map(change).collect())
@@ -50,17 +53,30 @@ impl<'a> TreeChanges<'a> {
         others: &[ObjectId],
     ) -> Result<TreeChange<'a>, Error> {
         let fresh = self.walk.fresh(&tree, others)?;
-        Ok(TreeChange { objects: self.objects, tree, commit: None, fresh })
+        let bases = others.to_vec();
+        Ok(TreeChange { objects: self.objects, tree, commit: None, bases, fresh })
     }
 
     /// A tree without new entries.
     pub(crate) fn unchanged(&self, tree: ObjectId) -> TreeChange<'a> {
-        TreeChange { objects: self.objects, tree, commit: None, fresh: Vec::new() }
+        let (bases, fresh) = (Vec::new(), Vec::new());
+        TreeChange { objects: self.objects, tree, commit: None, bases, fresh }
     }
 
     /// The tip of a ref with its new entries.
     pub(crate) fn at_tip(&self, tip: &Tip, fresh: Vec<Entry>) -> TreeChange<'a> {
-        TreeChange { objects: self.objects, tree: tip.tree, commit: Some(tip.commit), fresh }
+        let (tree, commit, bases) = (tip.tree, Some(tip.commit), tip.bases.clone());
+        TreeChange { objects: self.objects, tree, commit, bases, fresh }
+    }
+
+    /// The wanted paths in which an older tree differs.
+    pub(crate) fn differences(
+        &self,
+        tree: &ObjectId,
+        older: &ObjectId,
+        wanted: &dyn Fn(&RepoPath) -> bool,
+    ) -> Result<Vec<Older>, Error> {
+        trees::differences(self.objects, tree, older, wanted)
     }
 }
 
@@ -88,6 +104,11 @@ impl Change for TreeChange<'_> {
             entry.fresh = fresh.contains(&(&entry.path, &entry.id));
         }
         Ok(whole)
+    }
+
+    fn before(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
+        let differences = |base| trees::differences(self.objects, &self.tree, base, wanted);
+        self.bases.iter().map(differences).collect()
     }
 
     fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {

@@ -63,6 +63,11 @@ fn tree_of(commit: &ObjectId, objects: &Objects) -> Result<ObjectId, Handover> {
 }
 
 impl DirectIndex {
+    /// The tree of its entries, if it is known.
+    pub(super) fn root(&self) -> Option<&ObjectId> {
+        self.root.as_ref()
+    }
+
     /// The wanted entries that would be committed, not marked as fresh.
     pub(super) fn entries(
         &self,

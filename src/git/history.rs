@@ -26,6 +26,8 @@ pub(crate) struct CommitNode {
     pub tree: ObjectId,
     /// The trees of its parents.
     pub parents: Vec<ObjectId>,
+    /// The commits of its parents, in the same order.
+    pub parent_ids: Vec<ObjectId>,
 }
 
 /// Commits to judge, and the tips of their refs.
@@ -255,13 +257,13 @@ impl<'a> History<'a> {
             return Err(Error::new(doing, cause).help(FETCH_MORE));
         }
         let node = |(id, tree, parents): (ObjectId, ObjectId, Vec<ObjectId>)| {
-            let parents =
+            let found =
                 parents.iter().map(|parent| trees.get(parent).copied()).collect::<Option<Vec<_>>>();
-            let parents = parents.ok_or_else(|| {
+            let found = found.ok_or_else(|| {
                 Error::new(doing, format!("a parent of the commit {id} is missing"))
                     .help("fetch the missing history, or run `git fsck`")
             })?;
-            Ok(CommitNode { id, tree, parents })
+            Ok(CommitNode { id, tree, parents: found, parent_ids: parents })
         };
         Ok((nodes.into_iter().map(node).collect::<Result<_, _>>()?, outside))
     }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::base::change::{Change, Content, Entry};
+use crate::base::change::{Change, Content, Entry, ObjectId, Older};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::disk::read::{self, FinalLink};
@@ -13,17 +13,19 @@ use crate::git::direct::{self, DirectIndex};
 use crate::git::layer::{Handover, LayerAnswer};
 use crate::git::listing;
 use crate::git::objects::Objects;
-use crate::git::process::Git;
+use crate::git::process::{Git, text};
 use crate::git::store::Store;
+use crate::git::trees;
 use crate::os::env::Environment;
 
 /// The staged changes, which are about to be committed.
 #[derive(Debug)]
-pub(crate) struct Staged {
+pub(crate) struct Staged<'e> {
     answer: LayerAnswer,
     source: IndexSource,
     objects: Objects,
     git: Git,
+    env: &'e Environment,
 }
 
 /// The layer that read the index, and answers later queries about it.
@@ -34,12 +36,12 @@ enum IndexSource {
     Git(Handover),
 }
 
-impl Staged {
+impl<'e> Staged<'e> {
     /// Reads them by the cheapest layer that is certain.
     ///
     /// Unmerged paths are an error: they have no single content to judge, and git does not commit
     /// them.
-    pub(crate) fn read(directory: &Path, env: &Environment) -> Result<Self, Error> {
+    pub(crate) fn read(directory: &Path, env: &'e Environment) -> Result<Self, Error> {
         let git = Git::new(directory);
         let (mut answer, source, objects) = match direct::staged(&git, env) {
             Ok((answer, index, objects)) => (answer, IndexSource::Direct(index), objects),
@@ -52,7 +54,7 @@ impl Staged {
         // Git runs hooks at the top, and sets this to the directory of the user.
         answer.below_top |= env.get("GIT_PREFIX").is_some();
         match answer.compared.unmerged.split_first() {
-            None => Ok(Self { answer, source, objects, git }),
+            None => Ok(Self { answer, source, objects, git, env }),
             Some((first, others)) => Err(unmerged_paths(first, others.len())),
         }
     }
@@ -84,6 +86,44 @@ impl Staged {
         read::file(&file, FinalLink::Refuse, limit).ok()
     }
 
+    /// The trees of the parents that the commit will have; none before the first commit.
+    fn parents(&self) -> Result<Vec<ObjectId>, Error> {
+        let tree = |commit: &str| {
+            let name = format!("{commit}^{{tree}}");
+            let how = ["rev-parse", "--verify", "--quiet", &name];
+            let answer = self.git.query("find the parents of the commit", &how)?;
+            Ok(answer.and_then(|answer| ObjectId::from_hex(text(&answer).as_bytes())))
+        };
+        let Some(head) = tree("HEAD")? else { return Ok(Vec::new()) };
+        // `git merge` names what it merges while it runs its hook; it writes MERGE_HEAD later.
+        let merged = self.env.names().filter_map(|name| name.as_bytes().strip_prefix(b"GITHEAD_"));
+        let merged = merged.filter_map(ObjectId::from_hex).map(|id| id.to_string());
+        // With fewer parents, more counts as new, never less.
+        let others = merged.chain(["MERGE_HEAD".to_owned()]).filter_map(|name| tree(&name).ok()?);
+        Ok([head].into_iter().chain(others).collect())
+    }
+
+    /// The wanted paths in which a tree differs.
+    fn differences(
+        &self,
+        older: &ObjectId,
+        wanted: &dyn Fn(&RepoPath) -> bool,
+    ) -> Result<Vec<Older>, Error> {
+        if let IndexSource::Direct(index) = &self.source
+            && let Some(root) = index.root()
+        {
+            return trees::differences(&self.objects, root, older, wanted);
+        }
+        let mut new = self.entries(wanted)?;
+        let mut old = trees::entries(&self.objects, older, wanted)?;
+        let state = |entry: &Entry| (entry.path.clone(), entry.mode.bits(), entry.id);
+        let (of_new, of_old): (HashSet<_>, HashSet<_>) =
+            (new.iter().map(state).collect(), old.iter().map(state).collect());
+        new.retain(|entry| !of_old.contains(&state(entry)));
+        old.retain(|entry| !of_new.contains(&state(entry)));
+        Ok(trees::changed(new, old))
+    }
+
     fn fresh_at(&self, path: &RepoPath) -> Option<&Entry> {
         self.fresh().iter().find(|entry| &entry.path == path)
     }
@@ -107,7 +147,7 @@ fn unmerged_paths(first: &RepoPath, others: usize) -> Error {
         .help("resolve the conflicts and `git add` the result")
 }
 
-impl Change for Staged {
+impl Change for Staged<'_> {
     fn fresh(&self) -> &[Entry] {
         &self.answer.compared.fresh
     }
@@ -123,6 +163,10 @@ impl Change for Staged {
             entry.fresh = fresh.contains(&entry.path);
         }
         Ok(whole)
+    }
+
+    fn before(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
+        self.parents()?.iter().map(|parent| self.differences(parent, wanted)).collect()
     }
 
     fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {

@@ -1,9 +1,9 @@
 //! Walks over trees: the entries of one tree that others do not have.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
-use crate::base::change::{Entry, Mode, ObjectId};
+use crate::base::change::{Entry, Mode, ObjectId, Older};
 use crate::base::error::Error;
 use crate::base::path::{LONGEST_PATH, RepoPath};
 use crate::git::objects::Objects;
@@ -195,6 +195,29 @@ pub(super) fn entries(
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The wanted paths in which an older tree differs.
+pub(super) fn differences(
+    objects: &Objects,
+    tree: &ObjectId,
+    older: &ObjectId,
+    wanted: &dyn Fn(&RepoPath) -> bool,
+) -> Result<Vec<Older>, Error> {
+    let new = TreeWalk::new(objects).fresh(tree, &[*older])?;
+    let old = TreeWalk::new(objects).fresh(older, &[*tree])?;
+    Ok(changed(new, old).into_iter().filter(|older| wanted(&older.path)).collect())
+}
+
+/// The paths that differ between two states, from the entries that only one of them has.
+pub(super) fn changed(new: Vec<Entry>, old: Vec<Entry>) -> Vec<Older> {
+    let new = new.into_iter().map(|entry| (entry.path, None));
+    let old = old.into_iter().map(|entry| {
+        let entry = Entry { fresh: false, replaces: None, ..entry };
+        (entry.path.clone(), Some(entry))
+    });
+    let paths: BTreeMap<RepoPath, Option<Entry>> = new.chain(old).collect();
+    paths.into_iter().map(|(path, entry)| Older { path, entry }).collect()
 }
 
 /// The entry at a path of a tree.

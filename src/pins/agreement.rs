@@ -7,12 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::base::change::File;
-use crate::base::finding::Span;
 use crate::pins::calls;
 use crate::pins::declarations::Declarations;
 use crate::pins::files::pins_of_file;
 use crate::pins::pin::{
-    Demand, Fault, FilePins, Manager, Pin, PinKind, Role, Strictness, accepts, satisfies,
+    Demand, FilePins, Manager, Pin, PinKind, Role, Strictness, accepts, satisfies,
 };
 use crate::project::Project;
 use crate::project::directories::{ancestors, is_below};
@@ -27,6 +26,17 @@ pub(crate) struct PinTable {
     pub groups: Vec<PinGroup>,
     /// Sorted by group, then by file and place.
     pub rows: Vec<Row>,
+    /// The statements that the rules judge: those about new files, unless an older table has them.
+    pub new: BTreeSet<Statement>,
+}
+
+/// A statement of a table that a rule may report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Statement {
+    /// The relation of a pin, by the number of its row.
+    Row(usize),
+    /// A fault, by the numbers of its file in the table and of itself in that file.
+    Fault(usize, usize),
 }
 
 /// The pins of the code that one package manager builds.
@@ -56,7 +66,7 @@ pub(crate) struct Row {
 }
 
 /// The result of comparing a pin with the reference of its group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Relation {
     /// It is the reference.
     Reference,
@@ -64,8 +74,38 @@ pub(crate) enum Relation {
     Differs,
     /// It has no exact version, but the reference has one.
     Floats,
-    /// The group has no reference, or the pin does not apply here.
-    Unjudged,
+    Unjudged(Doubt),
+}
+
+/// Why a pin is not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Doubt {
+    /// The group has no reference.
+    NoReference,
+    /// See [`Pin::is_exempt`].
+    Elsewhere,
+    /// Its directory is not that of a project.
+    NoProject,
+    /// The Yarn that it installs runs the release of `yarnPath`.
+    Launcher,
+    /// Its version is known only at run time.
+    RunTime,
+    /// Its package manager may be there in addition to that of the reference.
+    Second,
+}
+
+impl Doubt {
+    /// The end of "not compared: …".
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::NoReference => "no exact version is declared",
+            Self::Elsewhere => "for another repository, or one of several variants",
+            Self::NoProject => "no such project here",
+            Self::Launcher => "starts the Yarn of yarnPath",
+            Self::RunTime => "known only at run time",
+            Self::Second => "in addition to the one that is pinned",
+        }
+    }
 }
 
 impl PinTable {
@@ -80,7 +120,9 @@ impl PinTable {
         let references = comparison.references(&grouped);
         comparison.move_down(&mut grouped, &references);
         let (groups, rows) = comparison.compare_groups(grouped, &references);
-        Self { project, file_pins, groups, rows }
+        let mut table = Self { project, file_pins, groups, rows, new: BTreeSet::new() };
+        table.new = table.about_new_files();
+        table
     }
 
     pub(crate) fn pin(&self, id: PinId) -> &Pin {
@@ -96,30 +138,13 @@ impl PinTable {
         self.groups[row.group].reference
     }
 
-    /// The faults of new files.
-    pub(crate) fn faults(&self) -> impl Iterator<Item = (&File, &Span, &Fault)> {
-        let files = self.project.files().iter().map(|source| &source.file);
-        let new = files.zip(&self.file_pins).filter(|(file, _)| file.fresh);
-        new.flat_map(|(file, found)| {
-            found.faults.iter().map(move |(span, fault)| (file, span, fault))
-        })
-    }
-
-    /// Whether the pin of a row or its reference is in a new file: older drift does not block a
-    /// change that leaves both files alone.
-    pub(crate) fn is_touched(&self, row: &Row) -> bool {
-        self.file(row.id).fresh
-            || self.reference(row).is_some_and(|reference| self.file(reference).fresh)
-    }
-
-    /// Whether a file of the same group runs corepack.
-    pub(crate) fn uses_corepack(&self, row: &Row) -> bool {
-        self.groups[row.group].uses_corepack
-    }
-
-    /// Whether any file runs corepack.
-    pub(crate) fn has_corepack(&self) -> bool {
-        self.file_pins.iter().any(|file| file.uses_corepack)
+    /// Whether npm installs the pinned package manager, although the project uses corepack.
+    pub(crate) fn is_bypass(&self, row: &Row) -> bool {
+        let reference = self.reference(row).map(|reference| self.pin(reference).kind);
+        row.relation == Relation::Agrees
+            && self.pin(row.id).bypasses_corepack
+            && reference == Some(PinKind::PackageManager)
+            && self.groups[row.group].uses_corepack
     }
 }
 
@@ -244,15 +269,16 @@ impl<'r> Comparison<'r> {
             rows.extend(ids.into_iter().map(|id| {
                 let pin = self.pin(id);
                 let relation = match reference {
-                    _ if pin.is_exempt || !self.declarations.applies(pin) => Relation::Unjudged,
-                    _ if has_yarn_path && launches_yarn(pin) => Relation::Unjudged,
+                    _ if pin.is_exempt => Relation::Unjudged(Doubt::Elsewhere),
+                    _ if !self.declarations.applies(pin) => Relation::Unjudged(Doubt::NoProject),
+                    _ if has_yarn_path && launches_yarn(pin) => Relation::Unjudged(Doubt::Launcher),
                     Some(reference) if reference == id => Relation::Reference,
                     Some(reference) => {
                         let file = &self.file_pins[id.file];
                         relation(pin, self.pin(reference), file, &managers[id.file])
                     }
                     None if matches!(pin.demand, Demand::Empty(_)) => Relation::Floats,
-                    None => Relation::Unjudged,
+                    None => Relation::Unjudged(Doubt::NoReference),
                 };
                 Row { id, group: groups.len(), relation }
             }));
@@ -284,7 +310,9 @@ fn fallback_reference<'a>(
 /// How a pin relates to the reference; `file` has the pins of its file, and `managers` their kinds
 /// and package managers.
 fn relation(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Managers) -> Relation {
-    let Demand::Exact(wanted) = &reference.demand else { return Relation::Unjudged };
+    let Demand::Exact(wanted) = &reference.demand else {
+        return Relation::Unjudged(Doubt::NoReference);
+    };
     if pin.manager != reference.manager {
         return other_manager(pin, reference, file, managers);
     }
@@ -294,7 +322,7 @@ fn relation(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Managers) ->
         _ => accepts(wanted, range) == Some(false),
     };
     match &pin.demand {
-        Demand::Unknown => Relation::Unjudged,
+        Demand::Unknown => Relation::Unjudged(Doubt::RunTime),
         Demand::Exact(_) if strictness == Strictness::Text && pin.hash != reference.hash => {
             Relation::Differs
         }
@@ -335,7 +363,7 @@ fn other_manager(pin: &Pin, reference: &Pin, file: &FilePins, managers: &Manager
     // A package manager without a version may be unrelated to this project.
     let has_version = matches!(pin.demand, Demand::Exact(_) | Demand::Range(_));
     if kind.runs_once() || upgrades_npm || is_second || !has_version || role == Role::Accepts {
-        Relation::Unjudged
+        Relation::Unjudged(Doubt::Second)
     } else {
         Relation::Differs
     }

@@ -110,6 +110,16 @@ pub(crate) fn pins_of_file(source: &SourceFile) -> Rc<FilePins> {
     source.view(|_| pins_with(source, Vec::new()))
 }
 
+/// Whether two versions of a file mean the same, regardless of the places in them.
+pub(crate) fn is_same(one: &SourceFile, other: &SourceFile) -> bool {
+    fn texts<'f>(source: &'f SourceFile, pins: &FilePins) -> Vec<Option<&'f [u8]>> {
+        let faults = pins.faults.iter().chain(&pins.blank);
+        faults.map(|(span, _)| source.file.text.get(span.clone())).collect()
+    }
+    let (pins, others) = (pins_of_file(one), pins_of_file(other));
+    pins.without_places() == others.without_places() && texts(one, &pins) == texts(other, &others)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::pins::tests::{MANIFEST, mismatches};

@@ -27,6 +27,9 @@ pub(crate) struct NewVersion {
 impl NewVersion {
     /// Parses `pnpm@10.8.0`, which may have a hash after `+`; the error is the reason.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        if exact(text).is_some() {
+            return Err("the package manager is missing");
+        }
         let (name, written) = text.split_once('@').unwrap_or((text, ""));
         let manager = Manager::from_name(name).ok_or("it must begin with npm@, pnpm@ or yarn@")?;
         let version = exact(written).ok_or("an exact version must follow, such as 10.8.0")?;

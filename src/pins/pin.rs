@@ -44,7 +44,7 @@ impl Manager {
 }
 
 /// The version that a pin asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Demand {
     /// A version without build metadata: a hash is not compared.
     Exact(Version),
@@ -113,7 +113,7 @@ pub(crate) fn accepts(version: &Version, range: &str) -> Option<bool> {
 }
 
 /// The kind of place that pins a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum PinKind {
     /// `packageManager` of a manifest.
     PackageManager,
@@ -329,7 +329,7 @@ impl Pin {
 }
 
 /// A defect that does not depend on other pins.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Fault {
     /// Corepack refuses this `packageManager`, for this reason.
     Refused(String),
@@ -407,14 +407,20 @@ impl FilePins {
             && !self.uses_corepack
     }
 
-    /// Whether it means the same as another one, regardless of the places in the file.
-    pub(crate) fn is_equivalent(&self, other: &Self) -> bool {
-        fn comparable(found: &FilePins) -> Vec<(PinKind, Manager, &Demand)> {
-            found.pins.iter().map(|pin| (pin.kind, pin.manager, &pin.demand)).collect()
+    /// A copy that is equal to another one if both mean the same, regardless of the places.
+    pub(super) fn without_places(&self) -> Self {
+        let mut found = self.clone();
+        for pin in &mut found.pins {
+            (pin.at, pin.place, pin.version) = (0..0, 0..0, None);
+            pin.used.iter_mut().for_each(|used| used.span = 0..0);
         }
-        comparable(self) == comparable(other)
-            && self.members == other.members
-            && self.decides == other.decides
+        let faults = found.faults.iter_mut().chain(&mut found.blank);
+        faults.for_each(|(span, _)| *span = 0..0);
+        let arguments = found.calls.iter_mut().flat_map(|call| &mut call.arguments);
+        for variable in arguments.filter_map(|(_, variable)| variable.as_mut()) {
+            variable.span = 0..0;
+        }
+        found
     }
 
     /// Sorts the pins by place, and removes the copies that an alias or a second use makes.
@@ -443,7 +449,7 @@ pub(super) fn mark_used(pins: &mut [Pin], paths: BTreeSet<Vec<u8>>) {
 const MAX_PATHS: usize = 200;
 
 /// The source from which a command gets a package manager.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Channel {
     /// The npm registry, to run it without installing it.
     Once,

@@ -10,7 +10,10 @@ use crate::base::escape::Escaped;
 use crate::base::finding::{LineIndex, Span};
 use crate::base::path::RepoPath;
 use crate::edit::excerpt;
-use crate::pins::{Demand, Pin, PinGroup, PinId, PinTable, Plan, Relation, Role, Row};
+use crate::pins::{
+    Demand, Doubt, Manager, Pin, PinGroup, PinId, PinTable, Plan, Relation, Role, Row,
+};
+use crate::project::directories::join;
 use crate::report::common::{Report, View, plural};
 use crate::report::{human, json};
 use crate::rule::{Finding, RuleGroup};
@@ -19,7 +22,7 @@ use crate::rules;
 /// The table, project by project, and the findings.
 pub(crate) fn human(table: &PinTable, findings: &[Finding], view: View<'_>) -> String {
     if table.rows.is_empty() && findings.is_empty() {
-        return "nothing here pins a package manager\n".to_owned();
+        return format!("nothing here pins a package manager\n{}\n", advice(table, None, view));
     }
     let mut places = Places::default();
     let lines: Vec<(&Row, [String; 4])> =
@@ -42,7 +45,43 @@ pub(crate) fn human(table: &PinTable, findings: &[Finding], view: View<'_>) -> S
     if findings.is_empty() {
         text += &format!("{} {}\n", view.paint.strong("bakstop:"), summary(table));
     }
-    text + &human::check(findings, view)
+    text += &human::check(findings, view);
+    let is_open = |row: &&Row| row.relation == Relation::Unjudged(Doubt::NoReference);
+    if let Some(row) = table.rows.iter().find(is_open) {
+        text += &format!("{}\n", advice(table, Some(row.group), view));
+    }
+    text
+}
+
+/// How to declare a version where a project has none: the newest that its pins name.
+fn advice(table: &PinTable, group: Option<usize>, view: View<'_>) -> String {
+    let rows = table.rows.iter().filter(|row| Some(row.group) == group);
+    let pins: Vec<&Pin> = rows.map(|row| table.pin(row.id)).collect();
+    let versions = pins.iter().filter_map(|pin| match &pin.demand {
+        Demand::Exact(version) if !pin.is_exempt => Some((pin.manager, version)),
+        _ => None,
+    });
+    let (name, version) = match versions.max() {
+        Some((manager, version)) => (manager.name(), version.to_string()),
+        None => {
+            let manager = pins.iter().map(|pin| pin.manager).max();
+            (manager.unwrap_or(Manager::Pnpm).name(), "VERSION".to_owned())
+        }
+    };
+    let origin = if version == "VERSION" {
+        format!(" (`{name} --version` prints it)")
+    } else {
+        String::new()
+    };
+    let manifest = |directory: &[u8]| RepoPath::new(join(directory, b"package.json"));
+    let own = group.map(|group| manifest(&table.groups[group].directory));
+    let path = own.filter(|path| table.project.number(path.as_bytes()).is_some());
+    let path = path.unwrap_or_else(|| manifest(b""));
+    let help = view.paint.strong("help:");
+    format!(
+        "{help} to declare an exact version, add to {path}: \
+         \"packageManager\": \"{name}@{version}\"{origin}"
+    )
 }
 
 fn painted(row: &Row, cells: &[String; 4], widths: [usize; 3], view: View<'_>) -> String {
@@ -54,7 +93,7 @@ fn painted(row: &Row, cells: &[String; 4], widths: [usize; 3], view: View<'_>) -
     match row.relation {
         Relation::Reference | Relation::Agrees => line + &view.paint.good(state),
         Relation::Differs | Relation::Floats => line + &view.paint.bad(state),
-        Relation::Unjudged => line.trim_end().to_owned(),
+        Relation::Unjudged(_) => line + &view.paint.faint(state),
     }
 }
 
@@ -65,7 +104,8 @@ fn summary(table: &PinTable) -> String {
     };
     let agreed = rows(&[Relation::Reference, Relation::Agrees]);
     let differing = rows(&[Relation::Differs, Relation::Floats]).len();
-    let (agreeing, unjudged) = (agreed.len(), rows(&[Relation::Unjudged]).len());
+    let agreeing = agreed.len();
+    let unjudged = table.rows.len() - agreeing - differing;
     if agreeing + differing == 0 {
         return format!("{}, and no exact version to compare with", plural(unjudged, "pin"));
     }
@@ -156,7 +196,7 @@ fn state(relation: Relation, pin: &Pin) -> &'static str {
         Relation::Agrees => "agrees",
         Relation::Differs => "differs",
         Relation::Floats => "floats",
-        Relation::Unjudged => "",
+        Relation::Unjudged(doubt) => doubt.reason(),
     }
 }
 
@@ -233,7 +273,11 @@ fn pin<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> Value {
         Relation::Agrees => "agrees",
         Relation::Differs => "differs",
         Relation::Floats => "floats",
-        Relation::Unjudged => "unjudged",
+        Relation::Unjudged(_) => "unjudged",
+    };
+    let reason = match row.relation {
+        Relation::Unjudged(doubt) => Some(doubt.reason()),
+        _ => None,
     };
     let variables = pin.used.iter().map(|used| {
         let (line, column) = places.locate(table, row.id.file, used.span.start);
@@ -251,5 +295,6 @@ fn pin<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> Value {
         "variables": variables.collect::<Vec<_>>(),
         "project": json::path(&RepoPath::new(&*table.groups[row.group].directory)),
         "relation": relation,
+        "reason": reason,
     })
 }

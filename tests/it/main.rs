@@ -20,6 +20,7 @@ mod injection;
 mod irregular;
 mod killed;
 mod matrix;
+mod new_pins;
 mod pins;
 mod prove;
 mod push;

@@ -228,6 +228,11 @@ fn pins_that_cannot_be_moved_are_listed_and_invalid_versions_are_errors() {
             "error: could not move the pins: invalid version yarn: an exact version must follow, \
              such as 10.8.0\n",
         ),
+        (
+            "4.1.0",
+            "error: could not move the pins: invalid version 4.1.0: the package manager is \
+             missing\nhelp: for example: bakstop pins --set yarn@4.1.0\n",
+        ),
     ] {
         let ran = sandbox.bakstop(&["pins", "--set", spec]);
         assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{spec}");
@@ -345,7 +350,11 @@ fn the_configuration_is_applied_and_reported() {
 #[test]
 fn a_missing_pin_or_repository_is_reported() {
     let sandbox = Sandbox::unborn();
-    assert_eq!(sandbox.bakstop(&["pins"]).out, "nothing here pins a package manager\n");
+    assert_eq!(
+        sandbox.bakstop(&["pins"]).out,
+        "nothing here pins a package manager\nhelp: to declare an exact version, add to \
+         package.json: \"packageManager\": \"pnpm@VERSION\" (`pnpm --version` prints it)\n"
+    );
     let outside = Sandbox::empty();
     let ran = outside.bakstop(&["pins"]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
@@ -404,4 +413,41 @@ fn an_installer_above_the_only_project_is_compared_with_it_and_moved() {
     sandbox.write("web/package.json", "{ \"packageManager\": \"pnpm@10.8.0\" }\n");
     sandbox.git(&["add", "-A"]);
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(1));
+}
+
+#[test]
+fn a_pin_that_is_not_compared_has_a_reason_and_a_missing_declaration_has_a_help() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("package.json", r#"{ "name": "shop", "engines": { "pnpm": ">=9" } }"#);
+    sandbox.write("Dockerfile", "FROM node:22\nRUN npm i -g pnpm@9.15.0 pnpm@$(cat v)\n");
+    sandbox.write("web/Dockerfile", "FROM node:22\nRUN npm i -g pnpm@9.14.0\n");
+    let ran = sandbox.bakstop(&["pins"]);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    let reason = "no exact version is declared";
+    let is_open = |line: &&&str| line.contains("pnpm 9.15.0 ") && line.ends_with(reason);
+    assert_eq!(lines.iter().filter(is_open).count(), 1, "{ran:?}");
+    let help = "help: to declare an exact version, add to package.json: \"packageManager\": \
+                \"pnpm@9.15.0\"";
+    assert_eq!((ran.code, lines.last()), (Some(0), Some(&help)), "{ran:?}");
+    // With it, everything is compared; the rest has another reason.
+    sandbox.write("package.json", r#"{ "packageManager": "pnpm@9.15.0" }"#);
+    sandbox.write(".github/workflows/ci.yml", "jobs: {a: {steps: [{run: npm i -g pnpm@8.0.0}]}}\n");
+    sandbox.write("compose.yaml", "services: {a: {command: npx pnpm@9.1.0 x}}\n");
+    sandbox.write("web/Dockerfile", "RUN npm i -g yarn@1.22.22 && npm i -g pnpm@9.15.0\n");
+    let ran = sandbox.bakstop(&["pins", "--format", "json"]);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let reasons: Vec<(&str, &str)> = report["pins"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|pin| Some((pin["path"].as_str().unwrap(), pin["reason"].as_str()?)))
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            (".github/workflows/ci.yml", "for another repository, or one of several variants"),
+            ("Dockerfile", "known only at run time"),
+            ("web/Dockerfile", "in addition to the one that is pinned"),
+        ]
+    );
 }

@@ -9,6 +9,7 @@ use crate::base::path::RepoPath;
 use crate::base::refs::RefUpdate;
 use crate::commands::Context;
 use crate::commands::judge::judged::{Judged, Options, config_file, engine};
+use crate::commands::judge::origins;
 use crate::config::Config;
 use crate::cure::{self, HeadRelation, Rewrite};
 use crate::engine::{Engine, Judgement};
@@ -211,19 +212,24 @@ impl<'a> Past<'a> {
         for tree in &commits.bare_trees {
             let change = changes.tree(*tree, &[])?;
             engine.entries(&change)?;
-            engine.comparisons(&change)?;
+            engine.comparisons(&change, None)?;
             entries += change.fresh().len();
         }
         // Rules that compare files judge only the tip of a ref.
         let mut ends = HashSet::new();
         for tip in commits.tips.iter().filter(|tip| ends.insert((tip.tree, &tip.bases))) {
-            self.judge_tip(tip, engine)?;
+            self.judge_tip(tip, commits, engine)?;
         }
         Ok(entries)
     }
 
     /// Judges the tip of a ref by the rules that compare files, unless those files are unchanged.
-    fn judge_tip(&self, tip: &Tip, engine: &mut Engine<'_>) -> Result<(), Error> {
+    fn judge_tip(
+        &self,
+        tip: &Tip,
+        commits: &Commits,
+        engine: &mut Engine<'_>,
+    ) -> Result<(), Error> {
         let compared = rules::compared_kinds();
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
             let mut fresh = TreeChanges::new(&self.objects).tree(tip.tree, bases)?.into_fresh();
@@ -240,7 +246,9 @@ impl<'a> Past<'a> {
             }
             fresh.extend(new);
         }
-        engine.comparisons(&TreeChanges::new(&self.objects).at_tip(tip, fresh))
+        let change = TreeChanges::new(&self.objects).at_tip(tip, fresh);
+        let parts = |table| origins::of_new_pins(table, tip, commits, &self.objects);
+        engine.comparisons(&change, Some(&parts))
     }
 
     /// The relation of a commit to HEAD.

@@ -1,7 +1,7 @@
 #![doc = include_str!("../../../docs/rules/bypassed-corepack.md")]
 
 use crate::base::finding::{Severity, Step};
-use crate::pins::{PinKind, PinTable, Relation};
+use crate::pins::PinTable;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -9,26 +9,20 @@ pub(crate) const RULE: Rule = Rule {
     id: "bypassed-corepack",
     summary: "a package manager that npm installs although the project uses corepack",
     severity: Severity::Warning,
+    // Whether to use corepack everywhere is a policy.
+    on_by_default: false,
     manual: include_str!("../../../docs/rules/bypassed-corepack.md"),
     check: Check::Pins(judge),
     ..Rule::base(RuleGroup::Pins)
 };
 
 fn judge(table: &PinTable, findings: &mut Findings) {
-    for row in table.rows.iter().filter(|row| row.relation == Relation::Agrees) {
-        let Some(reference) = table.reference(row).filter(|_| table.is_touched(row)) else {
-            continue;
-        };
-        let (pin, wanted) = (table.pin(row.id), table.pin(reference));
-        if pin.bypasses_corepack
-            && wanted.kind == PinKind::PackageManager
-            && table.uses_corepack(row)
-        {
-            let name = pin.manager.name();
-            let message = format!("npm installs {name} here, but this project uses corepack");
-            let help = "let corepack read the version from package.json: `corepack enable`";
-            findings.place(table.file(row.id), &pin.place, message).help(help, &[Step::Stage]);
-        }
+    for row in table.new_rows().filter(|row| table.is_bypass(row)) {
+        let pin = table.pin(row.id);
+        let name = pin.manager.name();
+        let message = format!("npm installs {name} here, but this project uses corepack");
+        let help = "let corepack read the version from package.json: `corepack enable`";
+        findings.place(table.file(row.id), &pin.place, message).help(help, &[Step::Stage]);
     }
 }
 

@@ -15,9 +15,7 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(table: &PinTable, findings: &mut Findings) {
-    for row in
-        table.rows.iter().filter(|row| row.relation == Relation::Floats && table.is_touched(row))
-    {
+    for row in table.new_rows().filter(|row| row.relation == Relation::Floats) {
         let pin = table.pin(row.id);
         let name = pin.manager.name();
         let mut message = match &pin.demand {

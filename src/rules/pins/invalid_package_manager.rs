@@ -14,19 +14,18 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(table: &PinTable, findings: &mut Findings) {
-    for (file, span, fault) in table.faults() {
+    for (file, span, fault) in table.new_faults() {
         match fault {
             Fault::Refused(reason) => {
                 let message = format!("corepack refuses this packageManager: {reason}");
                 let help = "write a name and an exact version, such as pnpm@10.6.5";
                 findings.place(file, span, message).help(help, &[Step::Stage]);
             }
-            // Without a corepack command, such a project does not use corepack.
-            Fault::Foreign(name) if table.has_corepack() => {
+            Fault::Foreign(name) => {
                 let message = format!("corepack refuses this packageManager: it cannot run {name}");
                 findings.place(file, span, message).severity(Severity::Warning);
             }
-            Fault::Foreign(_) | Fault::NoCorepack(_) => {}
+            Fault::NoCorepack(_) => {}
         }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(table: &PinTable, findings: &mut Findings) {
-    for (file, span, fault) in table.faults() {
+    for (file, span, fault) in table.new_faults() {
         if let Fault::NoCorepack(image) = fault {
             let image = Escaped(image.as_bytes());
             let message = format!("{image} has no corepack, and no earlier command installs it");

@@ -14,10 +14,8 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(table: &PinTable, findings: &mut Findings) {
-    for row in table.rows.iter().filter(|row| row.relation == Relation::Differs) {
-        let Some(reference) = table.reference(row).filter(|_| table.is_touched(row)) else {
-            continue;
-        };
+    for row in table.new_rows().filter(|row| row.relation == Relation::Differs) {
+        let Some(reference) = table.reference(row) else { continue };
         let (pin, message) = (table.pin(row.id), message(table, row, reference));
         let strictness = pin.strictness_to(table.pin(reference));
         let help = match pin.kind {
