@@ -86,6 +86,9 @@ impl Tree {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint(pub [u8; 32]);
 
+/// The hashes of settings or files, by name.
+pub(crate) type Hashes = BTreeMap<Vec<u8>, Fingerprint>;
+
 /// The state of an unclean path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct PathStatus {
@@ -211,10 +214,10 @@ pub(crate) struct Snapshot {
     pub unfinished: BTreeSet<Unfinished>,
     /// Settings and files outside of the tree that change what git reports. Taken only to compare
     /// two snapshots.
-    pub settings: BTreeMap<Vec<u8>, Fingerprint>,
+    pub settings: Hashes,
     /// The files of the directory that git runs hooks from. Taken only to compare two snapshots;
     /// `None` in a baseline of an older version.
-    pub hooks: Option<BTreeMap<Vec<u8>, Fingerprint>>,
+    pub hooks: Option<Hashes>,
     /// Submodules and nested repositories that were examined.
     pub nested: BTreeSet<RepoPath>,
     /// Those that git refuses, since they belong to another user.
@@ -379,11 +382,7 @@ impl Snapshot {
 
     /// The names of hooks or settings that differ. Those of a repository that is new or gone do
     /// not count.
-    fn changed_names(
-        &self,
-        before: &Self,
-        (now, then): (&BTreeMap<Vec<u8>, Fingerprint>, &BTreeMap<Vec<u8>, Fingerprint>),
-    ) -> BTreeSet<Vec<u8>> {
+    fn changed_names(&self, before: &Self, (now, then): (&Hashes, &Hashes)) -> BTreeSet<Vec<u8>> {
         let mut names = changed_keys(now, then);
         for path in &self.nested ^ &before.nested {
             names.retain(|name| !is_of(name, &path));

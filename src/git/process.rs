@@ -18,7 +18,8 @@ use crate::base::path::RepoPath;
 use crate::git::endless;
 use crate::git::layer::ObjectKind;
 
-/// Runs git in a directory. It never fetches, takes an optional lock or prompts.
+/// Runs git in a directory. It never fetches, takes an optional lock or prompts, and starts no file
+/// system monitor, which is a program that the repository names.
 #[derive(Debug, Clone)]
 pub(crate) struct Git {
     directory: PathBuf,
@@ -221,7 +222,8 @@ impl Git {
 
     fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new("git");
-        command.args(self.settings.iter().flat_map(|setting| ["-c", setting]));
+        let settings = std::iter::once(&"core.fsmonitor=").chain(&self.settings);
+        command.args(settings.flat_map(|setting| ["-c", setting]));
         command.args(arguments).current_dir(&self.directory);
         for name in PATHSPEC_VARIABLES {
             command.env_remove(name);

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::base::change::ObjectId;
 use crate::base::escape::{from_hex, to_hex};
 use crate::base::path::RepoPath;
-use crate::snapshot::{Fingerprint, Head, PathStatus, Snapshot, State, Unfinished};
+use crate::snapshot::{Fingerprint, Hashes, Head, PathStatus, Snapshot, State, Unfinished};
 
 /// The version of the file. It changes with the computation of fingerprints.
 const SCHEMA: &str = "bakstop.baseline/1";
@@ -98,12 +98,15 @@ impl Baseline {
 }
 
 /// Names with their hashes.
-fn hashes(named: &BTreeMap<Vec<u8>, Fingerprint>) -> Value {
-    let entry = |(name, Fingerprint(hash)): (&Vec<u8>, &Fingerprint)| json!({ "name": bytes(name), "hash": to_hex(hash) });
+fn hashes(named: &Hashes) -> Value {
+    let entry = |(name, Fingerprint(hash)): (&Vec<u8>, &Fingerprint)| {
+        let hash = to_hex(hash);
+        json!({ "name": bytes(name), "hash": hash })
+    };
     named.iter().map(entry).collect()
 }
 
-fn fingerprints(list: &Value) -> Option<BTreeMap<Vec<u8>, Fingerprint>> {
+fn fingerprints(list: &Value) -> Option<Hashes> {
     let entry = |named: &Value| Some((raw(&named["name"])?, fingerprint(&named["hash"])?));
     list.as_array()?.iter().map(entry).collect()
 }
@@ -151,6 +154,8 @@ fn optional<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Opti
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn baseline() -> Baseline {
@@ -170,6 +175,7 @@ mod tests {
             settings: [(b"core.worktree".to_vec(), Fingerprint([0x5a; 32]))].into(),
             hooks: Some([(b".git/hooks/\xff".to_vec(), Fingerprint([0x3c; 32]))].into()),
             nested: [RepoPath::from("lib")].into(),
+            unexamined: BTreeSet::new(),
             paths: [(RepoPath::from("a\n\u{1b}b"), status), (RepoPath::new(*b"\xff\x00"), hidden)]
                 .into(),
         };

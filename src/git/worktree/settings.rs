@@ -12,7 +12,7 @@ use crate::git::endless::IN_EACH_DIRECTORY;
 use crate::git::process::{Git, parse_path, records};
 use crate::git::worktree::fingerprint::Hasher;
 use crate::git::worktree::nested;
-use crate::snapshot::Fingerprint;
+use crate::snapshot::{Fingerprint, Hashes};
 
 /// Single settings, in lower case as git lists them. Those that `verify` overrides are left out.
 const SETTINGS: [&str; 12] = [
@@ -49,7 +49,7 @@ pub(super) fn fingerprints(
     doing: &str,
     config_home: Option<&Path>,
     older: bool,
-) -> Result<BTreeMap<Vec<u8>, Fingerprint>, Error> {
+) -> Result<Hashes, Error> {
     let mut found: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for entry in records(&git.output(doing, &["config", "--list", "-z"])?) {
         let name = entry.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -97,7 +97,7 @@ pub(super) fn hooks(
     git: &Git,
     doing: &str,
     (top, common): (&Path, &Path),
-) -> Result<BTreeMap<Vec<u8>, Fingerprint>, Error> {
+) -> Result<Hashes, Error> {
     let real = read::canonicalize_existing;
     let directory = real(&git.path(doing, &["rev-parse", "--git-path", "hooks"])?);
     let (top, common) = (real(top), real(common));

@@ -42,11 +42,10 @@ const MAX_PATHSPECS: usize = 16;
 /// with 100,000).
 const SHARE: usize = 4;
 
-/// Overrides of settings that make git read less of the file system, or list less: a file system
-/// monitor, the cache of untracked files, a comparison without ctime, which misses a file that was
-/// changed and given its old size and time, and, in submodules, hidden untracked files.
-const OVERRIDES: [&str; 5] = [
-    "core.fsmonitor=",
+/// Overrides of settings that make git read less of the file system, or list less: the cache of
+/// untracked files, a comparison without ctime, which misses a file that was changed and given its
+/// old size and time, and, in submodules, hidden untracked files.
+const OVERRIDES: [&str; 4] = [
     "core.untrackedCache=false",
     "core.trustctime=true",
     "core.checkStat=default",
@@ -67,6 +66,7 @@ pub(super) struct Suspects<'a> {
 }
 
 /// The settings that decide how git compares names and types.
+#[allow(clippy::struct_excessive_bools, reason = "each is a setting")]
 pub(super) struct Settings {
     file_mode: bool,
     symlinks: bool,
@@ -365,8 +365,10 @@ pub(super) fn included(git: &Git, rules: &Path, hidden: &[Marked]) -> BTreeSet<R
     }
 }
 
-/// Settings for a temporary index: git must neither split it nor make it sparse.
-const ONE_FILE: [&str; 2] = ["core.splitIndex=false", "index.sparse=false"];
+/// Settings for a temporary index: git must neither split it nor make it sparse, nor run the hook
+/// for a changed index.
+const ONE_FILE: [&str; 3] =
+    ["core.splitIndex=false", "index.sparse=false", "core.hooksPath=/dev/null"];
 
 /// The changes by path. Git lists an unmerged path twice; the first says that it is unmerged.
 fn by_path(changes: Vec<(RepoPath, RawChange)>) -> BTreeMap<RepoPath, RawChange> {
