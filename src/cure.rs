@@ -144,7 +144,18 @@ pub(crate) fn of_changes(
     findings: &[Finding],
     facts: &Facts<'_>,
 ) -> Option<Advice> {
-    undo(changes, findings).or_else(|| remove_leftovers(changes, facts))
+    undo(changes, findings)
+        .or_else(|| remove_leftovers(changes, facts))
+        .or_else(|| examine_hooks(changes))
+}
+
+/// How to find out what other hooks mean for the guard.
+fn examine_hooks(changes: &Changes) -> Option<Advice> {
+    let is_moved = changes.settings.iter().any(|name| name.ends_with(b"core.hookspath"));
+    (is_moved || changes.hooks.named().next().is_some()).then(|| Advice {
+        help: "git runs other hooks than before; the guard may be gone",
+        commands: vec!["bakstop status".to_owned()],
+    })
 }
 
 /// How to undo a preparation that the findings show.

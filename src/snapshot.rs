@@ -86,6 +86,9 @@ impl Tree {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint(pub [u8; 32]);
 
+/// The hashes of settings or files, by name.
+pub(crate) type Hashes = BTreeMap<Vec<u8>, Fingerprint>;
+
 /// The state of an unclean path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct PathStatus {
@@ -114,9 +117,9 @@ impl PathStatus {
         self.states == before.states && self.fingerprint == before.fingerprint
     }
 
-    /// Whether it is more than hidden.
-    fn is_unclean(&self) -> bool {
-        self.states.iter().any(|&state| state != State::Hidden)
+    /// Whether it has this state and no other.
+    pub(crate) fn is_only(&self, state: State) -> bool {
+        self.states.iter().eq([&state])
     }
 }
 
@@ -211,7 +214,14 @@ pub(crate) struct Snapshot {
     pub unfinished: BTreeSet<Unfinished>,
     /// Settings and files outside of the tree that change what git reports. Taken only to compare
     /// two snapshots.
-    pub settings: BTreeMap<Vec<u8>, Fingerprint>,
+    pub settings: Hashes,
+    /// The files of the directory that git runs hooks from. Taken only to compare two snapshots;
+    /// `None` in a baseline of an older version.
+    pub hooks: Option<Hashes>,
+    /// Submodules and nested repositories that were examined.
+    pub nested: BTreeSet<RepoPath>,
+    /// Those that git refuses, since they belong to another user.
+    pub unexamined: BTreeSet<RepoPath>,
     /// The unclean paths.
     pub paths: BTreeMap<RepoPath, PathStatus>,
 }
@@ -256,6 +266,22 @@ pub(crate) struct MovedRef {
     pub after: Option<ObjectId>,
 }
 
+/// The files that git runs as hooks that are new, changed, and gone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct ChangedHooks {
+    pub added: BTreeSet<Vec<u8>>,
+    pub changed: BTreeSet<Vec<u8>>,
+    pub gone: BTreeSet<Vec<u8>>,
+}
+
+impl ChangedHooks {
+    /// The names with what happened to them.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &Vec<u8>)> {
+        let lists = [("added", &self.added), ("changed", &self.changed), ("gone", &self.gone)];
+        lists.into_iter().flat_map(|(what, names)| names.iter().map(move |name| (what, name)))
+    }
+}
+
 /// The changes between two snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Changes {
@@ -271,6 +297,11 @@ pub(crate) struct Changes {
     pub unstashed: Vec<ObjectId>,
     /// The names of changed settings.
     pub settings: BTreeSet<Vec<u8>>,
+    pub hooks: ChangedHooks,
+    /// Repositories that git refuses now, and that were examined before.
+    pub refused: BTreeSet<RepoPath>,
+    /// All repositories that were not examined. This is no change.
+    pub unexamined: BTreeSet<RepoPath>,
     /// Operations and locks that are new.
     pub begun: BTreeSet<Unfinished>,
     /// Operations and locks that ended.
@@ -279,7 +310,7 @@ pub(crate) struct Changes {
 
 impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
-        *self == Self::default()
+        *self == Self { unexamined: self.unexamined.clone(), ..Self::default() }
     }
 }
 
@@ -306,7 +337,10 @@ impl Snapshot {
             refs: self.moved_refs(&before),
             stashed: without(&self.stashes, &before.stashes),
             unstashed: without(&before.stashes, &self.stashes),
-            settings: changed_keys(&self.settings, &before.settings),
+            settings: self.changed_names(&before, (&self.settings, &before.settings)),
+            hooks: self.changed_hooks(&before),
+            refused: &self.unexamined & &before.nested,
+            unexamined: self.unexamined,
             begun: &self.unfinished - &before.unfinished,
             ended: &before.unfinished - &self.unfinished,
             head: moved.then_some((before.head, self.head)),
@@ -315,7 +349,7 @@ impl Snapshot {
 
     /// The differences from a clean tree.
     pub(crate) fn changes_since_clean(mut self) -> Changes {
-        self.paths.retain(|_, status| status.is_unclean());
+        self.paths.retain(|_, status| !status.is_only(State::Hidden));
         let clean = Self {
             head: self.head.clone(),
             refs: self.refs.clone(),
@@ -324,6 +358,50 @@ impl Snapshot {
             ..Self::default()
         };
         self.changes_since(clean)
+    }
+
+    /// Adds what surrounds a repository inside this one, unless it is the same here.
+    pub(crate) fn absorb(&mut self, path: &RepoPath, inside: &Self) {
+        let below =
+            |inner: &[u8], between: &str| [path.as_bytes(), between.as_bytes(), inner].concat();
+        let inner = |inner: &RepoPath| path.join(inner);
+        self.unexamined.extend(inside.unexamined.iter().map(inner));
+        self.nested.insert(path.clone());
+        self.nested.extend(inside.nested.iter().map(inner));
+        let named = |(name, hash): (&Vec<u8>, &Fingerprint)| {
+            let is_deeper = inside.nested.iter().any(|path| is_of(name, path));
+            (below(name, if is_deeper { "/" } else { ": " }), *hash)
+        };
+        if let (Some(hooks), Some(inner)) = (&mut self.hooks, &inside.hooks) {
+            hooks.extend(inner.iter().map(named));
+            let (own, mut settings) = (&self.settings, inside.settings.clone());
+            settings.retain(|name, hash| own.get(name) != Some(hash));
+            self.settings.extend(settings.iter().map(named));
+        }
+    }
+
+    /// The names of hooks or settings that differ. Those of a repository that is new or gone do
+    /// not count.
+    fn changed_names(&self, before: &Self, (now, then): (&Hashes, &Hashes)) -> BTreeSet<Vec<u8>> {
+        let mut names = changed_keys(now, then);
+        for path in &self.nested ^ &before.nested {
+            names.retain(|name| !is_of(name, &path));
+        }
+        names
+    }
+
+    fn changed_hooks(&self, earlier: &Self) -> ChangedHooks {
+        let mut hooks = ChangedHooks::default();
+        let (Some(now), Some(before)) = (&self.hooks, &earlier.hooks) else { return hooks };
+        for name in self.changed_names(earlier, (now, before)) {
+            let list = match (before.get(&name), now.get(&name)) {
+                (None, _) => &mut hooks.added,
+                (_, None) => &mut hooks.gone,
+                _ => &mut hooks.changed,
+            };
+            list.insert(name);
+        }
+        hooks
     }
 
     fn moved_refs(&self, before: &Self) -> Vec<MovedRef> {
@@ -341,6 +419,11 @@ impl Snapshot {
         });
         moved.collect()
     }
+}
+
+/// Whether a hook or a setting is one of this nested repository.
+fn is_of(name: &[u8], path: &RepoPath) -> bool {
+    name.strip_prefix(path.as_bytes()).is_some_and(|rest| rest.starts_with(b": "))
 }
 
 /// The keys whose values differ, or that only one of the maps has.

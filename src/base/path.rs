@@ -41,6 +41,11 @@ impl RepoPath {
         self.0.iter().rposition(|&byte| byte == b'/').map_or(&[], |slash| &self.0[..slash])
     }
 
+    /// A path below this directory.
+    pub(crate) fn join(&self, below: &Self) -> Self {
+        Self([&self.0[..], b"/", &below.0].concat())
+    }
+
     pub(crate) fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.0.split(|&byte| byte == b'/')
     }

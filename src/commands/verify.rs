@@ -27,7 +27,7 @@ use crate::snapshot::baseline::Baseline;
 use crate::snapshot::{Snapshot, State, Tree};
 pub(crate) use args::Args;
 use record::Record;
-use watch::Watch;
+use watch::{Watch, not_examined};
 
 /// Compares the work tree with a clean one, with its state before the command, or with a baseline.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
@@ -79,9 +79,11 @@ fn since_baseline(
         text => Config::parse(config::FILE, text, context.today())?,
     };
     let watch = Watch { args, context, output, tree, config: &config };
-    let mut now = watch.look(Detail::Contents)?;
+    let is_older = snapshot.hooks.is_none();
+    let mut now = watch.look(if is_older { Detail::Older } else { Detail::Contents })?;
     remove_baseline(file, tree, [&mut snapshot, &mut now]);
-    let (changes, notes) = watch.allow(now.changes_since(snapshot));
+    let (changes, mut notes) = watch.allow(now.changes_since(snapshot));
+    notes.extend(is_older.then(|| OLDER.to_owned()));
     watch.report(&changes, Since::Baseline, &notes)
 }
 
@@ -89,8 +91,10 @@ fn since_baseline(
 fn save_baseline(watch: &Watch<'_>, saved: Destination) -> Result<Outcome, Error> {
     let mut snapshot = watch.look(Detail::Contents)?;
     remove_baseline(saved.name(), watch.tree, [&mut snapshot]);
+    let notes: Vec<String> = not_examined(&snapshot.unexamined).collect();
     let text = Baseline { snapshot, configuration: watch.config.text().to_vec() }.write();
-    Ok(Outcome { file: Some((saved, text)), ..Outcome::new(Verdict::Clean, "") })
+    let saved = Outcome { file: Some((saved, text)), ..Outcome::new(Verdict::Clean, "") };
+    Ok(notes.into_iter().fold(saved, Outcome::note))
 }
 
 /// Runs the command between two snapshots.
@@ -168,6 +172,10 @@ fn compared(
         }
     }
 }
+
+/// The note on a baseline of an older version.
+const OLDER: &str = "bakstop: the baseline is of an older version: hooks, core.hooksPath, ignored \
+                     rules, FIFOs and sockets are not compared";
 
 /// The maximum size in bytes of a baseline.
 const BASELINE: u64 = 256 * 1024 * 1024;

@@ -160,6 +160,14 @@ pub(crate) fn keeps_modes(directory: &Path) -> bool {
     set(0o600) && !is_executable() && set(0o700) && is_executable()
 }
 
+/// Whether the file system of a directory keeps symbolic links: tries it, as `git init` does.
+pub(crate) fn keeps_links(directory: &Path) -> bool {
+    tempfile::Builder::new()
+        .prefix(PREFIX)
+        .make_in(directory, |link| std::os::unix::fs::symlink(".", link))
+        .is_ok_and(|link| link.path().is_symlink())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

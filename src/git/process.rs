@@ -9,6 +9,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use memchr::memmem;
+
 use crate::base::change::{Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
@@ -16,7 +18,8 @@ use crate::base::path::RepoPath;
 use crate::git::endless;
 use crate::git::layer::ObjectKind;
 
-/// Runs git in a directory. It never fetches, takes an optional lock or prompts.
+/// Runs git in a directory. It never fetches, takes an optional lock or prompts, and starts no file
+/// system monitor, which is a program that the repository names.
 #[derive(Debug, Clone)]
 pub(crate) struct Git {
     directory: PathBuf,
@@ -24,6 +27,8 @@ pub(crate) struct Git {
     clear_local_env: bool,
     /// Variables set in addition.
     variables: Vec<(String, OsString)>,
+    /// Settings, as after `git -c`, that overrule those of the repository.
+    settings: Vec<&'static str>,
     /// Whether git opens no FIFO or device here: checked before the first command.
     is_safe_to_start: Arc<AtomicBool>,
 }
@@ -59,6 +64,7 @@ impl Git {
             directory: directory.into(),
             clear_local_env: false,
             variables: Vec::new(),
+            settings: Vec::new(),
             is_safe_to_start: Arc::default(),
         }
     }
@@ -75,6 +81,11 @@ impl Git {
         let is_elsewhere = variables.iter().any(|(name, _)| name == "GIT_DIR");
         let known = if is_elsewhere { Arc::default() } else { Arc::clone(&self.is_safe_to_start) };
         Self { variables, is_safe_to_start: known, ..self.clone() }
+    }
+
+    /// A copy that overrules settings as well, each `name=value`.
+    pub(crate) fn with_settings(&self, settings: &[&'static str]) -> Self {
+        Self { settings: [&self.settings[..], settings].concat(), ..self.clone() }
     }
 
     /// The directory that git runs in.
@@ -211,6 +222,8 @@ impl Git {
 
     fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new("git");
+        let settings = std::iter::once(&"core.fsmonitor=").chain(&self.settings);
+        command.args(settings.flat_map(|setting| ["-c", setting]));
         command.args(arguments).current_dir(&self.directory);
         for name in PATHSPEC_VARIABLES {
             command.env_remove(name);
@@ -237,6 +250,13 @@ fn not_started(doing: &str, error: &std::io::Error) -> Error {
         .help("install git, or add it to PATH")
 }
 
+/// Whether git refused a repository because it belongs to another user (`safe.directory`).
+pub(super) fn is_refused(output: &Output) -> bool {
+    let says = |words: &str| memmem::find(&output.stderr, words.as_bytes()).is_some();
+    // The second one is that of git 2.35.
+    !output.status.success() && (says("dubious ownership") || says("is owned by someone else"))
+}
+
 /// The error of a command that failed, with git's message.
 pub(crate) fn failed(doing: &str, output: &Output) -> Error {
     let message = String::from_utf8_lossy(&output.stderr);
@@ -246,7 +266,7 @@ pub(crate) fn failed(doing: &str, output: &Output) -> Error {
         (message, _) => message.to_owned(),
     };
     let error = Error::new(doing, &cause);
-    if cause.contains("dubious ownership") {
+    if is_refused(output) {
         error.help("if you trust this directory, run the `git config` command above")
     } else if cause.contains("not a git repository") {
         error.help("run this inside a git repository")

@@ -1,6 +1,5 @@
 //! The state of the work tree: unclean paths, ignored leftovers, and the repository around it.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -13,15 +12,15 @@ use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::destination::is_in_git_directory;
 use crate::disk::read::{self, FinalLink, ReadError};
 use crate::git::endless;
-use crate::git::process::Git;
+use crate::git::process::{Git, without_slash};
 use crate::os::progress::Progress;
 use crate::snapshot::{Fingerprint, Hiding, PathStatus, Snapshot, State};
 
 mod entries;
 mod state;
 mod fingerprint;
-mod settings;
 mod nested;
+mod settings;
 mod status;
 mod walk;
 mod suspects;
@@ -53,8 +52,11 @@ pub(crate) struct WorkTree {
 pub(crate) enum Detail {
     /// The unclean paths.
     Paths,
-    /// Fingerprints as well, so that two snapshots can be compared.
+    /// Fingerprints, settings and hooks as well, so that two snapshots can be compared.
     Contents,
+    /// The same without what baselines of older versions do not have: hooks, some settings, rules
+    /// that git ignores, FIFOs and sockets.
+    Older,
 }
 
 /// Files at the top of the work tree that git reads for most commands.
@@ -98,32 +100,58 @@ impl WorkTree {
         terminal: bool,
     ) -> Result<Snapshot, Error> {
         let index = WorkTreeIndex::read(&self.git, DOING)?;
-        let settings = Settings::read(&self.git)?;
+        let mut settings = Settings::read(&self.git)?;
         let state = state::read(&self.git, DOING, &index.paths)?;
         let seen = self.walk(&index, settings.sparse, debris, terminal)?;
-        let (git, top) = (&self.git, &*self.top);
-        let suspects =
-            Suspects { git, top, index: &index, state: &state, seen: &seen, settings: &settings };
-        let mut records = suspects.records()?;
-        self.submodules(&seen, &mut records)?;
+        settings.correct(&self.top, &index, &seen);
+        let mut snapshot = self.around(detail, &index.paths.common)?;
+        let mut records = self.submodules(&seen, detail, &mut snapshot)?;
+        let (git, top) = (&self.git.with_settings(&settings.overrides()), &*self.top);
+        let enters_submodules = snapshot.unexamined.is_empty();
+        let suspects = Suspects {
+            git,
+            top,
+            index: &index,
+            state: &state,
+            seen: &seen,
+            settings: &settings,
+            enters_submodules,
+        };
+        for (path, record) in suspects.records()? {
+            merge(&mut records, path, record);
+        }
+        if detail != Detail::Older {
+            suspects.add_irregular(&mut records)?;
+        }
+        if detail == Detail::Contents {
+            suspects.add_rules(&mut records)?;
+        }
         add_unlisted(seen, detail, &mut records);
-        let mut paths = BTreeMap::new();
         for (path, record) in records {
             let fingerprint = match detail {
                 Detail::Paths => None,
-                Detail::Contents => Some(fingerprint(&self.top, &path, &record)?),
+                _ => Some(self.fingerprint(&path, &record, detail, &mut snapshot)?),
             };
             let StatusRecord { states, notes, staged, .. } = record;
-            paths.insert(path, PathStatus { states, notes, staged, fingerprint, text: None });
+            snapshot
+                .paths
+                .insert(path, PathStatus { states, notes, staged, fingerprint, text: None });
         }
-        let settings = match detail {
-            Detail::Paths => BTreeMap::new(),
-            Detail::Contents => {
-                settings::fingerprints(&self.git, DOING, self.config_home.as_deref())?
-            }
-        };
         let RepositoryState { head, refs, stashes, unfinished, tree: _ } = state;
-        Ok(Snapshot { head, refs, stashes, unfinished, settings, paths })
+        Ok(Snapshot { head, refs, stashes, unfinished, ..snapshot })
+    }
+
+    /// A snapshot of the settings and hooks alone.
+    fn around(&self, detail: Detail, common: &Path) -> Result<Snapshot, Error> {
+        let mut snapshot = Snapshot::default();
+        if detail != Detail::Paths {
+            let (home, older) = (self.config_home.as_deref(), detail == Detail::Older);
+            snapshot.settings = settings::fingerprints(&self.git, DOING, home, older)?;
+        }
+        if detail == Detail::Contents {
+            snapshot.hooks = Some(settings::hooks(&self.git, DOING, (&self.top, common))?);
+        }
+        Ok(snapshot)
     }
 
     /// Walks over the work tree, and removes the marks that git does not obey.
@@ -142,38 +170,70 @@ impl WorkTree {
         if index.has_metadata() && seen.hidden.iter().any(is_skipped) {
             seen.unmark(&entries::obeyed(&self.git, DOING)?);
         }
+        if sparse {
+            let rules = index.paths.git.join("info/sparse-checkout");
+            seen.miss(&suspects::included(&self.git, &rules, &seen.hidden));
+        }
         Ok(seen)
     }
 
-    /// Adds the state of submodules: git misses paths that are hidden in them, and submodules
-    /// without `.git`.
-    fn submodules(&self, seen: &Seen, records: &mut Records) -> Result<(), Error> {
+    /// The state of submodules: git misses paths that are hidden in them, and submodules without
+    /// `.git`.
+    fn submodules(
+        &self,
+        seen: &Seen,
+        detail: Detail,
+        snapshot: &mut Snapshot,
+    ) -> Result<Records, Error> {
+        let mut records = Records::new();
         let dirty = |note| StatusRecord::of(State::Modified, Some(note));
         for path in &seen.submodules {
-            let inside = Self::inside(&self.place(path));
-            let inside = inside.snapshot(Detail::Paths, &Debris::default(), false)?;
-            for state in inside.paths.values().flat_map(|status| &status.states) {
-                match state {
-                    // Not reported for a submodule.
-                    State::Leftover | State::Hidden => {}
-                    State::Untracked => merge(records, path.clone(), dirty("untracked content")),
-                    _ => merge(records, path.clone(), dirty("modified content")),
+            let inside = self.inside(path, detail, snapshot)?.unwrap_or_default();
+            for (below, status) in inside.paths {
+                if detail == Detail::Contents && status.is_only(State::Hidden) {
+                    merge(&mut records, path.join(&below), hidden_inside(status));
+                    continue;
+                }
+                for state in status.states {
+                    let note = match state {
+                        // Not reported for a submodule.
+                        State::Leftover | State::Hidden => continue,
+                        State::Untracked => "untracked content",
+                        _ => "modified content",
+                    };
+                    merge(&mut records, path.clone(), dirty(note));
                 }
             }
         }
         for path in &seen.stuffed {
-            merge(records, path.clone(), dirty("no repository, and not empty"));
+            merge(&mut records, path.clone(), dirty("no repository, and not empty"));
         }
-        Ok(())
+        Ok(records)
     }
 
-    /// A submodule, or a repository inside this one. `GIT_DIR` is set, so that git fails instead of
+    /// The state of a submodule, or of a repository inside this one, with its settings and hooks
+    /// added to `outer`; `None` if git refuses it. `GIT_DIR` is set, so that git fails instead of
     /// using the outer repository if this is not one.
-    fn inside(top: &Path) -> Self {
-        let variables = [("GIT_DIR", top.join(".git")), ("GIT_WORK_TREE", top.to_owned())];
-        let git = Git::nested(top)
+    fn inside(
+        &self,
+        path: &RepoPath,
+        detail: Detail,
+        outer: &mut Snapshot,
+    ) -> Result<Option<Snapshot>, Error> {
+        let top = self.place(path);
+        let path = RepoPath::new(without_slash(path.as_bytes()));
+        if nested::is_refused(&top, DOING)? {
+            outer.unexamined.insert(path);
+            return Ok(None);
+        }
+        let variables = [("GIT_DIR", top.join(".git")), ("GIT_WORK_TREE", top.clone())];
+        let git = Git::nested(&*top)
             .with(&variables.map(|(name, path)| (name.to_owned(), path.into_os_string())));
-        Self { git, top: top.to_owned(), prefix: String::new(), config_home: None }
+        let config_home = self.config_home.clone();
+        let tree = Self { git, top, prefix: String::new(), config_home };
+        let inside = tree.snapshot(detail, &Debris::default(), false)?;
+        outer.absorb(&path, &inside);
+        Ok(Some(inside))
     }
 
     fn place(&self, path: &RepoPath) -> PathBuf {
@@ -254,6 +314,40 @@ impl WorkTree {
         })
     }
 
+    /// A hash over the state of a path in HEAD, the index and the work tree.
+    fn fingerprint(
+        &self,
+        path: &RepoPath,
+        record: &StatusRecord,
+        detail: Detail,
+        snapshot: &mut Snapshot,
+    ) -> Result<Fingerprint, Error> {
+        let failed = |error: std::io::Error| {
+            Error::new(format!("read {path}"), error)
+                .help("make it readable by this user, or run as its owner")
+        };
+        let mut hasher = Hasher::new();
+        hasher.part(b'w', &record.words);
+        for state in &record.states {
+            hasher.part(b'=', state.name().as_bytes());
+        }
+        let place = self.place(path);
+        let is_only_hidden = record.states.iter().eq([&State::Hidden]);
+        let mut above = place.ancestors().skip(1).take_while(|above| *above != self.top);
+        if is_only_hidden {
+            // The path has no other change.
+        } else if above.any(Path::is_symlink) {
+            // A path below a link does not exist for git.
+            hasher.absent();
+        } else if hasher.path(&place).map_err(failed)?
+            && nested::is_repository(&place)
+            && let Some(inside) = self.inside(path, detail, snapshot)?
+        {
+            add_nested(inside, &mut hasher);
+        }
+        hasher.finish().map_err(failed)
+    }
+
     /// The content of a path in a commit; `None` if it does not exist or cannot be read.
     pub(crate) fn committed(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
         let object = format!("{commit}:{}", std::str::from_utf8(path.as_bytes()).ok()?);
@@ -270,11 +364,18 @@ impl WorkTree {
     }
 }
 
+/// The record of a path that is hidden in a submodule.
+fn hidden_inside(status: PathStatus) -> StatusRecord {
+    let words = status.fingerprint.map_or(Vec::new(), |Fingerprint(hash)| hash.to_vec());
+    let PathStatus { states, notes, .. } = status;
+    StatusRecord { states, notes, words, staged: None }
+}
+
 /// Adds the paths that git does not list: hidden ones and ignored leftovers.
 fn add_unlisted(seen: Seen, detail: Detail, records: &mut Records) {
     for marked in seen.hidden {
         // A path that a sparse checkout leaves out only matters when two moments are compared.
-        if detail == Detail::Contents || marked.exists || records.contains_key(&marked.path) {
+        if detail != Detail::Paths || marked.exists || records.contains_key(&marked.path) {
             let record = records.entry(marked.path).or_default();
             record.states.insert(State::Hidden);
             record.notes.insert(marked.hiding.name());
@@ -287,34 +388,8 @@ fn add_unlisted(seen: Seen, detail: Detail, records: &mut Records) {
     }
 }
 
-/// A hash over the state of a path in HEAD, the index and the work tree.
-fn fingerprint(top: &Path, path: &RepoPath, record: &StatusRecord) -> Result<Fingerprint, Error> {
-    let failed = |error: std::io::Error| {
-        Error::new(format!("read {path}"), error)
-            .help("make it readable by this user, or run as its owner")
-    };
-    let mut hasher = Hasher::new();
-    hasher.part(b'w', &record.words);
-    for state in &record.states {
-        hasher.part(b'=', state.name().as_bytes());
-    }
-    let place = top.join(OsStr::from_bytes(path.as_bytes()));
-    let is_only_hidden = record.states.iter().all(|&state| state == State::Hidden);
-    let mut above = place.ancestors().skip(1).take_while(|above| *above != top);
-    if is_only_hidden {
-        // The path has no other change.
-    } else if above.any(Path::is_symlink) {
-        // A path below a link does not exist for git.
-        hasher.absent();
-    } else if hasher.path(&place).map_err(failed)? && nested::is_repository(&place) {
-        nested(&place, &mut hasher)?;
-    }
-    hasher.finish().map_err(failed)
-}
-
 /// Adds a submodule or nested repository, which git reports as one path: HEAD, and unclean paths.
-fn nested(top: &Path, hasher: &mut Hasher) -> Result<(), Error> {
-    let inside = WorkTree::inside(top).snapshot(Detail::Contents, &Debris::default(), false)?;
+fn add_nested(inside: Snapshot, hasher: &mut Hasher) {
     hasher.part(b'c', inside.head.commit.as_ref().map_or(&[], ObjectId::as_bytes));
     hasher.part(b'b', inside.head.branch.as_deref().unwrap_or_default());
     for (path, status) in inside.paths {
@@ -323,5 +398,4 @@ fn nested(top: &Path, hasher: &mut Hasher) -> Result<(), Error> {
             hasher.part(b'i', &status.fingerprint.map_or([0; 32], |Fingerprint(hash)| hash));
         }
     }
-    Ok(())
 }

@@ -103,7 +103,8 @@ impl Verification<'_> {
 
     /// Changes other than those of paths.
     fn other_changes(&self) -> Vec<(String, String)> {
-        let Changes { head, refs, stashed, unstashed, settings, begun, ended, .. } = self.changes;
+        let Changes { head, refs, stashed, unstashed, settings, .. } = self.changes;
+        let Changes { hooks, refused, begun, ended, .. } = self.changes;
         let mut rows = Vec::new();
         let mut row = |label: &str, text: String| rows.push((label.to_owned(), text));
         if let Some((before, after)) = head {
@@ -124,6 +125,12 @@ impl Verification<'_> {
         }
         for name in settings {
             row("setting changed", Escaped(name).to_string());
+        }
+        for (what, name) in hooks.named() {
+            row(&format!("hook {what}"), Escaped(name).to_string());
+        }
+        for path in refused {
+            row("not examined", format!("{path}: it belongs to another user now"));
         }
         for operation in begun {
             row("unfinished", format!("{}: {}", operation.name(), cure::unfinished(*operation)));
@@ -179,7 +186,8 @@ impl Verification<'_> {
             Since::Command(ran, _) => ("the command ", format!("; it {}", ran.ended.describe())),
             Since::Baseline => ("since the baseline: ", String::new()),
         };
-        let Changes { head, refs, stashed, unstashed, settings, begun, ended, .. } = self.changes;
+        let Changes { head, refs, stashed, unstashed, settings, .. } = self.changes;
+        let Changes { hooks, refused, begun, ended, .. } = self.changes;
         let some = |number: usize, verb: &str, word: &str| {
             (number > 0).then(|| format!("{verb} {}", plural(number, word)))
         };
@@ -190,6 +198,8 @@ impl Verification<'_> {
             some(stashed.len(), "added", "stash"),
             some(unstashed.len(), "dropped", "stash"),
             some(settings.len(), "changed", "setting"),
+            some(hooks.named().count(), "changed", "hook"),
+            some(refused.len(), "closed", "repository"),
             some(begun.len(), "left", "unfinished operation"),
             some(ended.len(), "ended", "operation"),
         ];
@@ -222,7 +232,7 @@ fn label(difference: &Difference) -> String {
             "no longer untracked".into()
         }
         (Some(status), None) if status.states.contains(&State::Leftover) => "leftover gone".into(),
-        (Some(status), None) if is_only(status, State::Hidden) => "no longer hidden".into(),
+        (Some(status), None) if status.is_only(State::Hidden) => "no longer hidden".into(),
         _ => "changed back".into(),
     }
 }
@@ -270,15 +280,11 @@ fn notes(difference: &Difference, renames: &BTreeMap<&RepoPath, String>) -> Vec<
         (Some(before), None)
             if [State::Untracked, State::Leftover, State::Hidden]
                 .iter()
-                .any(|&state| is_only(before, state)) => {}
+                .any(|&state| before.is_only(state)) => {}
         (Some(before), _) => notes.push(format!("was {}", names(before).join(", "))),
         (None, _) => {}
     }
     notes
-}
-
-fn is_only(status: &PathStatus, state: State) -> bool {
-    status.states.iter().eq([&state])
 }
 
 fn names(status: &PathStatus) -> Vec<&'static str> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::base::change::ObjectId;
 use crate::base::escape::{from_hex, to_hex};
 use crate::base::path::RepoPath;
-use crate::snapshot::{Fingerprint, Head, PathStatus, Snapshot, State, Unfinished};
+use crate::snapshot::{Fingerprint, Hashes, Head, PathStatus, Snapshot, State, Unfinished};
 
 /// The version of the file. It changes with the computation of fingerprints.
 const SCHEMA: &str = "bakstop.baseline/1";
@@ -32,10 +32,8 @@ impl Baseline {
                 "fingerprint": status.fingerprint.map(|Fingerprint(hash)| to_hex(&hash)),
             })
         });
-        let settings = snapshot
-            .settings
-            .iter()
-            .map(|(name, Fingerprint(hash))| json!({ "name": bytes(name), "hash": to_hex(hash) }));
+        let hooks = snapshot.hooks.as_ref().map(hashes);
+        let nested = snapshot.nested.iter().map(|path| bytes(path.as_bytes()));
         let refs = snapshot
             .refs
             .iter()
@@ -49,7 +47,9 @@ impl Baseline {
             "refs": refs.collect::<Vec<_>>(),
             "stashes": snapshot.stashes.iter().map(ObjectId::to_string).collect::<Vec<_>>(),
             "unfinished": snapshot.unfinished.iter().map(|what| what.name()).collect::<Vec<_>>(),
-            "settings": settings.collect::<Vec<_>>(),
+            "settings": hashes(&snapshot.settings),
+            "hooks": hooks,
+            "nested": nested.collect::<Vec<_>>(),
             "paths": paths.collect::<Vec<_>>(),
             "configuration": bytes(configuration),
         });
@@ -83,12 +83,32 @@ impl Baseline {
         snapshot.stashes = list("stashes")?.iter().map(id).collect::<Option<_>>()?;
         let unfinished = |name: &Value| named(&Unfinished::NAMES, name);
         snapshot.unfinished = list("unfinished")?.iter().map(unfinished).collect::<Option<_>>()?;
-        for named in list("settings")? {
-            snapshot.settings.insert(raw(&named["name"])?, fingerprint(&named["hash"])?);
+        snapshot.settings = fingerprints(value.get("settings")?)?;
+        // Older versions have neither.
+        if let Some(hooks) = value.get("hooks").filter(|hooks| !hooks.is_null()) {
+            snapshot.hooks = Some(fingerprints(hooks)?);
+        }
+        if value.contains_key("nested") {
+            let paths = list("nested")?.iter().map(|path| Some(RepoPath::new(raw(path)?)));
+            snapshot.nested = paths.collect::<Option<_>>()?;
         }
         snapshot.paths = list("paths")?.iter().map(path).collect::<Option<BTreeMap<_, _>>>()?;
         Some(Self { snapshot, configuration: raw(value.get("configuration")?)? })
     }
+}
+
+/// Names with their hashes.
+fn hashes(named: &Hashes) -> Value {
+    let entry = |(name, Fingerprint(hash)): (&Vec<u8>, &Fingerprint)| {
+        let hash = to_hex(hash);
+        json!({ "name": bytes(name), "hash": hash })
+    };
+    named.iter().map(entry).collect()
+}
+
+fn fingerprints(list: &Value) -> Option<Hashes> {
+    let entry = |named: &Value| Some((raw(&named["name"])?, fingerprint(&named["hash"])?));
+    list.as_array()?.iter().map(entry).collect()
 }
 
 fn path(value: &Value) -> Option<(RepoPath, PathStatus)> {
@@ -134,6 +154,8 @@ fn optional<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Opti
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn baseline() -> Baseline {
@@ -151,6 +173,9 @@ mod tests {
             stashes: vec![id(3), id(3)],
             unfinished: [Unfinished::Merge, Unfinished::IndexLock].into(),
             settings: [(b"core.worktree".to_vec(), Fingerprint([0x5a; 32]))].into(),
+            hooks: Some([(b".git/hooks/\xff".to_vec(), Fingerprint([0x3c; 32]))].into()),
+            nested: [RepoPath::from("lib")].into(),
+            unexamined: BTreeSet::new(),
             paths: [(RepoPath::from("a\n\u{1b}b"), status), (RepoPath::new(*b"\xff\x00"), hidden)]
                 .into(),
         };
@@ -175,6 +200,8 @@ mod tests {
             ("\"staged\"", "\"elsewhere\""),
             ("a5a5", "a5"),
             ("a5a5", "xxxx"),
+            ("3c3c", "xxxx"),
+            ("\"lib\"", "7"),
             ("\"merge\"", "\"party\""),
             ("0101", "01"),
             ("\"refs\"", "\"rafs\""),

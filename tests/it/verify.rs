@@ -13,6 +13,8 @@ mod around;
 mod baseline;
 mod command;
 mod explained;
+mod hiding;
+mod planted;
 mod states;
 mod time;
 

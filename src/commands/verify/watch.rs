@@ -1,5 +1,7 @@
 //! Snapshots of a work tree, and the report on its changes.
 
+use std::collections::BTreeSet;
+
 use memchr::memmem;
 
 use crate::base::change::File;
@@ -126,7 +128,8 @@ impl Watch<'_> {
                 HumanOrJson::Json => verification.json(),
             },
         );
-        let outcome = notes.iter().fold(outcome, Outcome::note);
+        let notes = notes.iter().cloned().chain(not_examined(&changes.unexamined));
+        let outcome = notes.fold(outcome, Outcome::note);
         Ok(self.with_exit_code(outcome, changes.is_empty(), since))
     }
 
@@ -222,6 +225,13 @@ impl Watch<'_> {
             .judge(&files)?
             .findings)
     }
+}
+
+/// The notes on repositories that git refuses.
+pub(super) fn not_examined(paths: &BTreeSet<RepoPath>) -> impl Iterator<Item = String> {
+    paths
+        .iter()
+        .map(|path| format!("bakstop: {path}: not examined, since it belongs to another user"))
 }
 
 /// A process that is left running may still change the tree.

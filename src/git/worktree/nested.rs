@@ -10,6 +10,7 @@ use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::disk::read::{self, FinalLink};
+use crate::git::process::{self, Git};
 
 /// Whether git treats a directory as the top of another repository (setup.c).
 pub(super) fn is_repository(directory: &Path) -> bool {
@@ -24,6 +25,14 @@ pub(super) fn is_repository(directory: &Path) -> bool {
         Ok(_) => is_git_directory(&git),
         Err(_) => false,
     }
+}
+
+/// Whether git refuses a repository inside the work tree, because it belongs to another user. Its
+/// settings may name programs to run. Named by `GIT_DIR`, git would not refuse it.
+pub(super) fn is_refused(top: &Path, doing: &str) -> Result<bool, Error> {
+    let above = top.parent().unwrap_or(top).as_os_str().to_owned();
+    let git = Git::nested(top).with(&[("GIT_CEILING_DIRECTORIES".to_owned(), above)]);
+    Ok(process::is_refused(&git.run(doing, &["rev-parse", "--git-dir"])?))
 }
 
 /// The largest `.git` file or HEAD, in bytes.

@@ -2,16 +2,19 @@
 //! them changes the result of the comparison.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::disk::read::{self, FinalLink};
+use crate::git::endless::IN_EACH_DIRECTORY;
 use crate::git::process::{Git, parse_path, records};
 use crate::git::worktree::fingerprint::Hasher;
-use crate::snapshot::Fingerprint;
+use crate::git::worktree::nested;
+use crate::snapshot::{Fingerprint, Hashes};
 
-/// Single settings, in lower case as git lists them. Those that `verify` overrides are left out,
-/// and `core.hooksPath`, which husky sets during an install.
+/// Single settings, in lower case as git lists them. Those that `verify` overrides are left out.
 const SETTINGS: [&str; 12] = [
     "core.worktree",
     "core.bare",
@@ -26,6 +29,8 @@ const SETTINGS: [&str; 12] = [
     "core.sparsecheckout",
     "core.sparsecheckoutcone",
 ];
+/// Settings that baselines of older versions do not have.
+const ADDED: [&str; 2] = ["attr.tree", "core.hookspath"];
 /// The largest file, in bytes.
 const LIMIT: u64 = 64 * 1024 * 1024;
 /// Sections of which all settings count.
@@ -38,16 +43,18 @@ const NAMED: [(&str, &str); 2] =
     [("core.excludesFile", "git/ignore"), ("core.attributesFile", "git/attributes")];
 
 /// The hash of each setting and file, by name. `config_home` is the configuration directory of the
-/// user, `~/.config` by default.
+/// user, `~/.config` by default. `older`: only what older versions know.
 pub(super) fn fingerprints(
     git: &Git,
     doing: &str,
     config_home: Option<&Path>,
-) -> Result<BTreeMap<Vec<u8>, Fingerprint>, Error> {
+    older: bool,
+) -> Result<Hashes, Error> {
     let mut found: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for entry in records(&git.output(doing, &["config", "--list", "-z"])?) {
         let name = entry.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        let counts = SETTINGS.iter().any(|setting| setting.as_bytes() == name)
+        let added = if older { &[][..] } else { &ADDED };
+        let counts = SETTINGS.iter().chain(added).any(|setting| setting.as_bytes() == name)
             || SECTIONS.iter().any(|section| name.starts_with(section));
         if counts {
             // A setting may have several values.
@@ -82,4 +89,48 @@ pub(super) fn fingerprints(
         hasher.finish().map_err(|error| Error::new(doing, error))
     };
     found.into_iter().map(|(name, text)| Ok((name, hash(&text)?))).collect()
+}
+
+/// The hash of each file in the directory that git runs hooks from, by its path in the repository
+/// (`.git/hooks/pre-commit`) or the work tree, or else its whole path.
+pub(super) fn hooks(
+    git: &Git,
+    doing: &str,
+    (top, common): (&Path, &Path),
+) -> Result<Hashes, Error> {
+    let real = read::canonicalize_existing;
+    let directory = real(&git.path(doing, &["rev-parse", "--git-path", "hooks"])?);
+    let (top, common) = (real(top), real(common));
+    let mut found = BTreeMap::new();
+    // Without a directory, git runs no hook.
+    for file in if directory.is_dir() { listed(&directory)? } else { Vec::new() } {
+        let shown = match (file.strip_prefix(&common), file.strip_prefix(&top)) {
+            (Ok(path), _) => Path::new(".git").join(path),
+            (_, Ok(path)) => path.to_owned(),
+            _ => file.clone(),
+        };
+        let name = shown.into_os_string().into_vec();
+        // Git runs neither examples nor its own files. Any other may be a part of a hook.
+        let is_of_git = |file: &Path| IN_EACH_DIRECTORY.iter().any(|name| file.ends_with(name));
+        if !name.ends_with(b".sample") && !is_of_git(&file) {
+            let hash = hash_hook(&file).map_err(|error| nested::unreadable(&name, &error))?;
+            found.insert(name, hash);
+        }
+    }
+    Ok(found)
+}
+
+/// A hash over a file, and over what it links to.
+fn hash_hook(file: &Path) -> io::Result<Fingerprint> {
+    let mut hasher = Hasher::new();
+    hasher.path(file)?;
+    if file.is_symlink() {
+        hasher.path(&read::canonicalize_existing(file))?;
+    }
+    hasher.finish()
+}
+
+fn listed(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    read::list(directory)
+        .map_err(|error| nested::unreadable(directory.as_os_str().as_bytes(), &error))
 }

@@ -6,25 +6,8 @@ use crate::base::change::ObjectId;
 use crate::base::path::RepoPath;
 use crate::snapshot::{DELETED_IN_INDEX, NEW_FILE, StagedBlobs, State};
 
-/// Overrides of settings that make git read less of the file system: a file system monitor, the
-/// cache of untracked files, and a comparison without ctime, which misses a file that was changed
-/// and given its old size and time.
-pub(super) const OVERRIDES: [&str; 8] = [
-    "-c",
-    "core.fsmonitor=",
-    "-c",
-    "core.untrackedCache=false",
-    "-c",
-    "core.trustctime=true",
-    "-c",
-    "core.checkStat=default",
-];
-
 /// `git status`, with overrides of all settings that make it show less.
-pub(super) const ARGUMENTS: [&str; 10] = [
-    // For submodules, which the option below does not reach.
-    "-c",
-    "status.showUntrackedFiles=all",
+pub(super) const ARGUMENTS: [&str; 7] = [
     "status",
     "--porcelain=v2",
     "-z",
@@ -32,7 +15,6 @@ pub(super) const ARGUMENTS: [&str; 10] = [
     "--no-ahead-behind",
     "--untracked-files=all",
     "--no-renames",
-    "--ignore-submodules=none",
 ];
 
 /// The status of a path.

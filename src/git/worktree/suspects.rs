@@ -6,7 +6,7 @@
 //! temporary index that contains only the suspects, unmarked; untracked paths from the walk, less
 //! those that `check-ignore` names; submodules and conflicts by name, with `git status`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, FileTimes};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -16,17 +16,23 @@ use std::time::{Duration, SystemTime};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::disk::read::{self, FinalLink};
-use crate::disk::scratch::{Scratch, keeps_modes};
+use crate::disk::scratch::{Scratch, keeps_links, keeps_modes};
 use crate::git::listing::{RAW, RawChange, empty_tree, parse_changes, staged_changes};
 use crate::git::process::{Git, failed, literal, records, text, unreadable, without_slash};
 use crate::git::worktree::entries::WorkTreeIndex;
+use crate::git::worktree::fingerprint::Hasher;
+use crate::git::worktree::nested;
 use crate::git::worktree::state::RepositoryState;
-use crate::git::worktree::status::{self, OVERRIDES, Records, StatusRecord, merge, parse_record};
+use crate::git::worktree::status::{self, Records, StatusRecord, merge, parse_record};
 use crate::git::worktree::walk::{Marked, Seen};
-use crate::snapshot::State;
+use crate::snapshot::{Fingerprint, Hiding, State};
 
 /// Completes "could not …".
 pub(super) const DOING: &str = "read the state of the work tree";
+
+/// Notes of files that decide what git lists, and that it does not list themselves.
+const IGNORED_RULES: &str = "ignore rules that are ignored themselves";
+const IGNORED_ATTRIBUTES: &str = "attributes that are ignored themselves";
 
 /// The maximum number of paths that git is given as pathspecs: it compares each with every entry of
 /// the index (measured: a millisecond for each with 100,000 entries).
@@ -36,21 +42,36 @@ const MAX_PATHSPECS: usize = 16;
 /// with 100,000).
 const SHARE: usize = 4;
 
+/// Overrides of settings that make git read less of the file system, or list less: the cache of
+/// untracked files, a comparison without ctime, which misses a file that was changed and given its
+/// old size and time, and, in submodules, hidden untracked files.
+const OVERRIDES: [&str; 4] = [
+    "core.untrackedCache=false",
+    "core.trustctime=true",
+    "core.checkStat=default",
+    "status.showUntrackedFiles=all",
+];
+
 /// The state of a work tree before git is asked.
 pub(super) struct Suspects<'a> {
+    /// With [`Settings::overrides`].
     pub git: &'a Git,
     pub top: &'a Path,
     pub index: &'a WorkTreeIndex,
     pub state: &'a RepositoryState,
     pub seen: &'a Seen,
     pub settings: &'a Settings,
+    /// Whether git may look into submodules.
+    pub enters_submodules: bool,
 }
 
-/// The settings that decide how git compares names and modes.
+/// The settings that decide how git compares names and types.
+#[allow(clippy::struct_excessive_bools, reason = "each is a setting")]
 pub(super) struct Settings {
     file_mode: bool,
-    /// Whether names that differ in their bytes may name the same file.
-    folds_names: bool,
+    symlinks: bool,
+    ignore_case: bool,
+    precompose_unicode: bool,
     /// Whether the checkout is sparse.
     pub sparse: bool,
 }
@@ -58,7 +79,7 @@ pub(super) struct Settings {
 impl Settings {
     /// Asks git; the last value of each setting counts.
     pub(super) fn read(git: &Git) -> Result<Self, Error> {
-        let wanted = r"^core\.(filemode|ignorecase|precomposeunicode|sparsecheckout)$";
+        let wanted = r"^core\.(filemode|symlinks|ignorecase|precomposeunicode|sparsecheckout)$";
         let answer = git
             .query(DOING, &["config", "--type=bool", "--get-regexp", wanted])?
             .unwrap_or_default();
@@ -72,23 +93,52 @@ impl Settings {
         let is = |name: &str, default: bool| values.get(name).copied().unwrap_or(default);
         Ok(Self {
             file_mode: is("core.filemode", true),
-            folds_names: is("core.ignorecase", false) || is("core.precomposeunicode", false),
+            symlinks: is("core.symlinks", true),
+            ignore_case: is("core.ignorecase", false),
+            precompose_unicode: is("core.precomposeunicode", false),
             sparse: is("core.sparsecheckout", false),
         })
     }
+
+    /// Corrects what is wrong for this file system: `core.fileMode=false` is right only if it keeps
+    /// no executable bits (all files have the same ones there), `core.symlinks=false` if it keeps
+    /// no links, `core.ignoreCase=true` if names that differ in case name the same file.
+    pub(super) fn correct(&mut self, top: &Path, index: &WorkTreeIndex, seen: &Seen) {
+        let directory = index.paths.index.parent();
+        self.file_mode = self.file_mode
+            || seen.executable == (true, true)
+            || (seen.modes_differ && directory.is_some_and(keeps_modes));
+        self.symlinks = self.symlinks || (seen.links_differ && directory.is_some_and(keeps_links));
+        self.ignore_case = self.ignore_case && folds_case(top, &index.paths.git);
+    }
+
+    /// The settings to overrule.
+    pub(super) fn overrides(&self) -> Vec<&'static str> {
+        let corrected = [
+            self.file_mode.then_some("core.fileMode=true"),
+            self.symlinks.then_some("core.symlinks=true"),
+            (!self.ignore_case).then_some("core.ignoreCase=false"),
+        ];
+        OVERRIDES.into_iter().chain(corrected.into_iter().flatten()).collect()
+    }
+}
+
+/// Whether the file system finds a file by a name in another case. Such a name that is listed is
+/// another file.
+fn folds_case(top: &Path, git: &Path) -> bool {
+    let (directory, name) = if top.join(".git").exists() { (top, ".gIT") } else { (git, "hEAD") };
+    let other = directory.join(name);
+    other.symlink_metadata().is_ok()
+        && read::list(directory).is_ok_and(|listed| !listed.contains(&other))
 }
 
 impl<'a> Suspects<'a> {
     /// The records of all unclean paths.
     pub(super) fn records(&self) -> Result<Records, Error> {
         let settings = self.settings;
-        // `core.fileMode=false` is right only for a file system that keeps no executable bits: all
-        // files have the same ones there.
-        let file_mode = settings.file_mode
-            || self.seen.executable == (true, true)
-            || (self.seen.modes_differ && self.index.paths.index.parent().is_some_and(keeps_modes));
-        if self.index.has_metadata() && !settings.folds_names {
-            if let Some(records) = self.suspects_alone(file_mode)? {
+        let folds_names = settings.ignore_case || settings.precompose_unicode;
+        if self.index.has_metadata() && !folds_names {
+            if let Some(records) = self.suspects_alone()? {
                 return Ok(records);
             }
         } else if self.is_clean() {
@@ -96,10 +146,10 @@ impl<'a> Suspects<'a> {
         }
         let hidden = self.changed_hidden();
         if hidden.is_empty() {
-            return status_of(self.git, &[], file_mode, &[]);
+            return self.status_of(self.git, &[]);
         }
         let (_scratch, git) = self.unmarked(&hidden)?;
-        status_of(&git, &ONE_FILE, file_mode, &[])
+        self.status_of(&git, &[])
     }
 
     /// Whether the walk saw no path that git might call unclean.
@@ -120,7 +170,7 @@ impl<'a> Suspects<'a> {
     }
 
     /// The records of the suspects alone; `None` if git must compare the whole tree.
-    fn suspects_alone(&self, file_mode: bool) -> Result<Option<Records>, Error> {
+    fn suspects_alone(&self) -> Result<Option<Records>, Error> {
         // `git status` reads a skipped .gitignore from the index, `git check-ignore` does not.
         let needs_all = |marked: &Marked| {
             let is_skipped_rules = !marked.exists && marked.path.file_name() == b".gitignore";
@@ -131,7 +181,7 @@ impl<'a> Suspects<'a> {
         }
         let hidden = self.changed_hidden();
         let mut files: Vec<&RepoPath> = self.seen.doubtful.iter().chain(hidden).collect();
-        if file_mode {
+        if self.settings.file_mode {
             files.extend(&self.seen.flipped);
         }
         if files.len() * SHARE > self.index.len().max(MAX_PATHSPECS) {
@@ -144,10 +194,10 @@ impl<'a> Suspects<'a> {
         if special.len() > MAX_PATHSPECS || special.iter().any(|path| files.contains(path)) {
             return Ok(None);
         }
-        let Some(unstaged) = self.unstaged(&files, file_mode)? else { return Ok(None) };
+        let Some(unstaged) = self.unstaged(&files)? else { return Ok(None) };
         let mut records = match &special[..] {
             [] => Records::new(),
-            paths => status_of(self.git, &[], file_mode, paths)?,
+            paths => self.status_of(self.git, paths)?,
         };
         let paths = staged.keys().chain(unstaged.keys().filter(|path| !staged.contains_key(path)));
         for path in paths.filter(|path| !special.contains(path)) {
@@ -171,7 +221,7 @@ impl<'a> Suspects<'a> {
         // One run removes only one of the two marks.
         for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
             let command = ["update-index", flag, "-z", "--stdin"];
-            git.output_with_input(DOING, &[&ONE_FILE[..], &OVERRIDES, &command].concat(), &paths)?;
+            git.output_with_input(DOING, &command, &paths)?;
         }
         Ok((scratch, git))
     }
@@ -194,7 +244,6 @@ impl<'a> Suspects<'a> {
     fn unstaged(
         &self,
         files: &[&RepoPath],
-        file_mode: bool,
     ) -> Result<Option<BTreeMap<RepoPath, RawChange>>, Error> {
         if files.is_empty() {
             return Ok(Some(BTreeMap::new()));
@@ -202,16 +251,12 @@ impl<'a> Suspects<'a> {
         let Some(index) = self.index.subset(files.iter().copied()) else { return Ok(None) };
         let (scratch, git) =
             temporary_index(self.git, EPOCH, &mut |file| std::io::Write::write_all(file, &index))?;
-        let mode = if file_mode { "core.fileMode=true" } else { "core.fileMode=false" };
-        let settings = [&ONE_FILE[..], &OVERRIDES, &["-c", mode]].concat();
         // Exit code 1 means that a file differs, which the next command reports.
-        let refreshed =
-            git.run(DOING, &[&settings[..], &["update-index", "-q", "--refresh"]].concat())?;
+        let refreshed = git.run(DOING, &["update-index", "-q", "--refresh"])?;
         if !matches!(refreshed.status.code(), Some(0 | 1)) {
             return Err(failed(DOING, &refreshed));
         }
-        let answer =
-            git.output(DOING, &[&settings[..], &["diff-files"], &RAW, &["--"]].concat())?;
+        let answer = git.output(DOING, &[&["diff-files"], &RAW[..], &["--"]].concat())?;
         drop(scratch);
         Ok(Some(by_path(parse_changes(DOING, &answer)?)))
     }
@@ -225,8 +270,7 @@ impl<'a> Suspects<'a> {
             rest.into_iter().partition(is_directory);
         if !directories.is_empty() {
             let listing = ["ls-files", "--others", "--exclude-standard", "-z", "--full-name", "--"];
-            let mut arguments: Vec<OsString> =
-                OVERRIDES.iter().chain(&listing).map(OsString::from).collect();
+            let mut arguments: Vec<OsString> = listing.map(OsString::from).into();
             if directories.len() > MAX_PATHSPECS {
                 arguments.push(":/".into());
             } else {
@@ -243,31 +287,88 @@ impl<'a> Suspects<'a> {
         }
         Ok(files)
     }
+
+    /// Adds FIFOs, sockets and devices that are not ignored. Git never lists them.
+    pub(super) fn add_irregular(&self, records: &mut Records) -> Result<(), Error> {
+        let paths: Vec<RepoPath> =
+            self.seen.irregular.iter().map(|(path, _)| path.clone()).collect();
+        let shown = not_ignored(self.git, self.top, &paths)?;
+        for (path, noun) in &self.seen.irregular {
+            if shown.binary_search(path).is_ok() {
+                let words = noun.as_bytes().to_vec();
+                let record =
+                    StatusRecord { words, ..StatusRecord::of(State::Untracked, Some(noun)) };
+                merge(records, path.clone(), record);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds files of ignore rules and attributes that git reads, but does not list since it ignores
+    /// them, as with a rule `*`. Rules in a directory that is ignored as a whole are not read.
+    pub(super) fn add_rules(&self, records: &mut Records) -> Result<(), Error> {
+        let listed = not_ignored(self.git, self.top, &self.seen.rules)?;
+        let is_ignore_file = |path: &RepoPath| path.file_name() == b".gitignore";
+        let mut hidden = self.seen.rules.clone();
+        hidden.retain(|path| listed.binary_search(path).is_err());
+        let directories: Vec<RepoPath> = hidden
+            .iter()
+            .filter(|path| is_ignore_file(path) && !path.parent().is_empty())
+            .map(|path| RepoPath::new(path.parent()))
+            .collect();
+        let read = not_ignored(self.git, self.top, &directories)?;
+        hidden.retain(|path| {
+            let directory = RepoPath::new(path.parent());
+            !directories.contains(&directory) || read.contains(&directory) || !is_ignore_file(path)
+        });
+        for path in hidden {
+            let mut hasher = Hasher::new();
+            let place = self.top.join(OsStr::from_bytes(path.as_bytes()));
+            let hash = hasher.path(&place).and_then(|_| hasher.finish());
+            let Fingerprint(hash) =
+                hash.map_err(|error| nested::unreadable(path.as_bytes(), &error))?;
+            let note = if is_ignore_file(&path) { IGNORED_RULES } else { IGNORED_ATTRIBUTES };
+            let record = StatusRecord::of(State::Hidden, Some(note));
+            merge(records, path, StatusRecord { words: hash.to_vec(), ..record });
+        }
+        Ok(())
+    }
+
+    /// `git status` of these paths, or of everything.
+    fn status_of(&self, git: &Git, paths: &[&RepoPath]) -> Result<Records, Error> {
+        let mut arguments: Vec<OsString> = status::ARGUMENTS.map(OsString::from).into();
+        let ignored = if self.enters_submodules { "none" } else { "dirty" };
+        arguments.extend([format!("--ignore-submodules={ignored}").into(), "--".into()]);
+        arguments.extend(paths.iter().map(|path| literal(path)));
+        let answer = git.output(DOING, &arguments)?;
+        status::parse(&answer).map_err(|part| unreadable(DOING, part))
+    }
 }
 
-/// `git status` of these paths, or of everything.
-fn status_of(
-    git: &Git,
-    settings: &[&str],
-    file_mode: bool,
-    paths: &[&RepoPath],
-) -> Result<Records, Error> {
-    let mode = file_mode.then_some(["-c", "core.fileMode=true"]);
-    let mut arguments: Vec<OsString> = settings
-        .iter()
-        .chain(mode.iter().flatten())
-        .chain(&OVERRIDES)
-        .map(OsString::from)
-        .collect();
-    arguments.extend(status::ARGUMENTS.map(OsString::from));
-    arguments.push("--".into());
-    arguments.extend(paths.iter().map(|path| literal(path)));
-    let answer = git.output(DOING, &arguments)?;
-    status::parse(&answer).map_err(|part| unreadable(DOING, part))
+/// The missing paths that a sparse checkout includes; none with git before 2.41, which does not
+/// say. `rules` is the file of its rules.
+pub(super) fn included(git: &Git, rules: &Path, hidden: &[Marked]) -> BTreeSet<RepoPath> {
+    let missing = |marked: &&Marked| !marked.exists && marked.hiding == Hiding::SkipWorktree;
+    let missing: BTreeSet<RepoPath> =
+        hidden.iter().filter(missing).map(|marked| marked.path.clone()).collect();
+    if missing.is_empty() || !rules.exists() {
+        return missing;
+    }
+    let paths: Vec<u8> =
+        missing.iter().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
+    let command = ["sparse-checkout", "check-rules", "-z"];
+    match git.run_with_input(DOING, &command, &paths) {
+        Ok(output) if output.status.success() => {
+            records(&output.stdout).map(RepoPath::new).collect()
+        }
+        _ => BTreeSet::new(),
+    }
 }
 
-/// Settings for a temporary index: git must neither split it nor make it sparse.
-const ONE_FILE: [&str; 4] = ["-c", "core.splitIndex=false", "-c", "index.sparse=false"];
+/// Settings for a temporary index: git must neither split it nor make it sparse, nor run the hook
+/// for a changed index.
+const ONE_FILE: [&str; 3] =
+    ["core.splitIndex=false", "index.sparse=false", "core.hooksPath=/dev/null"];
 
 /// The changes by path. Git lists an unmerged path twice; the first says that it is unmerged.
 fn by_path(changes: Vec<(RepoPath, RawChange)>) -> BTreeMap<RepoPath, RawChange> {
@@ -305,7 +406,11 @@ fn status_record(
 }
 
 /// Those of the untracked paths that git does not ignore as a whole.
-fn not_ignored(git: &Git, top: &Path, untracked: &[RepoPath]) -> Result<Vec<RepoPath>, Error> {
+pub(super) fn not_ignored(
+    git: &Git,
+    top: &Path,
+    untracked: &[RepoPath],
+) -> Result<Vec<RepoPath>, Error> {
     if untracked.is_empty() {
         return Ok(Vec::new());
     }
@@ -364,6 +469,6 @@ fn temporary_index(
     let written = u64::try_from(seconds).unwrap_or_default();
     let written = SystemTime::UNIX_EPOCH + Duration::new(written, nanoseconds);
     file.set_times(FileTimes::new().set_modified(written)).map_err(failed)?;
-    let git = git.with(&[("GIT_INDEX_FILE".to_owned(), place.into())]);
+    let git = git.with(&[("GIT_INDEX_FILE".to_owned(), place.into())]).with_settings(&ONE_FILE);
     Ok((scratch, git))
 }

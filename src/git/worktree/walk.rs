@@ -48,6 +48,12 @@ pub(super) struct Seen {
     pub executable: (bool, bool),
     /// Whether a file differs from the index in its executable bit.
     pub modes_differ: bool,
+    /// Whether a file has the place of a link.
+    pub links_differ: bool,
+    /// Untracked FIFOs, sockets and devices, ignored or not.
+    pub irregular: Vec<(RepoPath, &'static str)>,
+    /// Untracked files of ignore rules and attributes that git may read, ignored or not.
+    pub rules: Vec<RepoPath>,
 }
 
 /// A tracked path that is hidden from git by a mark.
@@ -134,12 +140,14 @@ pub(super) fn walk(
         &mut seen.flipped,
         &mut seen.untracked,
         &mut seen.debris,
+        &mut seen.rules,
     ] {
         list.sort_unstable();
         // An unmerged path has an entry for each of its stages.
         list.dedup();
     }
     seen.hidden.sort_unstable();
+    seen.irregular.sort_unstable();
     Ok(seen)
 }
 
@@ -327,6 +335,10 @@ impl<'a> Walk<'a> {
                 if executable { seen.executable.0 = true } else { seen.executable.1 = true }
             }
             (Mode::Symlink, FileType::Symlink) => {}
+            (Mode::Symlink, FileType::RegularFile) => {
+                seen.links_differ = true;
+                return Likeness::Differs;
+            }
             _ => return Likeness::Differs,
         }
         if !entry.stat.is_some_and(|known| self.proves_unchanged(known, stat_of(about))) {
@@ -374,9 +386,26 @@ impl<'a> Walk<'a> {
             {
                 seen.debris.push(path.clone());
             }
-            if !directory.reported && matches!(name.kind, FileType::RegularFile | FileType::Symlink)
-            {
-                seen.untracked.push(path);
+            match name.kind {
+                FileType::RegularFile | FileType::Symlink => {
+                    // Attributes matter for tracked files only.
+                    let rules = if directory.reported {
+                        &IN_EACH_DIRECTORY[..1]
+                    } else {
+                        &IN_EACH_DIRECTORY
+                    };
+                    if rules.iter().any(|rules| bytes == rules.as_bytes()) {
+                        seen.rules.push(path.clone());
+                    }
+                    if !directory.reported {
+                        seen.untracked.push(path);
+                    }
+                }
+                _ if !directory.foreign => {
+                    let noun = read::endless(&self.place(path.as_bytes()));
+                    seen.irregular.extend(noun.map(|noun| (path, noun)));
+                }
+                _ => {}
             }
             return Ok(());
         }
@@ -396,7 +425,13 @@ impl<'a> Walk<'a> {
             }
         } else if directory.foreign || bytes == b"node_modules" {
             // Not searched, but git must be able to read it.
-            list(&file, &path)?;
+            let listed = list(&file, &path)?;
+            let rules = IN_EACH_DIRECTORY[0].as_bytes();
+            if listed
+                .is_some_and(|(_, names)| names.iter().any(|name| name.name().to_bytes() == rules))
+            {
+                seen.rules.push(RepoPath::new([&path, rules].concat()));
+            }
         } else {
             inner.push(PendingDirectory {
                 path,
@@ -442,6 +477,13 @@ impl Seen {
         }
     }
 
+    /// Marks paths as changed that are missing although a sparse checkout includes them.
+    pub(super) fn miss(&mut self, included: &BTreeSet<RepoPath>) {
+        for marked in &mut self.hidden {
+            marked.changed |= !marked.exists && included.contains(&marked.path);
+        }
+    }
+
     fn merge_into(self, all: &Mutex<Self>) {
         let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
         all.doubtful.extend(self.doubtful);
@@ -453,7 +495,10 @@ impl Seen {
         all.submodules.extend(self.submodules);
         all.stuffed.extend(self.stuffed);
         all.debris.extend(self.debris);
+        all.irregular.extend(self.irregular);
+        all.rules.extend(self.rules);
         all.modes_differ |= self.modes_differ;
+        all.links_differ |= self.links_differ;
         all.executable.0 |= self.executable.0;
         all.executable.1 |= self.executable.1;
     }

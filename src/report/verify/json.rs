@@ -46,6 +46,10 @@ impl Verification<'_> {
             "refs": refs.collect::<Vec<_>>(),
             "stashes": { "added": ids(&changes.stashed), "dropped": ids(&changes.unstashed) },
             "settings": changes.settings.iter().map(|name| escaped(name)).collect::<Vec<_>>(),
+            "hooks": changes.hooks.named().map(|(what, name)| {
+                json!({ "name": escaped(name), "change": what })
+            }).collect::<Vec<_>>(),
+            "not_examined": changes.unexamined.iter().map(path).collect::<Vec<_>>(),
             "unfinished": {
                 "begun": unfinished(&changes.begun),
                 "ended": unfinished(&changes.ended),

@@ -261,3 +261,82 @@ fn no_input_reaches_a_shell() {
         }
     }
 }
+
+/// Settings of a repository that name a program for git, and hooks that git runs by itself.
+fn with_programs(sandbox: &Sandbox) {
+    let log = sandbox.outside().join("ran");
+    let program = |name: &str| {
+        let text =
+            format!("#!/bin/sh\necho {name} >>'{}'\n[ {name} != clean ] || cat\n", log.display());
+        script(sandbox, "program", &text);
+        let file = sandbox.outside().join(name);
+        fs::rename(sandbox.top.join("program"), &file).unwrap();
+        file.display().to_string()
+    };
+    sandbox.write(".git/info/attributes", "* filter=f diff=d\n");
+    for (setting, name) in [
+        ("core.fsmonitor", "fsmonitor"),
+        ("filter.f.clean", "clean"),
+        ("filter.f.smudge", "smudge"),
+        ("diff.external", "external"),
+        ("diff.d.command", "command"),
+        ("diff.d.textconv", "textconv"),
+        ("core.pager", "pager"),
+        ("core.editor", "editor"),
+        ("core.sshCommand", "ssh"),
+        ("core.askPass", "askpass"),
+        ("core.alternateRefsCommand", "alternates"),
+        ("credential.helper", "credential"),
+        ("gpg.program", "gpg"),
+    ] {
+        sandbox.git(&["config", setting, &program(name)]);
+    }
+    for hook in ["post-index-change", "reference-transaction", "post-checkout", "pre-auto-gc"] {
+        fs::copy(program(hook), sandbox.top.join(".git/hooks").join(hook)).unwrap();
+    }
+    // Git compares a file of another size without its filter.
+    sandbox.write("web/index.js", "import {};\n");
+}
+
+/// docs/verify.md has this table.
+#[test]
+fn only_verify_and_prove_run_what_a_repository_names() {
+    let sandbox = Sandbox::workspace();
+    with_programs(&sandbox);
+    let (calls_of_git, path) = listen(&sandbox, &["git"]);
+    let log = sandbox.outside().join("ran");
+    let mut without_git = Vec::new();
+    for number in 0..2 {
+        // With gix and git, then with git alone.
+        if number == 1 {
+            sandbox.git(&["config", "core.repositoryFormatVersion", "1"]);
+            sandbox.git(&["config", "extensions.noop-v1", "true"]);
+        }
+        // A command of the user may start anything.
+        for arguments in verbs("HEAD").into_iter().filter(|words| !words.contains(&"git".into())) {
+            for file in [&calls_of_git, &log] {
+                let _ = fs::remove_file(file);
+            }
+            let receive = arguments.iter().any(|argument| argument.contains("receive"));
+            let input = fs::File::open(lines(&sandbox, "x", receive)).unwrap();
+            let ran =
+                finish(sandbox.command(BAKSTOP).args(&arguments).env("PATH", &path).stdin(input));
+            assert!(matches!(ran.code, Some(0..=2)), "{arguments:?}: {ran:?}");
+            let started = fs::read_to_string(&log).unwrap_or_default();
+            let allowed = match &*arguments[0] {
+                "verify" => "clean",
+                "prove" => "post-index-change",
+                _ => "",
+            };
+            assert!(started.lines().all(|name| name == allowed), "{arguments:?}: {started}");
+            let is_plain = arguments == ["verify"];
+            assert!(!is_plain || !started.is_empty(), "the filters are not tried");
+            if number == 0 && calls(&calls_of_git).is_empty() {
+                without_git.push(arguments.join(" "));
+            }
+        }
+    }
+    for verb in ["check", "check --verbose --config HEAD", "hook pre-commit"] {
+        assert!(without_git.iter().any(|known| known == verb), "{verb}: {without_git:?}");
+    }
+}

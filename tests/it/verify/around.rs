@@ -188,7 +188,7 @@ fn a_build_that_changes_settings_and_ignore_rules() {
     let settings = |script: &str| json(&sandbox, script)["settings"].clone();
     let script = "echo junk >>.git/info/exclude && touch junk && git config core.autocrlf input && \
                   git config core.hooksPath x";
-    assert_eq!(settings(script), json!([".git/info/exclude", "core.autocrlf"]));
+    assert_eq!(settings(script), json!([".git/info/exclude", "core.autocrlf", "core.hookspath"]));
     let script =
         "echo '*.tmp' >../ignore && git config core.excludesFile \"$PWD/../ignore\" && touch a.tmp";
     assert_eq!(settings(script), json!(["core.excludesfile", "the file of core.excludesFile"]));

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 use crate::verify::{report, reported_paths};
 
-mod table;
+pub(super) mod table;
 
 use table::{FORK, LIBRARY, STATES};
 
@@ -166,6 +166,8 @@ fn paths_match_git_status_and_the_rest_is_hidden_by_git() {
                 || unhidden.contains_key(path)
                 || (states.contains("hidden from git") && marked.contains(&**path))
                 || (states.contains("ignored leftover") && ignored.contains(&**path))
+                // Git never lists a pipe.
+                || path == "new/pipe"
                 // Changes inside a submodule are reported by its git, those of `.git` by none.
                 || path == "lib"
                 || path.contains("/.git/");

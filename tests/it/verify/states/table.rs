@@ -5,7 +5,7 @@
 pub(super) type State = (&'static str, &'static str, &'static [&'static str]);
 
 /// A repository next to the work tree, added as a submodule.
-pub(super) const LIBRARY: &str = "git init -q -b main ../lib
+pub(in crate::verify) const LIBRARY: &str = "git init -q -b main ../lib
 (cd ../lib && echo 1 >a.c && git add a.c && git commit -q -m Start)
 git -c protocol.file.allow=always submodule --quiet add ../lib lib && git commit -q -m Submodule
 ";
@@ -131,7 +131,8 @@ pub(super) const STATES: &[State] = &[
         "git config status.showUntrackedFiles no && touch new.js",
         &["new.js: untracked"],
     ),
-    ("untracked directories without files", "mkdir -p empty/er && mkfifo pipe", &[]),
+    ("untracked directories without files", "mkdir -p empty/er", &[]),
+    ("a pipe", "mkdir new && mkfifo new/pipe", &["new/pipe: untracked (a FIFO)"]),
     (
         "hostile names",
         "touch \"$(printf 'a\\nb \"q\"\\t\\033[2J')\" ':(top)x' '*' -- -x && \
