@@ -2,6 +2,7 @@
 //! steps.
 
 mod judged;
+mod paths;
 mod past;
 mod present;
 
@@ -13,6 +14,7 @@ use crate::base::refs::{self, RefUpdate};
 use crate::commands::Context;
 pub(super) use judged::{Judged, Options, Scope, configuration};
 use past::Past;
+use paths::Paths;
 use present::{staged, work_tree};
 
 pub(super) fn judge(
@@ -20,10 +22,11 @@ pub(super) fn judge(
     options: &Options<'_>,
     context: &Context,
 ) -> Result<Judged, Error> {
-    let past = || Past::open(options, context);
+    let paths = Paths::of(options.paths, context)?;
+    let past = || Past::open(options, &paths, context);
     match scope {
-        Scope::Staged => staged(options, context),
-        Scope::WorkTree => work_tree(options, context),
+        Scope::Staged => staged(options, &paths, context),
+        Scope::WorkTree => work_tree(options, &paths, context),
         Scope::Tree(name) => past().tree(name),
         Scope::Range { spec, tip: true } => past().tip(spec),
         Scope::Range { spec, tip: false } => past().range(spec),

@@ -9,6 +9,7 @@ use crate::support::{
     BAKSTOP, Ran, Sandbox, finish, finish_with, finish_with_input, rewritten_spec,
 };
 
+mod paths;
 mod repositories;
 
 /// The paths of the findings in the JSON report.

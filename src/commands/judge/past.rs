@@ -9,6 +9,7 @@ use crate::base::path::RepoPath;
 use crate::base::refs::RefUpdate;
 use crate::commands::Context;
 use crate::commands::judge::judged::{Judged, Options, config_file, engine};
+use crate::commands::judge::paths::Paths;
 use crate::config::Config;
 use crate::cure::{self, HeadRelation, Rewrite};
 use crate::engine::{Engine, Judgement};
@@ -25,6 +26,7 @@ use crate::rules::{self, RULES};
 pub(super) struct Past<'a> {
     context: &'a Context,
     options: &'a Options<'a>,
+    paths: &'a Paths,
     objects: Rc<Objects>,
     history: History<'a>,
 }
@@ -48,11 +50,11 @@ impl ConfigSource {
 }
 
 impl<'a> Past<'a> {
-    pub(super) fn open(options: &'a Options<'a>, context: &'a Context) -> Self {
+    pub(super) fn open(options: &'a Options<'a>, paths: &'a Paths, context: &'a Context) -> Self {
         let git = Git::new(&context.directory);
         let objects = Rc::new(Objects::open(&git, &context.env));
         let history = History::new(git, &context.env, Rc::clone(&objects));
-        Self { context, options, objects, history }
+        Self { context, options, paths, objects, history }
     }
 
     /// Every commit of a range.
@@ -161,8 +163,11 @@ impl<'a> Past<'a> {
         source: &ConfigSource,
         nothing: String,
     ) -> Result<Judged, Error> {
-        let change = TreeChanges::new(&self.objects).tree(tree, others)?;
-        let engine = engine(&source.config, self.options).whole_tree(others.is_empty());
+        let whole = TreeChanges::new(&self.objects).tree(tree, others)?;
+        let change = self.paths.narrow(&whole);
+        self.paths.must_exist_in(&whole)?;
+        let is_whole = others.is_empty() && self.paths.is_empty();
+        let engine = engine(&source.config, self.options).whole_tree(is_whole);
         let judgement = engine.judge(&change)?;
         let entries = change.fresh().len();
         let details = source.verbose_lines(&plural(entries, "new path"));
@@ -178,8 +183,8 @@ impl<'a> Past<'a> {
         nothing: String,
         rewrite: Rewrite,
     ) -> Result<Judged, Error> {
-        let mut engine =
-            engine(&source.config, self.options).whole_tree(rewrite == Rewrite::History);
+        let is_whole = rewrite == Rewrite::History && self.paths.is_empty();
+        let mut engine = engine(&source.config, self.options).whole_tree(is_whole);
         let entries = self.walk(commits, &mut engine)?;
         let what =
             format!("{} in {}", plural(entries, "new path"), plural(commits.nodes.len(), "commit"));
@@ -205,11 +210,13 @@ impl<'a> Past<'a> {
             Progress::new("commits judged:", commits.nodes.len(), self.context.terminal);
         for nodes in commits.nodes.chunks(BATCH) {
             let changes = changes.commits(nodes)?;
+            let changes: Vec<_> = changes.iter().map(|change| self.paths.narrow(change)).collect();
             engine.entries_of_each(&changes, || progress.step())?;
             entries += changes.iter().map(|change| change.fresh().len()).sum::<usize>();
         }
         for tree in &commits.bare_trees {
             let change = changes.tree(*tree, &[])?;
+            let change = self.paths.narrow(&change);
             engine.entries(&change)?;
             engine.comparisons(&change)?;
             entries += change.fresh().len();
@@ -218,6 +225,11 @@ impl<'a> Past<'a> {
         let mut ends = HashSet::new();
         for tip in commits.tips.iter().filter(|tip| ends.insert((tip.tree, &tip.bases))) {
             self.judge_tip(tip, engine)?;
+        }
+        let ends = commits.tips.iter().map(|tip| tip.tree);
+        let mut ends = ends.chain(commits.nodes.iter().rev().map(|node| node.tree));
+        if let Some(tree) = ends.next() {
+            self.paths.must_exist_in(&changes.unchanged(tree))?;
         }
         Ok(entries)
     }
@@ -228,7 +240,8 @@ impl<'a> Past<'a> {
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
             let mut fresh = TreeChanges::new(&self.objects).tree(tip.tree, bases)?.into_fresh();
             fresh.retain(|entry| {
-                compared.iter().any(|wants| FileKind::of(&entry.path, wants).is_some())
+                self.paths.cover(&entry.path)
+                    && compared.iter().any(|wants| FileKind::of(&entry.path, wants).is_some())
             });
             Ok(fresh)
         };
