@@ -21,6 +21,7 @@ mod irregular;
 mod killed;
 mod matrix;
 mod pins;
+mod printed_commands;
 mod prove;
 mod push;
 mod real;

@@ -11,11 +11,13 @@ use crate::commands::Context;
 use crate::commands::judge::judged::{Judged, Options, config_file, engine};
 use crate::commands::judge::paths::Paths;
 use crate::config::Config;
-use crate::cure::{self, HeadRelation, Rewrite};
+use crate::cure;
+use crate::cure::commits::{HeadRelation, Place, Rewrite, in_commits, rewriting};
 use crate::engine::{Engine, Judgement};
 use crate::git::history::{Commits, History, Tip};
 use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
+use crate::hooks::Hook;
 use crate::os::progress::Progress;
 use crate::project::kinds::FileKind;
 use crate::report::plural;
@@ -172,7 +174,7 @@ impl<'a> Past<'a> {
         let entries = change.fresh().len();
         let details = source.verbose_lines(&plural(entries, "new path"));
         let mut judged = Judged::new(judgement, entries, details, nothing);
-        cure::in_commits(&mut judged.judgement.findings, Rewrite::Nothing);
+        in_commits(&mut judged.judgement.findings, Rewrite::Nothing);
         Ok(judged)
     }
 
@@ -193,10 +195,10 @@ impl<'a> Past<'a> {
         if !commits.nodes.is_empty() || !judged.judgement.findings.is_empty() {
             judged.skip_reason = None;
         }
-        let affected = cure::in_commits(&mut judged.judgement.findings, rewrite);
-        let rewriting =
-            cure::rewriting(commits, &affected, rewrite, |commit| self.relation(commit))?;
-        judged.advice = rewriting.map(|advice| {
+        let affected = in_commits(&mut judged.judgement.findings, rewrite);
+        let end = commits.tips.first().map(|tip| &tip.commit);
+        let advice = rewriting(commits, &affected, rewrite, |commit| self.place(commit, end))?;
+        judged.advice = advice.map(|advice| {
             self.allowance_hint(&judged.judgement.findings, commits, source).unwrap_or(advice)
         });
         Ok(judged)
@@ -256,12 +258,18 @@ impl<'a> Past<'a> {
         engine.comparisons(&TreeChanges::new(&self.objects).at_tip(tip, fresh))
     }
 
-    /// The relation of a commit to HEAD.
-    fn relation(&self, commit: &ObjectId) -> Result<HeadRelation, Error> {
-        Ok(match self.history.head()? {
+    /// The place of a commit in the history of `end`.
+    fn place(&self, commit: &ObjectId, end: Option<&ObjectId>) -> Result<Place, Error> {
+        let relation = match self.history.head()? {
             Some(head) if head == *commit => HeadRelation::Same,
             Some(head) if self.history.is_ancestor(commit, &head)? => HeadRelation::Ancestor,
-            _ => HeadRelation::Other,
+            _ => HeadRelation::Other(
+                end.and_then(|end| self.history.branch_at(end)).map(|branch| branch.checkout()),
+            ),
+        };
+        Ok(Place {
+            relation,
+            picks_are_judged: self.history.has_hook(Hook::PrepareCommitMsg.name()),
         })
     }
 

@@ -6,12 +6,14 @@ use crate::base::path::RepoPath;
 use crate::commands::Context;
 use crate::commands::judge::judged::{Judged, Options, configuration, engine};
 use crate::commands::judge::paths::Paths;
+use crate::cure::commits::in_merge;
 use crate::cure::{self, Facts};
 use crate::engine::{Judgement, LIMIT};
-use crate::git::Staged;
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
+use crate::git::{Git, Staged, merge};
 use crate::report::plural;
+use crate::rule::Finding;
 
 /// Judges the index against HEAD.
 pub(super) fn staged(
@@ -31,12 +33,25 @@ pub(super) fn staged(
         (|path: &_| staged.on_disk(path, LIMIT), |path: &_| staged.committed(path, LIMIT));
     let change = paths.narrow(&staged);
     paths.must_exist_in(&staged)?;
-    let judgement = in_files(&change, false, on_disk, committed, options, context)?;
+    let mut judgement = in_files(&change, false, on_disk, committed, options, context)?;
+    if !judgement.findings.is_empty() {
+        about_merge(&mut judgement.findings, &staged, context);
+    }
     let entries = change.fresh().len();
     let details =
         vec![format!("the index was {}; {} judged", staged.layer(), plural(entries, "new path"))];
     let judged = Judged::new(judgement, entries, details, "nothing new is staged");
     Ok(Judged { below_top: staged.is_below_top(), ..judged })
+}
+
+/// Adapts the steps for files that a merge brings.
+fn about_merge(findings: &mut [Finding], staged: &Staged, context: &Context) {
+    let git = Git::new(&context.directory);
+    let Some(end) = merge::merged(&git, &context.env) else { return };
+    in_merge(findings, |path| {
+        let entry = staged.fresh().iter().find(|entry| entry.path == *path)?;
+        Some((merge::bringing(&git, &end, entry)?, end))
+    });
 }
 
 /// Judges the files of the work tree.
