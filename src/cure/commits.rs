@@ -122,13 +122,15 @@ pub(crate) fn rewriting(
              {unjudged}git rebase --autostash{keep} --exec {remove} {from}"
         )));
     }
+    let editor = editor(&nodes);
+    let editor = shell_quote(editor.as_bytes());
     Ok(Some(format!(
         "{place}rewrite the commits named above; git stops at each of them:\n{checkout}    \
-         GIT_SEQUENCE_EDITOR={} \\\n      {unjudged}git -c core.abbrev=12 rebase -i --autostash{keep} {from}\n  \
+         GIT_SEQUENCE_EDITOR={editor} {unjudged}git -c core.abbrev=12 rebase -i \
+         --autostash{keep} {from}\n  \
          where it stops, fix the files and `git add` them, then:\n    \
          git commit --amend && {unjudged}git rebase --continue\n  \
-         (git rebase --skip, if nothing is left of a commit)",
-        shell_quote(editor(&nodes).as_bytes())
+         (git rebase --skip, if nothing is left of a commit)"
     )))
 }
 

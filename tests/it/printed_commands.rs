@@ -132,8 +132,7 @@ const PROGRAMS: [&str; 8] =
 /// The indented lines of an answer that are commands.
 fn lines(text: &str) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
-    let joined = text.replace("\\\n", "");
-    for line in joined.lines() {
+    for line in text.lines() {
         let command = line.trim_start();
         let indent = line.len() - command.len();
         // A source line of an excerpt, or its mark.
