@@ -54,7 +54,7 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
-const JUDGED: &str = "Scope (default: --staged; with a PATH: --worktree)";
+const JUDGED: &str = "Scope (default: staged files; with a PATH: the work tree)";
 
 // What to judge.
 #[derive(Debug, clap::Args)]
