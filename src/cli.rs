@@ -7,6 +7,8 @@ use crate::commands::{
 };
 use crate::report::paint::When;
 
+pub(crate) mod tips;
+
 /// Keeps leftovers of Docker build preparation out of git history.
 ///
 /// Checks what is committed and pushed in pnpm, npm and yarn repositories for rewritten manifests
@@ -49,7 +51,7 @@ pub(crate) enum Verb {
     Status(status::Args),
     /// List the rules
     Rules(rules::Args),
-    /// Print the manual page of a rule
+    /// Print the manual pages of rules
     Explain(explain::Args),
     /// Run the check of a git hook (called by the installed hooks)
     Hook(hook::Args),

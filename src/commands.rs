@@ -14,6 +14,7 @@ use crate::report::paint::Paint;
 
 pub(crate) mod completions;
 pub(crate) mod destination;
+pub(crate) mod rules;
 pub(crate) mod explain;
 pub(crate) mod install;
 mod judge;
@@ -22,7 +23,6 @@ pub(crate) mod hook;
 pub(crate) mod man;
 pub(crate) mod pins;
 pub(crate) mod prove;
-pub(crate) mod rules;
 pub(crate) mod status;
 pub(crate) mod uninstall;
 pub(crate) mod verify;

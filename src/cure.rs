@@ -1,20 +1,21 @@
 //! Chooses the next steps, and renders them as commands. A rule has steps that resolve its findings
 //! in general; this module adapts them to the state of the repository.
 
-use std::collections::{BTreeSet, HashSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use crate::base::change::{Change, File, ObjectId};
+use crate::base::change::{Change, File};
 use crate::base::debris::{Debris, backup_of};
 use crate::base::error::Error;
-use crate::base::finding::{Severity, Step};
+use crate::base::finding::Step;
 use crate::base::path::{RepoPath, shell_quote};
 use crate::config::Config;
-use crate::git::history::{CommitNode, Commits};
 use crate::project::kinds::FileKind;
 use crate::rule::{Finding, Subject};
 use crate::rules::{self, is_rewritten};
 use crate::snapshot::{Changes, State, Unfinished};
 
+pub(crate) mod commits;
 pub(crate) mod setup;
 
 /// The name of the preparation script.
@@ -132,7 +133,7 @@ pub(crate) fn after_build(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Advice {
     /// A sentence without an initial capital or a full stop.
-    pub help: &'static str,
+    pub help: Cow<'static, str>,
     /// Commands for a shell at the top of the work tree.
     pub commands: Vec<String>,
 }
@@ -193,6 +194,11 @@ fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
         }
         _ => "the preparation has not been undone; restore the originals",
     };
+    let loses_edits = findings.iter().any(|finding| finding.steps.contains(&Step::TakeBack));
+    let help = match loses_edits {
+        true => format!("{help} (`git checkout` loses later edits)").into(),
+        false => help.into(),
+    };
     (!lines.is_empty()).then_some(Advice { help, commands: lines })
 }
 
@@ -222,7 +228,7 @@ fn remove_leftovers(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
              and compare the other backups with their originals first"
         }
     };
-    Some(Advice { help, commands: commands(&Step::Remove, &removable, false) })
+    Some(Advice { help: help.into(), commands: commands(&Step::Remove, &removable, false) })
 }
 
 /// How to end an unfinished operation of git.
@@ -270,97 +276,6 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
     }
 }
 
-/// Which commits must be rewritten to remove findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rewrite {
-    /// None: a tree is judged, and a new commit changes it.
-    Nothing,
-    /// The new commits, which their author can rewrite.
-    Commits,
-    /// Published history.
-    History,
-}
-
-/// Adapts the help of findings in trees and commits; returns the commits that must be rewritten.
-/// Their steps are removed: those are for the index and the work tree, which may differ.
-pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> HashSet<ObjectId> {
-    let mut affected = HashSet::new();
-    for finding in findings {
-        finding.steps = (&[]).into();
-        // A warning is not worth rewriting history.
-        let blocks = finding.commit.is_some() && finding.severity == Severity::Error;
-        if rewrite != Rewrite::Nothing && !blocks {
-            continue;
-        }
-        // A published secret must be revoked. A mismatch of files is resolved at the tip of the
-        // range.
-        let is_secret = finding.rule.subject == Subject::Secret;
-        let is_about_one_file = !is_secret && finding.rule.check.compares().is_none();
-        if is_secret || is_about_one_file {
-            affected.extend(finding.commit.as_ref().map(|commit| commit.id));
-        }
-        if is_about_one_file {
-            finding.help = match rewrite {
-                Rewrite::Nothing => "fix it in a new commit",
-                Rewrite::Commits => "fix the commit itself: a later one leaves it in history",
-                Rewrite::History => "it stays in history until that is rewritten",
-            }
-            .into();
-        }
-    }
-    affected
-}
-
-/// The relation of a commit to HEAD.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HeadRelation {
-    Same,
-    Ancestor,
-    Other,
-}
-
-/// How to rewrite the commits of `affected`. `relation` is called for the first of them.
-pub(crate) fn rewriting(
-    commits: &Commits,
-    affected: &HashSet<ObjectId>,
-    rewrite: Rewrite,
-    relation: impl FnOnce(&ObjectId) -> Result<HeadRelation, Error>,
-) -> Result<Option<String>, Error> {
-    let nodes: Vec<&CommitNode> =
-        commits.nodes.iter().filter(|node| affected.contains(&node.id)).collect();
-    let Some(first) = nodes.first() else { return Ok(None) };
-    if rewrite == Rewrite::History {
-        let filter =
-            "to remove it from history, see `git filter-repo`; every clone keeps its own copy";
-        return Ok(Some(filter.to_owned()));
-    }
-    let relation = relation(&first.id)?;
-    if nodes.len() == 1 && relation == HeadRelation::Same {
-        return Ok(Some(
-            "fix the files and `git add` them, then:\n    git commit --amend".to_owned(),
-        ));
-    }
-    let place = if relation == HeadRelation::Other { "with its branch checked out, " } else { "" };
-    let merges = commits.nodes.iter().any(|node| node.parents.len() > 1);
-    let keep = if merges { " --rebase-merges" } else { "" };
-    let from = if first.parents.is_empty() {
-        "--root".to_owned()
-    } else {
-        format!("{:.12}~1", first.id.to_string())
-    };
-    let mut advice = format!(
-        "{place}mark the commits named above with \"edit\" in:\n    git rebase -i{keep} {from}\n  \
-         and where it stops, fix the files and `git add` them, then:\n    \
-         git commit --amend && git rebase --continue\n  \
-         (git rebase --skip, if nothing is left of a commit)"
-    );
-    if nodes.iter().any(|node| node.parents.len() > 1) {
-        advice += "\n  one of them is a merge: put a line \"break\" after its line instead, \
-                   and fix it there";
-    }
-    Ok(Some(advice))
-}
-
 /// The maximum number of findings and of allowances that are searched for a hint.
 const MAX_SEARCHED: usize = 50;
 
@@ -381,7 +296,7 @@ const COMMANDS: usize = 10;
 
 /// Whether the commands of a step work in any directory of the work tree.
 pub(crate) fn works_anywhere(step: &Step) -> bool {
-    matches!(step, Step::TakeBack | Step::Stage | Step::Unstage)
+    matches!(step, Step::TakeBack | Step::Stage | Step::Unstage | Step::AbortMerge | Step::MovePins)
 }
 
 /// The commands of a step, for the top of the work tree or for any directory in it.
@@ -396,6 +311,8 @@ pub(crate) fn commands(step: &Step, paths: &[&RepoPath], from_anywhere: bool) ->
         Step::Stage => on_paths("git add", paths, from_anywhere),
         Step::Unstage => on_paths("git rm --cached -f", paths, from_anywhere),
         Step::Remove => paths.chunks(NAMED).map(removal).collect(),
+        Step::AbortMerge => vec!["git merge --abort".to_owned()],
+        Step::MovePins => vec!["bakstop pins --set".to_owned()],
     }
 }
 
@@ -445,10 +362,8 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::base::change::Commit;
     use crate::engine::tests::{Fake, judged_with};
     use crate::project::kinds::FileKind;
-    use crate::rule::RuleGroup;
 
     #[test]
     fn the_script_is_named_as_a_shell_finds_it() {
@@ -510,19 +425,13 @@ mod tests {
         assert_eq!(cured, 200);
     }
 
-    fn about(subject: Subject, severity: Severity) -> Finding {
-        let commit = ObjectId::from_bytes(&[1; 20]).map(|id| Commit { id, subject: String::new() });
-        let steps = (&[Step::Stage]).into();
-        let finding =
-            Finding::new(rules::for_subject(subject), "a/package.json".into(), None, "m".into());
-        Finding { severity, commit, steps, help: "as the rule says".into(), ..finding }
-    }
-
     #[test]
     fn the_steps_depend_on_backup_and_commit() {
         let rewritten =
             format!("{{\"dependencies\": {{\"x\": \"file:../{}/x.tgz\"}}}}", ".docker-deps");
         let (rewritten, clean) = (Some(rewritten.into_bytes()), Some(b"{}".to_vec()));
+        let rule = rules::for_subject(Subject::Manifest);
+        let manifest = Finding::new(rule, "a/package.json".into(), None, "m".into());
         for (on_disk, backup, committed, help, commands_shown) in [
             (
                 &rewritten,
@@ -553,7 +462,8 @@ mod tests {
                 script: &script,
             };
             let steps = (&[Step::Restore(None), Step::Stage]).into();
-            let mut findings = [Finding { steps, ..about(Subject::Manifest, Severity::Error) }];
+            let mut findings =
+                [Finding { steps, help: "as the rule says".into(), ..manifest.clone() }];
             in_files(&mut findings, &facts).unwrap();
             let [Finding { help: chosen, steps, path, .. }] = &findings;
             assert!(chosen.contains(help), "{chosen}");
@@ -561,32 +471,5 @@ mod tests {
                 steps.iter().flat_map(|step| commands(step, &[path], false)).collect();
             assert_eq!(lines.join("; "), commands_shown);
         }
-    }
-
-    #[test]
-    fn the_help_about_commits_depends_on_the_rule() {
-        use Severity::{Error, Warning};
-        for (subject, severity, rewrite, help, is_affected) in [
-            (Subject::Manifest, Error, Rewrite::Commits, "fix the commit itself", true),
-            (Subject::Manifest, Error, Rewrite::History, "it stays in history", true),
-            (Subject::Manifest, Warning, Rewrite::Commits, "as the rule says", false),
-            (Subject::Manifest, Warning, Rewrite::Nothing, "fix it in a new commit", true),
-            (Subject::Secret, Error, Rewrite::Commits, "as the rule says", true),
-        ] {
-            let mut findings = [about(subject, severity)];
-            let affected = in_commits(&mut findings, rewrite);
-            assert!(
-                findings[0].help.starts_with(help) && findings[0].steps.is_empty(),
-                "{findings:?}"
-            );
-            assert_eq!(!affected.is_empty(), is_affected, "{subject:?} {severity:?} {rewrite:?}");
-        }
-        let of_pins = rules::in_group(RuleGroup::Pins)[0];
-        let mut findings = [Finding { rule: of_pins, ..about(Subject::Manifest, Error) }];
-        assert!(
-            in_commits(&mut findings, Rewrite::Commits).is_empty(),
-            "it is compared where a range ends"
-        );
-        assert_eq!(findings[0].help, "as the rule says");
     }
 }

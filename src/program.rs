@@ -14,7 +14,7 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
-use crate::cli::{Cli, Verb};
+use crate::cli::{Cli, Verb, tips};
 use crate::commands::destination::must_be_untracked;
 use crate::commands::{self, Context, Outcome};
 use crate::cure::{self, Crashed};
@@ -112,7 +112,7 @@ fn saved(outcome: Outcome, paint: Paint, context: &Context) -> Answer {
 fn usage(error: clap::Error, paint: Paint) -> Answer {
     let code = u8::try_from(error.exit_code()).unwrap_or(Verdict::Failed.code());
     let to_errors = error.use_stderr();
-    let text = with_escapes(error).render();
+    let text = with_escapes(tips::helpful(error)).render();
     let text = if paint == Paint::PLAIN { text.to_string() } else { text.ansi().to_string() };
     let (out, notes) = if to_errors { (String::new(), text) } else { (text, String::new()) };
     Answer { code, out, notes, paint }

@@ -94,7 +94,7 @@ pub(crate) mod tests {
         "a\n::error::forged%0A\r##[add-mask]x\u{1b}[2J\u{202e}\u{fffe}<&\"'>]]>,:{0}[x](http://h)";
 
     pub(crate) fn report(findings: &[Finding]) -> Report<'_> {
-        let view = View { paint: Paint::PLAIN, below_top: false, advice: None };
+        let view = View { paint: Paint::PLAIN, below_top: false, advice: None, can_explain: false };
         Report { findings, rules: &RULES, scope: "staged", judged: 7, deny_warnings: false, view }
     }
 

@@ -230,6 +230,10 @@ pub(crate) enum Step {
     Unstage,
     /// `rm`, for an untracked file.
     Remove,
+    /// `git merge --abort`.
+    AbortMerge,
+    /// `bakstop pins --set`.
+    MovePins,
 }
 
 /// A further place that explains a finding, in its file or in another.

@@ -14,6 +14,10 @@ use crate::report::{self, Format, Report};
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Args {
+    /// Judge only these files and directories; without a scope, as they are on disk
+    #[arg(value_name = "PATH", conflicts_with_all = ["push", "receive"])]
+    paths: Vec<PathBuf>,
+
     #[command(flatten)]
     scope: ScopeArgs,
 
@@ -44,14 +48,22 @@ pub(crate) struct Args {
     /// Explain the verdict on standard error
     #[arg(short, long)]
     verbose: bool,
+
+    /// Print nothing but errors: the exit code has the verdict
+    #[arg(short, long, conflicts_with_all = ["verbose", "show_files"])]
+    quiet: bool,
 }
 
-const JUDGED: &str = "Scope (default: staged files)";
+const JUDGED: &str = "Scope (default: staged files; with a PATH: the work tree)";
 
 // What to judge.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
 struct ScopeArgs {
+    /// Staged files: what `git commit` would add to history
+    #[arg(long, help_heading = JUDGED)]
+    staged: bool,
+
     /// Every commit of A..B or A...B; for a single REV, those that its upstream, or else the
     /// default branch, does not have
     #[arg(long, help_heading = JUDGED, value_name = "RANGE", allow_hyphen_values = true)]
@@ -81,7 +93,7 @@ struct ScopeArgs {
 
 impl Args {
     fn scope(&self) -> Scope {
-        let ScopeArgs { range, push, receive, tree, worktree, history } = &self.scope;
+        let ScopeArgs { staged, range, push, receive, tree, worktree, history } = &self.scope;
         match (range, push, tree) {
             (Some(spec), _, _) => Scope::Range { spec: spec.clone(), tip: self.tip },
             (_, Some(remote), _) => Scope::Push(remote.clone()),
@@ -89,7 +101,8 @@ impl Args {
             _ if *receive => Scope::Receive,
             _ if *worktree => Scope::WorkTree,
             _ if *history => Scope::History,
-            _ => Scope::Staged,
+            _ if *staged || self.paths.is_empty() => Scope::Staged,
+            _ => Scope::WorkTree,
         }
     }
 }
@@ -104,6 +117,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let config = args.config.as_deref();
     let recovery_hint = "to use another: --config FILE";
     let options = Options {
+        paths: &args.paths,
         without: &[],
         config,
         recovery_hint,
@@ -132,6 +146,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     if let Some(nothing) = judged.skip_reason {
         outcome = outcome.note(format!("bakstop: {nothing}"));
+    }
+    if args.quiet {
+        outcome.out.clear();
+        outcome.notes.clear();
     }
     Ok(outcome)
 }

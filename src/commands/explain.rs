@@ -1,9 +1,10 @@
-//! `bakstop explain`: the manual page of a rule.
+//! `bakstop explain`: the manual pages of rules.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
+use crate::commands::rules::list;
 use crate::commands::{Context, Outcome};
 use crate::config::FILE;
 use crate::report::{HumanOrJson, json};
@@ -13,9 +14,9 @@ use crate::rules::{self, RULES};
 // The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The id of the rule
+    /// The ids of rules; without one, list the rules
     #[arg(value_name = "RULE", value_parser = rule())]
-    rule: &'static Rule,
+    rules: Vec<&'static Rule>,
 
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
@@ -27,10 +28,15 @@ fn rule() -> impl TypedValueParser<Value = &'static Rule> {
         .try_map(|id| rules::find(&id).ok_or("unknown rule"))
 }
 
-pub(crate) fn run(args: &Args, _context: &Context) -> Result<Outcome, Error> {
-    let out = match args.format {
-        HumanOrJson::Human => page(args.rule),
-        HumanOrJson::Json => json::explain(args.rule),
+/// Prints the pages, or the table of rules.
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    let out = match (args.format, &args.rules[..]) {
+        (format, []) => list(format, context.paint),
+        (HumanOrJson::Human, rules) => {
+            rules.iter().map(|rule| page(rule)).collect::<Vec<_>>().join("\n")
+        }
+        (HumanOrJson::Json, [rule]) => json::explain(rule),
+        (HumanOrJson::Json, rules) => json::manuals(rules),
     };
     Ok(Outcome::new(Verdict::Clean, out))
 }

@@ -13,7 +13,7 @@ use crate::commands::{Context, Outcome};
 use crate::cure::setup;
 use crate::git::Git;
 use crate::hooks::{Hook, SKIP, SWITCH, operation, skipped};
-use crate::report::human;
+use crate::report::{View, human};
 use crate::rules::RULES;
 
 // The arguments.
@@ -54,6 +54,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     };
     let recovery_hint = setup::invalid_configuration_hint(hook);
     let options = Options {
+        paths: &[],
         without: &skipped,
         config: None,
         recovery_hint: &recovery_hint,
@@ -63,7 +64,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let judged = judge(&scope(args), &options, context)
         .map_err(|error| if server { error } else { error.or_help(&*recovery_hint) })?;
     let verdict = Verdict::of(&judged.judgement.findings, false);
-    let mut out = human::check(&judged.judgement.findings, judged.view(context.paint));
+    // Who pushes to a server may not have bakstop.
+    let view = View { can_explain: !server, ..judged.view(context.paint) };
+    let mut out = human::check(&judged.judgement.findings, view);
     if verdict == Verdict::Found {
         // The summary is the last line, and ends with what happens now.
         out.truncate(out.trim_end().len());

@@ -3,6 +3,7 @@
 
 mod judged;
 mod origins;
+mod paths;
 mod past;
 mod present;
 
@@ -14,6 +15,7 @@ use crate::base::refs::{self, RefUpdate};
 use crate::commands::Context;
 pub(super) use judged::{Judged, Options, Scope, configuration};
 use past::Past;
+use paths::Paths;
 use present::{staged, work_tree};
 
 pub(super) fn judge(
@@ -21,10 +23,11 @@ pub(super) fn judge(
     options: &Options<'_>,
     context: &Context,
 ) -> Result<Judged, Error> {
-    let past = || Past::open(options, context);
+    let paths = Paths::of(options.paths, context)?;
+    let past = || Past::open(options, &paths, context);
     match scope {
-        Scope::Staged => staged(options, context),
-        Scope::WorkTree => work_tree(options, context),
+        Scope::Staged => staged(options, &paths, context),
+        Scope::WorkTree => work_tree(options, &paths, context),
         Scope::Tree(name) => past().tree(name),
         Scope::Range { spec, tip: true } => past().tip(spec),
         Scope::Range { spec, tip: false } => past().range(spec),

@@ -53,6 +53,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
     let options = Options {
+        paths: &[],
         without: &[],
         config: args.config.as_deref(),
         recovery_hint: "",
@@ -63,7 +64,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let mut engine = Engine::new(&config).only(is_about_pins);
     let table = engine.all_pins(&files)?;
     let findings = engine.finish().findings;
-    let view = View { paint: context.paint, below_top: !tree.prefix().is_empty(), advice: None };
+    let (paint, below_top) = (context.paint, !tree.prefix().is_empty());
+    let view = View { paint, below_top, advice: None, can_explain: true };
     if let Some(spec) = &args.set {
         let plan = plan_moves(&table, spec.as_deref(), &config)?;
         return set(args, &tree, &table, &plan, &judged(&plan.after, &files, &config), view);

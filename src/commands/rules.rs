@@ -18,11 +18,15 @@ pub(crate) struct Args {
 
 /// Lists the rules.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let out = match args.format {
-        HumanOrJson::Human => table(&RULES, context.paint),
+    Ok(Outcome::new(Verdict::Clean, list(args.format, context.paint)))
+}
+
+/// The table of all rules.
+pub(super) fn list(format: HumanOrJson, paint: Paint) -> String {
+    match format {
+        HumanOrJson::Human => table(&RULES, paint),
         HumanOrJson::Json => json::rules(&RULES),
-    };
-    Ok(Outcome::new(Verdict::Clean, out))
+    }
 }
 
 fn table(rules: &[&Rule], paint: Paint) -> String {

@@ -1,6 +1,8 @@
 //! `bakstop status`: report which hooks are in force, what they run, and what switches them off.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
@@ -13,14 +15,20 @@ use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::state::HookState;
 use crate::hooks::{Hook, binary, display_path};
 use crate::report;
+use crate::report::HumanOrJson;
+use crate::report::json::{document, path, path_hex};
 use crate::report::paint::Paint;
 
-// The arguments: none.
+// The arguments.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: HumanOrJson,
+}
 
 /// Reports the state of the hooks.
-pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
     let setup = Setup::find(&layout, &git, Choice::Detect, &Hook::USUAL)?;
@@ -30,24 +38,111 @@ pub(crate) fn run(_args: &Args, context: &Context) -> Result<Outcome, Error> {
         // A guard that does not run blocks no commits.
         interference.retain(|one| !matches!(one, Interference::Blocks(_)));
     }
-    let programs: Vec<_> =
+    let programs: Vec<Program> =
         programs(&health).into_iter().map(|path| (binary::version(&path), path)).collect();
-
-    let mut rows = hooks(&health, context.paint);
-    rows.extend(programs.iter().map(|(version, program)| {
-        let version = version.as_deref().unwrap_or("unknown");
-        ("program", format!("{}, version {version}", display_path(program, &layout.top)))
-    }));
-    rows.extend(interference.iter().map(|one| ("", describe(one, context.paint))));
-    let mut text =
-        format!("{}\n\n{}", describe_setup(&setup, &layout), report::rows(&rows, str::to_owned));
-    if let Some(help) = cure::hooks_help(&setup, &health, &layout) {
-        text += &format!("\n{} {help}\n", context.paint.strong("help:"));
-    }
     let all_versions_known = programs.iter().all(|(version, _)| version.is_some());
     let (verdict, summary) = verdict(&health, interference.first(), all_versions_known);
-    text += &format!("\n{} {summary}\n", context.paint.strong("bakstop:"));
+    let status = Status {
+        setup: &setup,
+        layout: &layout,
+        health: &health,
+        programs: &programs,
+        interference: &interference,
+        help: cure::hooks_help(&setup, &health, &layout),
+        summary,
+    };
+    let text = match args.format {
+        HumanOrJson::Human => status.human(context.paint),
+        HumanOrJson::Json => status.json(),
+    };
     Ok(Outcome::new(verdict, text))
+}
+
+/// A program that hooks run, with its version if it is known.
+type Program = (Option<String>, PathBuf);
+
+/// What the reports contain.
+struct Status<'a> {
+    setup: &'a Setup,
+    layout: &'a Layout,
+    health: &'a [Health],
+    programs: &'a [Program],
+    interference: &'a [Interference],
+    help: Option<String>,
+    summary: &'static str,
+}
+
+impl Status<'_> {
+    fn human(&self, paint: Paint) -> String {
+        let Self { setup, layout, help, summary, .. } = self;
+        let mut rows = hooks(self.health, paint);
+        rows.extend(self.programs.iter().map(|(version, program)| {
+            let version = version.as_deref().unwrap_or("unknown");
+            ("program", format!("{}, version {version}", display_path(program, &layout.top)))
+        }));
+        rows.extend(self.interference.iter().map(|one| ("", describe(one, paint))));
+        let rows = report::rows(&rows, str::to_owned);
+        let mut text = format!("{}\n\n{rows}", describe_setup(setup, layout));
+        if let Some(help) = help {
+            text += &format!("\n{} {help}\n", paint.strong("help:"));
+        }
+        text + &format!("\n{} {summary}\n", paint.strong("bakstop:"))
+    }
+
+    /// `bakstop.status/1`: a field may be added within a version; none is renamed, removed or given
+    /// another meaning.
+    fn json(&self) -> String {
+        let shown = |program: &Path| display_path(program, &self.layout.top);
+        let hooks = self.health.iter().map(|health| {
+            let (state, _) = name(&health.state);
+            let program = health.binary.as_deref().map(shown);
+            json!({
+                "hook": health.hook.name(),
+                "state": state.replace(' ', "-"),
+                "reason": cure::explain(&health.state),
+                "notes": health.notes.iter().map(|note| cure::note(health.hook, note))
+                    .collect::<Vec<_>>(),
+                "program": program.as_ref().map(path),
+                "program_hex": program.as_ref().map(path_hex),
+            })
+        });
+        let programs = self.programs.iter().map(|(version, program)| {
+            let program = shown(program);
+            json!({ "path": path(&program), "path_hex": path_hex(&program), "version": version })
+        });
+        let kind = |one: &Interference| match one {
+            Interference::Weakens(_) => "weakens",
+            Interference::Blocks(_) => "blocks",
+            Interference::Disarms(_) => "disarms",
+        };
+        let interference = self.interference.iter();
+        let interference =
+            interference.map(|one| json!({ "kind": kind(one), "message": one.to_string() }));
+        document(&json!({
+            "schema": "bakstop.status/1",
+            "setup": match self.setup {
+                Setup::Native { .. } => "native",
+                Setup::Husky(_) => "husky",
+                Setup::Server(_) => "server",
+                Setup::Foreign(_) => "foreign",
+            },
+            "message": describe_setup(self.setup, self.layout),
+            "hooks": hooks.collect::<Vec<_>>(),
+            "programs": programs.collect::<Vec<_>>(),
+            "interference": interference.collect::<Vec<_>>(),
+            "help": self.help,
+            "summary": self.summary,
+        }))
+    }
+}
+
+/// The name of a state, and how it is painted.
+fn name(state: &HookState) -> (&'static str, fn(Paint, &str) -> String) {
+    match state {
+        HookState::InForce => ("in force", |paint, word| paint.good(word)),
+        HookState::Doubtful(_) => ("unknown", |paint, word| paint.doubtful(word)),
+        HookState::NotInForce(_) => ("not in force", |paint, word| paint.bad(word)),
+    }
 }
 
 fn verdict(
@@ -110,11 +205,8 @@ fn hooks(health: &[Health], paint: Paint) -> Vec<(&'static str, String)> {
     let shared = |what: &dyn Fn(&Health) -> bool| health.len() > 1 && health.iter().all(what);
     let (mut rows, mut common) = (Vec::new(), Vec::new());
     for one in health {
-        let state = match &one.state {
-            HookState::InForce => paint.good("in force"),
-            HookState::Doubtful(_) => paint.doubtful("unknown"),
-            HookState::NotInForce(_) => paint.bad("not in force"),
-        };
+        let (state, painted) = name(&one.state);
+        let state = painted(paint, state);
         let reason = cure::explain(&one.state);
         let is_shared =
             !cure::install_helps(&one.state) && shared(&|other| other.state == one.state);

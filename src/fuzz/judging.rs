@@ -311,7 +311,7 @@ fn file(path: &RepoPath, text: &[u8]) -> File {
 
 /// Each format is valid for all findings. `length` selects one of the slow formats.
 fn reports(findings: &[Finding], length: usize) {
-    let view = View { paint: Paint::PLAIN, below_top: true, advice: None };
+    let view = View { paint: Paint::PLAIN, below_top: true, advice: None, can_explain: true };
     // Rules without findings only make the reports longer.
     let found = |rule: &&'static Rule| findings.iter().any(|finding| finding.rule == *rule);
     let rules: Vec<_> = RULES.into_iter().filter(found).collect();

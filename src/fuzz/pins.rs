@@ -91,7 +91,8 @@ fn check_spans(found: &FilePins, text: &[u8]) {
     }
 }
 
-const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, advice: None };
+const VIEW: View<'_> =
+    View { paint: Paint::PLAIN, below_top: false, advice: None, can_explain: false };
 
 /// A tree whose pins are moved to one version, and to those of its manifests.
 pub(super) fn edit(data: &[u8]) {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::base::change::ObjectId;
 use crate::base::error::Error;
+use crate::base::path::shell_quote;
 use crate::base::refs::RefUpdate;
 use crate::disk::read::{self, FinalLink};
 use crate::git::layer::ObjectKind;
@@ -61,6 +62,24 @@ pub(crate) struct Tip {
 /// new, never less.
 const MAX_BASES: usize = 8;
 
+/// A branch, and where it is checked out.
+#[derive(Debug)]
+pub(crate) struct Branch {
+    name: Vec<u8>,
+    /// The top of another work tree; empty for none.
+    work_tree: Vec<u8>,
+}
+
+impl Branch {
+    /// The command that goes to a work tree with this branch.
+    pub(crate) fn checkout(&self) -> String {
+        match &self.work_tree[..] {
+            [] => format!("git switch {}", shell_quote(&self.name)),
+            top => format!("cd {}", shell_quote(top)),
+        }
+    }
+}
+
 /// The history of a repository.
 #[derive(Debug)]
 pub(crate) struct History<'a> {
@@ -104,6 +123,25 @@ impl<'a> History<'a> {
             Err(error) => Err(Error::new(format!("find the server's {name}"), error)
                 .help("make it readable by the user that receives pushes")),
         }
+    }
+
+    /// A branch that ends in this commit; `None` if there is none, or without a work tree.
+    pub(crate) fn branch_at(&self, commit: &ObjectId) -> Option<Branch> {
+        let doing = "find the branch of a commit";
+        self.git.output(doing, &["rev-parse", "--show-toplevel"]).ok()?;
+        let (end, format) = (commit.to_string(), "--format=%(worktreepath)%00%(refname:short)");
+        let which = ["for-each-ref", "--count=1", format, "--points-at", &end, "refs/heads"];
+        let answer = self.git.output(doing, &which).ok()?;
+        let mut parts = answer.strip_suffix(b"\n")?.split(|byte| *byte == 0);
+        let (work_tree, name) = (parts.next()?.to_vec(), parts.next()?.to_vec());
+        Some(Branch { name, work_tree })
+    }
+
+    /// Whether git finds a file for this hook.
+    pub(crate) fn has_hook(&self, name: &str) -> bool {
+        let file = format!("hooks/{name}");
+        let path = self.git.path("find a hook", &["rev-parse", "--git-path", &file]);
+        path.is_ok_and(|path| path.exists())
     }
 
     /// All commits that refs or a detached HEAD reach.

@@ -143,8 +143,10 @@ fn unmerged_paths(first: &RepoPath, others: usize) -> Error {
         1 => format!("{first} and 1 other path are unmerged"),
         _ => format!("{first} and {others} other paths are unmerged"),
     };
+    let all = if others == 0 { "" } else { ", and the other paths" };
+    let path = first.as_pathspec(true);
     Error::new("judge the staged files", cause)
-        .help("resolve the conflicts and `git add` the result")
+        .help(format!("resolve the conflicts, then: git add {path}{all}"))
 }
 
 impl Change for Staged<'_> {

@@ -9,6 +9,7 @@ use crate::edit::excerpt::Excerpt;
 use crate::edit::fix::Fix;
 use crate::report::paint::Paint;
 use crate::rule::{Finding, Rule};
+use crate::rules;
 
 /// How the text report is shown.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,8 @@ pub(crate) struct View<'a> {
     pub below_top: bool,
     /// The advice about all findings, printed last.
     pub advice: Option<&'a str>,
+    /// Whether the reader can run bakstop: the report ends with how to read more.
+    pub can_explain: bool,
 }
 
 /// The result of a check.
@@ -41,6 +44,18 @@ impl Report<'_> {
     pub(super) fn blocks(&self, finding: &Finding) -> bool {
         self.deny_warnings || finding.severity == Severity::Error
     }
+}
+
+/// The command that prints the manual pages of the rules of findings; nothing without findings.
+pub(super) fn read_more(findings: &[Finding], paint: Paint) -> String {
+    let mut rules: Vec<&Rule> = findings.iter().map(|finding| finding.rule).collect();
+    rules.sort_by_key(|rule| rules::position(rule));
+    rules.dedup_by_key(|rule| rule.id);
+    let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
+    if ids.is_empty() {
+        return String::new();
+    }
+    format!("{} bakstop explain {}\n", paint.strong("more:"), ids.join(" "))
 }
 
 /// How many findings have this severity.

@@ -10,7 +10,7 @@ use crate::base::finding::{Label, Place, Severity, Step};
 use crate::base::path::RepoPath;
 use crate::cure::{commands, works_anywhere};
 use crate::edit::fix::Fix;
-use crate::report::common::{View, count, fix_lines, in_commit, note, plural, position};
+use crate::report::common::{View, count, fix_lines, in_commit, note, plural, position, read_more};
 use crate::report::paint::Paint;
 use crate::rule::Finding;
 use crate::rules;
@@ -37,6 +37,9 @@ pub(crate) fn check(findings: &[Finding], view: View<'_>) -> String {
     }
     if let Some(advice) = view.advice {
         text += &format!("{} {advice}\n", view.paint.strong("help:"));
+    }
+    if view.can_explain {
+        text += &read_more(findings, view.paint);
     }
     text += &format!("{} {}\n", view.paint.strong("bakstop:"), summary(findings));
     text
@@ -287,7 +290,8 @@ mod tests {
     use crate::edit::fix::Safety;
     use crate::report::tests::{fix, label, place as at};
 
-    const VIEW: View<'_> = View { paint: Paint::PLAIN, below_top: false, advice: None };
+    const VIEW: View<'_> =
+        View { paint: Paint::PLAIN, below_top: false, advice: None, can_explain: false };
 
     fn finding(path: &str, place: Option<(&str, &str)>) -> Finding {
         let rule = rules::find("rewritten-manifest").unwrap();
@@ -301,7 +305,21 @@ mod tests {
 
     #[test]
     fn clean_is_quiet() {
-        assert_eq!(check(&[], VIEW), "");
+        assert_eq!(check(&[], View { can_explain: true, ..VIEW }), "");
+    }
+
+    #[test]
+    fn each_rule_is_named_once_before_the_summary() {
+        let other = rules::find("stray-backup").unwrap();
+        let findings = [
+            Finding { rule: other, ..finding("a.bak", None) },
+            finding("a", None),
+            finding("b", None),
+        ];
+        let shown = check(&findings, View { can_explain: true, ..VIEW });
+        let end = "\n\nmore: bakstop explain rewritten-manifest stray-backup\n\
+                   bakstop: 3 errors in 3 files\n";
+        assert!(shown.ends_with(end), "{shown}");
     }
 
     #[test]

@@ -44,9 +44,19 @@ pub(crate) fn rules(rules: &[&Rule]) -> String {
 
 /// A rule with its manual page: `bakstop.explain/1`.
 pub(crate) fn explain(about: &Rule) -> String {
-    let mut value = json!({ "schema": "bakstop.explain/1", "rule": rule(about) });
-    value["rule"]["manual"] = about.manual.into();
-    document(&value)
+    document(&json!({ "schema": "bakstop.explain/1", "rule": with_manual(about) }))
+}
+
+/// Several rules with their manual pages: `bakstop.rules/1`.
+pub(crate) fn manuals(rules: &[&Rule]) -> String {
+    let rules: Vec<Value> = rules.iter().map(|about| with_manual(about)).collect();
+    document(&json!({ "schema": "bakstop.rules/1", "rules": rules }))
+}
+
+fn with_manual(about: &Rule) -> Value {
+    let mut value = rule(about);
+    value["manual"] = about.manual.into();
+    value
 }
 
 fn rule(rule: &Rule) -> Value {

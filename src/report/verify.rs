@@ -8,7 +8,7 @@ use crate::cure::{self, Advice};
 use crate::edit::excerpt::Excerpt;
 use crate::measure::runs::{Seconds, Timing};
 use crate::os::child::{Ended, Ran};
-use crate::report::common::{excerpt_lines, plural, rows};
+use crate::report::common::{excerpt_lines, plural, read_more, rows};
 use crate::report::human::TO_TOP;
 use crate::report::paint::Paint;
 use crate::rule::Finding;
@@ -68,7 +68,8 @@ impl Verification<'_> {
                 go.iter().chain(commands).map(|command| format!("    {}\n", paint.good(command)));
             format!("\n{} {help}\n{}", paint.strong("help:"), commands.collect::<String>())
         });
-        format!("{list}{}{warnings}{cure}\n{summary}", self.differences(paint))
+        let more = read_more(self.findings, paint);
+        format!("{list}{}{warnings}{cure}\n{more}{summary}", self.differences(paint))
     }
 
     /// Whether nothing changed, and the command succeeded in time.
@@ -94,8 +95,9 @@ impl Verification<'_> {
                 notes => paint.faint(&format!(" ({})", notes.join(", "))),
             };
             let finding = findings.get(&difference.path);
-            let message = finding
-                .map_or(String::new(), |finding| format!(": {}", paint.strong(&finding.message)));
+            let message = finding.map_or(String::new(), |finding| {
+                format!(": {} [{}]", paint.strong(&finding.message), finding.rule.id)
+            });
             (label(difference), format!("{}{notes}{message}", difference.path))
         });
         self.other_changes().into_iter().chain(paths).collect()
@@ -418,12 +420,13 @@ mod tests {
         ]);
         assert_eq!(
             human(&changes, &[finding.clone(), finding], Some(Ended::Code(3)), &[]),
-            "modified          package.json: this points astray\n\
+            "modified          package.json: this points astray [rewritten-manifest]\n\
              ignored leftover  package.json.bak\n\
              \n\
              help: the preparation has not been undone; restore the originals\n\
              \x20   s/restore --restore\n\
              \n\
+             more: bakstop explain rewritten-manifest\n\
              bakstop: the command changed 2 paths; it ended with exit code 3\n"
         );
     }

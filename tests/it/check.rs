@@ -9,6 +9,7 @@ use crate::support::{
     BAKSTOP, Ran, Sandbox, finish, finish_with, finish_with_input, rewritten_spec,
 };
 
+mod paths;
 mod repositories;
 
 /// The paths of the findings in the JSON report.
@@ -293,7 +294,7 @@ fn intent_to_add_is_no_change_and_unmerged_paths_cannot_be_judged() {
     assert_eq!(
         ran.err,
         "error: could not judge the staged files: web/index.js is unmerged\n\
-         help: resolve the conflicts and `git add` the result\n"
+         help: resolve the conflicts, then: git add :/web/index.js\n"
     );
 }
 

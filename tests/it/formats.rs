@@ -127,7 +127,7 @@ fn json_matches_its_schema() {
 }
 
 /// Forbids additional fields in every object of the schema.
-fn close(schema: &mut Value) {
+pub(crate) fn close(schema: &mut Value) {
     if let Some(object) = schema.as_object_mut() {
         if object.contains_key("properties") {
             object.insert("additionalProperties".into(), false.into());

@@ -87,7 +87,7 @@ fn the_report_names_the_commit_and_the_steps() {
         "{}",
         ran.out
     );
-    assert!(ran.out.contains(&format!("git rebase -i {id}~1")), "{}", ran.out);
+    assert!(ran.out.contains(&format!("rebase -i --autostash {id}~1\n")), "{}", ran.out);
     assert!(!ran.out.contains("git add web"), "commands for the index would not help: {}", ran.out);
     // The commit of HEAD is to be amended.
     sandbox.git(&["checkout", "-q", "-b", "one", "topic~2"]);
@@ -542,27 +542,18 @@ fn the_printed_steps_work() {
     sandbox.git(&["checkout", "-q", "main"]);
     let advice = |sandbox: &Sandbox| sandbox.bakstop(&["check", "--range", "main..topic"]).out;
     let help = advice(&sandbox);
-    assert!(
-        help.contains("help: with its branch checked out, mark the commits named above"),
-        "{help}"
-    );
+    assert!(help.contains("    git switch topic\n"), "{help}");
     sandbox.git(&["checkout", "-q", "topic"]);
     let help = advice(&sandbox);
-    assert!(help.contains("help: mark the commits named above"), "{help}");
-    let rebase = help.lines().find_map(|line| line.trim().strip_prefix("git ")).unwrap();
+    let stops = "help: rewrite the commits named above; git stops at each of them:\n";
+    assert!(help.contains(stops) && !help.contains("git switch"), "{help}");
+    let (_, rebase) = help.split_once(stops).unwrap();
+    let rebase = rebase.lines().next().unwrap().trim();
     let git = |command: &str| {
         let arguments: Vec<&str> = command.trim_start_matches("git ").split(' ').collect();
-        let editor = "sed -i -E 's/^pick (.* (Prepare|Back up))$/edit \\1/'";
-        let ran = finish(
-            sandbox
-                .command("git")
-                .args(arguments)
-                .env("GIT_SEQUENCE_EDITOR", editor)
-                .env("GIT_EDITOR", "true"),
-        );
-        ran.code
+        finish(sandbox.command("git").args(arguments).env("GIT_EDITOR", "true")).code
     };
-    git(rebase);
+    assert_eq!(sandbox.run("sh", &["-c", rebase]).code, Some(0), "{rebase}");
     sandbox.git(&["checkout", "-q", "main", "--", "web/package.json"]);
     sandbox.write("web/more.js", "");
     sandbox.git(&["add", "-A"]);
@@ -589,11 +580,7 @@ fn the_printed_steps_work() {
     sandbox.write("after.js", "");
     commit(&sandbox, "After");
     let out = sandbox.bakstop(&["check", "--range", "main..merged"]).out;
-    assert!(
-        out.contains("rebase -i --rebase-merges ")
-            && out.contains("put a line \"break\" after its line"),
-        "{out}"
-    );
+    assert!(out.contains("    git rebase --autostash --rebase-merges --exec '"), "{out}");
 }
 
 #[test]

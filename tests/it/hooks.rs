@@ -11,6 +11,7 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 mod husky;
 mod paths;
+mod status;
 
 /// Every file below a directory: its type and permission bits, and its bytes or target.
 pub(crate) type Snapshot = BTreeMap<PathBuf, (u32, Vec<u8>)>;

@@ -22,6 +22,7 @@ mod killed;
 mod matrix;
 mod new_pins;
 mod pins;
+mod printed_commands;
 mod prove;
 mod push;
 mod real;

@@ -1,6 +1,6 @@
 //! The scope, the options and the result of judging.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::change::Change;
 use crate::base::error::Error;
@@ -85,7 +85,8 @@ impl Judged {
     }
 
     pub(crate) fn view(&self, paint: Paint) -> View<'_> {
-        View { paint, below_top: self.below_top, advice: self.advice.as_deref() }
+        let Self { below_top, advice, .. } = self;
+        View { paint, below_top: *below_top, advice: advice.as_deref(), can_explain: true }
     }
 
     /// The lines of `--verbose`: how it was judged, and what the configuration hides.
@@ -101,6 +102,8 @@ impl Judged {
 /// How to judge.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options<'a> {
+    /// The files and directories to judge, relative to the current directory; all if empty.
+    pub paths: &'a [PathBuf],
     /// Rules to skip.
     pub without: &'a [&'static Rule],
     /// The configuration to use instead of that of the repository.

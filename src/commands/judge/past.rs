@@ -10,12 +10,15 @@ use crate::base::refs::RefUpdate;
 use crate::commands::Context;
 use crate::commands::judge::judged::{Judged, Options, config_file, engine};
 use crate::commands::judge::origins;
+use crate::commands::judge::paths::Paths;
 use crate::config::Config;
-use crate::cure::{self, HeadRelation, Rewrite};
+use crate::cure;
+use crate::cure::commits::{HeadRelation, Place, Rewrite, in_commits, rewriting};
 use crate::engine::{Engine, Judgement};
 use crate::git::history::{Commits, History, Tip};
 use crate::git::objects::Objects;
 use crate::git::{Git, TreeChanges};
+use crate::hooks::Hook;
 use crate::os::progress::Progress;
 use crate::project::kinds::FileKind;
 use crate::report::plural;
@@ -26,6 +29,7 @@ use crate::rules::{self, RULES};
 pub(super) struct Past<'a> {
     context: &'a Context,
     options: &'a Options<'a>,
+    paths: &'a Paths,
     objects: Rc<Objects>,
     history: History<'a>,
 }
@@ -49,11 +53,11 @@ impl ConfigSource {
 }
 
 impl<'a> Past<'a> {
-    pub(super) fn open(options: &'a Options<'a>, context: &'a Context) -> Self {
+    pub(super) fn open(options: &'a Options<'a>, paths: &'a Paths, context: &'a Context) -> Self {
         let git = Git::new(&context.directory);
         let objects = Rc::new(Objects::open(&git, &context.env));
         let history = History::new(git, &context.env, Rc::clone(&objects));
-        Self { context, options, objects, history }
+        Self { context, options, paths, objects, history }
     }
 
     /// Every commit of a range.
@@ -162,13 +166,16 @@ impl<'a> Past<'a> {
         source: &ConfigSource,
         nothing: String,
     ) -> Result<Judged, Error> {
-        let change = TreeChanges::new(&self.objects).tree(tree, others)?;
-        let engine = engine(&source.config, self.options).whole_tree(others.is_empty());
+        let whole = TreeChanges::new(&self.objects).tree(tree, others)?;
+        let change = self.paths.narrow(&whole);
+        self.paths.must_exist_in(&whole)?;
+        let is_whole = others.is_empty() && self.paths.is_empty();
+        let engine = engine(&source.config, self.options).whole_tree(is_whole);
         let judgement = engine.judge(&change)?;
         let entries = change.fresh().len();
         let details = source.verbose_lines(&plural(entries, "new path"));
         let mut judged = Judged::new(judgement, entries, details, nothing);
-        cure::in_commits(&mut judged.judgement.findings, Rewrite::Nothing);
+        in_commits(&mut judged.judgement.findings, Rewrite::Nothing);
         Ok(judged)
     }
 
@@ -179,8 +186,8 @@ impl<'a> Past<'a> {
         nothing: String,
         rewrite: Rewrite,
     ) -> Result<Judged, Error> {
-        let mut engine =
-            engine(&source.config, self.options).whole_tree(rewrite == Rewrite::History);
+        let is_whole = rewrite == Rewrite::History && self.paths.is_empty();
+        let mut engine = engine(&source.config, self.options).whole_tree(is_whole);
         let entries = self.walk(commits, &mut engine)?;
         let what =
             format!("{} in {}", plural(entries, "new path"), plural(commits.nodes.len(), "commit"));
@@ -189,10 +196,10 @@ impl<'a> Past<'a> {
         if !commits.nodes.is_empty() || !judged.judgement.findings.is_empty() {
             judged.skip_reason = None;
         }
-        let affected = cure::in_commits(&mut judged.judgement.findings, rewrite);
-        let rewriting =
-            cure::rewriting(commits, &affected, rewrite, |commit| self.relation(commit))?;
-        judged.advice = rewriting.map(|advice| {
+        let affected = in_commits(&mut judged.judgement.findings, rewrite);
+        let end = commits.tips.first().map(|tip| &tip.commit);
+        let advice = rewriting(commits, &affected, rewrite, |commit| self.place(commit, end))?;
+        judged.advice = advice.map(|advice| {
             self.allowance_hint(&judged.judgement.findings, commits, source).unwrap_or(advice)
         });
         Ok(judged)
@@ -206,11 +213,13 @@ impl<'a> Past<'a> {
             Progress::new("commits judged:", commits.nodes.len(), self.context.terminal);
         for nodes in commits.nodes.chunks(BATCH) {
             let changes = changes.commits(nodes)?;
+            let changes: Vec<_> = changes.iter().map(|change| self.paths.narrow(change)).collect();
             engine.entries_of_each(&changes, || progress.step())?;
             entries += changes.iter().map(|change| change.fresh().len()).sum::<usize>();
         }
         for tree in &commits.bare_trees {
             let change = changes.tree(*tree, &[])?;
+            let change = self.paths.narrow(&change);
             engine.entries(&change)?;
             engine.comparisons(&change, None)?;
             entries += change.fresh().len();
@@ -219,6 +228,11 @@ impl<'a> Past<'a> {
         let mut ends = HashSet::new();
         for tip in commits.tips.iter().filter(|tip| ends.insert((tip.tree, &tip.bases))) {
             self.judge_tip(tip, commits, engine)?;
+        }
+        let ends = commits.tips.iter().map(|tip| tip.tree);
+        let mut ends = ends.chain(commits.nodes.iter().rev().map(|node| node.tree));
+        if let Some(tree) = ends.next() {
+            self.paths.must_exist_in(&changes.unchanged(tree))?;
         }
         Ok(entries)
     }
@@ -234,7 +248,8 @@ impl<'a> Past<'a> {
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
             let mut fresh = TreeChanges::new(&self.objects).tree(tip.tree, bases)?.into_fresh();
             fresh.retain(|entry| {
-                compared.iter().any(|wants| FileKind::of(&entry.path, wants).is_some())
+                self.paths.cover(&entry.path)
+                    && compared.iter().any(|wants| FileKind::of(&entry.path, wants).is_some())
             });
             Ok(fresh)
         };
@@ -251,12 +266,18 @@ impl<'a> Past<'a> {
         engine.comparisons(&change, Some(&parts))
     }
 
-    /// The relation of a commit to HEAD.
-    fn relation(&self, commit: &ObjectId) -> Result<HeadRelation, Error> {
-        Ok(match self.history.head()? {
+    /// The place of a commit in the history of `end`.
+    fn place(&self, commit: &ObjectId, end: Option<&ObjectId>) -> Result<Place, Error> {
+        let relation = match self.history.head()? {
             Some(head) if head == *commit => HeadRelation::Same,
             Some(head) if self.history.is_ancestor(commit, &head)? => HeadRelation::Ancestor,
-            _ => HeadRelation::Other,
+            _ => HeadRelation::Other(
+                end.and_then(|end| self.history.branch_at(end)).map(|branch| branch.checkout()),
+            ),
+        };
+        Ok(Place {
+            relation,
+            picks_are_judged: self.history.has_hook(Hook::PrepareCommitMsg.name()),
         })
     }
 

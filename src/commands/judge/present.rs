@@ -5,15 +5,22 @@ use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::commands::Context;
 use crate::commands::judge::judged::{Judged, Options, configuration, engine};
+use crate::commands::judge::paths::Paths;
+use crate::cure::commits::in_merge;
 use crate::cure::{self, Facts};
 use crate::engine::{Judgement, LIMIT};
-use crate::git::Staged;
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
+use crate::git::{Git, Staged, merge};
 use crate::report::plural;
+use crate::rule::Finding;
 
 /// Judges the index against HEAD.
-pub(super) fn staged(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
+pub(super) fn staged(
+    options: &Options<'_>,
+    paths: &Paths,
+    context: &Context,
+) -> Result<Judged, Error> {
     let staged = Staged::read(&context.directory, &context.env)?;
     if !staged.has_work_tree() {
         return Err(Error::new(
@@ -24,22 +31,44 @@ pub(super) fn staged(options: &Options<'_>, context: &Context) -> Result<Judged,
     }
     let (on_disk, committed) =
         (|path: &_| staged.on_disk(path, LIMIT), |path: &_| staged.committed(path, LIMIT));
-    let judgement = in_files(&staged, false, on_disk, committed, options, context)?;
-    let entries = staged.fresh().len();
+    let change = paths.narrow(&staged);
+    paths.must_exist_in(&staged)?;
+    let mut judgement = in_files(&change, false, on_disk, committed, options, context)?;
+    if !judgement.findings.is_empty() {
+        about_merge(&mut judgement.findings, &staged, context);
+    }
+    let entries = change.fresh().len();
     let details =
         vec![format!("the index was {}; {} judged", staged.layer(), plural(entries, "new path"))];
     let judged = Judged::new(judgement, entries, details, "nothing new is staged");
     Ok(Judged { below_top: staged.is_below_top(), ..judged })
 }
 
+/// Adapts the steps for files that a merge brings.
+fn about_merge(findings: &mut [Finding], staged: &Staged, context: &Context) {
+    let git = Git::new(&context.directory);
+    let Some(end) = merge::merged(&git, &context.env) else { return };
+    in_merge(findings, |path| {
+        let entry = staged.fresh().iter().find(|entry| entry.path == *path)?;
+        Some((merge::bringing(&git, &end, entry)?, end))
+    });
+}
+
 /// Judges the files of the work tree.
-pub(super) fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
+pub(super) fn work_tree(
+    options: &Options<'_>,
+    paths: &Paths,
+    context: &Context,
+) -> Result<Judged, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
     let (on_disk, committed) =
         (|path: &_| tree.text(path, LIMIT), |path: &_| tree.committed("HEAD", path));
-    let judgement = in_files(&files, true, on_disk, committed, options, context)?;
-    let entries = files.fresh().len();
+    let change = paths.narrow(&files);
+    paths.must_exist_in(&files)?;
+    let whole = paths.is_empty();
+    let judgement = in_files(&change, whole, on_disk, committed, options, context)?;
+    let entries = change.fresh().len();
     let details = vec![format!("{} of the work tree judged", plural(entries, "file"))];
     let judged = Judged::new(judgement, entries, details, "the work tree has no files");
     Ok(Judged { below_top: !tree.prefix().is_empty(), ..judged })

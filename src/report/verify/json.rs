@@ -55,7 +55,7 @@ impl Verification<'_> {
                 "ended": unfinished(&changes.ended),
             },
             "warnings": warnings.collect::<Vec<_>>(),
-            "help": self.advice.map(|advice| advice.help),
+            "help": self.advice.map(|advice| &advice.help),
             "steps": self.advice.map_or(&[][..], |advice| &advice.commands),
             "command": command,
             "time": time,

@@ -2,7 +2,7 @@
 
 use crate::base::escape::Escaped;
 use crate::base::finding::Step;
-use crate::pins::{Demand, PinTable, Relation};
+use crate::pins::{Demand, PinTable, Relation, Role};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -31,22 +31,27 @@ fn judge(table: &PinTable, findings: &mut Findings) {
                 format!("{name} is installed here without a version")
             }
         };
+        let mut is_declared = false;
         if let Some(reference) = table.reference(row)
             && let Demand::Exact(version) = &table.pin(reference).demand
         {
             let path = &table.file(reference).path;
             message += &format!(", but {path} pins {name} {version}");
+            is_declared = table.pin(reference).kind.role() == Role::Declares;
         }
-        let help = match pin.demand {
-            Demand::Empty(_) => {
-                "declare the ARG again in this stage: one before the first FROM is not visible here"
-            }
-            _ if pin.version.is_some() => {
-                "install the exact version that is pinned; `bakstop pins --set` writes it"
-            }
-            _ => "install the exact version that is pinned",
+        let (help, steps): (_, &'static [Step]) = match pin.demand {
+            Demand::Empty(_) => (
+                "declare the ARG again in this stage: one before the first FROM is not visible \
+                 here",
+                &[Step::Stage],
+            ),
+            _ if pin.version.is_some() && is_declared => (
+                "install the exact version that is pinned; `bakstop pins --set` writes it",
+                &[Step::MovePins, Step::Stage],
+            ),
+            _ => ("install the exact version that is pinned", &[Step::Stage]),
         };
-        findings.place(table.file(row.id), &pin.place, message).help(help, &[Step::Stage]);
+        findings.place(table.file(row.id), &pin.place, message).help(help, steps);
     }
 }
 

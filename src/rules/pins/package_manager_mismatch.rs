@@ -17,25 +17,31 @@ fn judge(table: &PinTable, findings: &mut Findings) {
     for row in table.new_rows().filter(|row| row.relation == Relation::Differs) {
         let Some(reference) = table.reference(row) else { continue };
         let (pin, message) = (table.pin(row.id), message(table, row, reference));
-        let strictness = pin.strictness_to(table.pin(reference));
-        let help = match pin.kind {
-            PinKind::Action(_) if strictness != Strictness::Version => {
-                "leave the version out: the action reads package.json"
-            }
-            _ if pin.version.is_some() && pin.manager == table.pin(reference).manager => {
-                "make both the same; `bakstop pins --set` moves them all"
-            }
-            _ => "make both the same",
-        };
         let wanted = table.pin(reference);
-        let label =
-            if wanted.kind.role() == Role::Declares { "pinned here" } else { "installed here" };
+        let is_declared = wanted.kind.role() == Role::Declares;
+        let can_move = pin.version.is_some() && pin.manager == wanted.manager;
+        let (help, steps) = match pin.kind {
+            PinKind::Action(_) if pin.strictness_to(wanted) != Strictness::Version => {
+                ("leave the version out: the action reads package.json", STAGE)
+            }
+            _ if can_move && is_declared => {
+                ("make both the same; `bakstop pins --set` moves them all", MOVE)
+            }
+            _ if can_move => {
+                ("make both the same; `bakstop pins --set NAME@VERSION` moves them all", STAGE)
+            }
+            _ => ("make both the same", STAGE),
+        };
+        let label = if is_declared { "pinned here" } else { "installed here" };
         findings
             .place(table.file(row.id), &pin.place, message)
             .label(table.file(reference), &wanted.place, label)
-            .help(help, &[Step::Stage]);
+            .help(help, steps);
     }
 }
+
+const STAGE: &[Step] = &[Step::Stage];
+const MOVE: &[Step] = &[Step::MovePins, Step::Stage];
 
 fn message(table: &PinTable, row: &Row, reference: PinId) -> String {
     let (pin, wanted) = (table.pin(row.id), table.pin(reference));
