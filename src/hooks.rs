@@ -5,7 +5,8 @@
 //! reads the files; `plan` computes edits, and `apply` makes them; `health` reports a `state` for
 //! each hook. `shim` and `block` are the two texts that are installed. `manager` lists the hook
 //! managers whose configuration the user edits, and `by_hand` renders what to add to it. `binary`
-//! finds the program that a hook runs. `rehearsal` runs a hook without a commit.
+//! finds the program that a hook runs. `rehearsal` runs a hook without a commit. `occasion` is
+//! what a hook is run for.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -24,6 +25,7 @@ mod block;
 pub(crate) mod by_hand;
 pub(crate) mod layout;
 mod manager;
+pub(crate) mod occasion;
 pub(crate) mod operation;
 pub(crate) mod rehearsal;
 mod shim;

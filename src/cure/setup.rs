@@ -48,14 +48,28 @@ pub(crate) fn after_crash(hook: Hook) -> String {
     }
 }
 
-/// What a hook blocks, and how to proceed; `operation` is the unfinished operation of git.
-pub(crate) fn after_block(hook: Hook, operation: Option<Operation>) -> String {
+/// How to go on without a hook that judges existing commits.
+pub(crate) const SWITCH_OFF: &str = "to skip this check: set BAKSTOP=0";
+
+/// What a hook blocks, and how to proceed; `operation` is the unfinished operation of git. A secret
+/// must not leave this machine: no bypass is offered.
+pub(crate) fn after_block(hook: Hook, operation: Option<Operation>, secret: bool) -> String {
     match (hook, operation) {
         (Hook::PreReceive, _) => "the push is refused".to_owned(),
         (_, Some([act, continuation, abort])) => {
             format!("the {act} stops here (to abort: {abort}; once fixed: {continuation})")
         }
+        _ if secret => format!("the {} is blocked", hook.action()),
         _ => format!("the {} is blocked ({})", hook.action(), bypass(hook)),
+    }
+}
+
+/// What a hook did that found nothing staged, and was not run by git.
+pub(crate) fn nothing_staged(judged_head: bool) -> &'static str {
+    if judged_head {
+        "nothing new is staged, so every file of HEAD is judged"
+    } else {
+        "nothing new is staged, so nothing is judged; for every file: bakstop check --tree HEAD"
     }
 }
 

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 mod husky;
+mod occasions;
 mod paths;
 
 /// Every file below a directory: its type and permission bits, and its bytes or target.
