@@ -9,7 +9,7 @@ use crate::cure::setup as cure;
 use crate::git::Git;
 use crate::hooks::health::{self, Health};
 use crate::hooks::layout::Layout;
-use crate::hooks::setup::{Choice, Setup};
+use crate::hooks::setup::{Choice, Setup, successor};
 use crate::hooks::slot::HookDirectory;
 use crate::hooks::state::HookState;
 use crate::hooks::{Hook, apply, binary, plan};
@@ -114,6 +114,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         program.as_ref().map(|program| (program.as_path(), binary::is_for_everyone(program)));
     for line in cure::after_install(&setup, &edits, program, &layout) {
         text += &format!("{line}\n");
+    }
+    if matches!(setup, Setup::Native { .. })
+        && let Some(successor) = successor(&layout, args.hooks())?
+    {
+        text += &format!("{}\n", cure::before_takeover(&successor, &layout));
     }
     let (verdict, summary) = verdict(&health, !edits.is_empty());
     Ok(Outcome::new(verdict, text + &last_line(summary)))

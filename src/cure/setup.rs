@@ -121,6 +121,11 @@ pub(crate) fn after_install(
     }
 }
 
+/// The lines for a configured manager that will replace our hooks.
+pub(crate) fn before_takeover(successor: &Foreign, layout: &Layout) -> String {
+    format!("{}; {}", successor.takeover(), foreign_help(successor, layout))
+}
+
 /// Why a hook is not in force, or may not be, and what to do about it unless that is to install.
 pub(crate) fn explain(state: &HookState) -> Option<String> {
     let help = match state {

@@ -8,7 +8,7 @@ use crate::base::path::RepoPath;
 use crate::hooks::block::{self, Condition, Found};
 use crate::hooks::layout::Layout;
 use crate::hooks::plan::still_ignored;
-use crate::hooks::setup::{Husky, Setup, mentions_bakstop};
+use crate::hooks::setup::{self, Foreign, Husky, Owner, Setup, mentions_bakstop};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::state::{Defect, HookState};
@@ -41,7 +41,13 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
     match setup {
         Setup::Native { directory, .. } => {
             let place = HookDirectory::native(directory, top)?;
-            Ok(shown_slots(&place).map(|slot| of_file(slot, layout, env).finish()).collect())
+            let mut all: Vec<Health> =
+                shown_slots(&place).map(|slot| of_file(slot, layout, env).finish()).collect();
+            let in_force = all.iter_mut().filter(|health| health.state == HookState::InForce);
+            if let Some(successor) = setup::successor(layout, &Hook::USUAL)? {
+                in_force.for_each(|health| health.note(replaced_note(&successor)));
+            }
+            Ok(all)
         }
         Setup::Server(server) => {
             let (place, obstacle) = (server.place(layout)?, server.obstacle(layout)?);
@@ -68,10 +74,26 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
                 false if foreign.is_off() => HookState::NotInForce(Defect::SwitchedOff),
                 false => HookState::NotInForce(Defect::NotNamed),
             };
-            let of = |&(hook, named): &(Hook, bool)| Health::new(hook, state(named));
+            let ours = match foreign.owner {
+                // It may have left some hooks of ours alone so far.
+                Owner::Manager { .. } => HookDirectory::native(&layout.hooks, top)?.slots,
+                _ => Vec::new(),
+            };
+            let of = |&(hook, named): &(Hook, bool)| match ours
+                .iter()
+                .find(|slot| slot.hook == hook && slot.is_file_of_ours())
+            {
+                Some(slot) => of_file(slot, layout, env).finish(),
+                None => Health::new(hook, state(named)),
+            };
             Ok(foreign.named.iter().map(of).collect())
         }
     }
+}
+
+/// A note that a configured manager will replace a hook of ours.
+fn replaced_note(successor: &Foreign) -> String {
+    format!("{}; `bakstop install` prints the lines to add there", successor.takeover())
 }
 
 /// The hooks that are reported: the usual ones, and others that were installed.

@@ -83,6 +83,16 @@ impl Foreign {
         self.missing().is_empty()
     }
 
+    /// How a configured manager takes the hooks over from us.
+    pub(crate) fn takeover(&self) -> String {
+        let Owner::Manager { manager, configuration } = &self.owner else { return String::new() };
+        let file = configuration.as_ref().map_or("", |(file, _)| file);
+        let by = manager
+            .apply_command
+            .map_or("its installation".to_owned(), |command| format!("`{command}`"));
+        format!("{} is configured ({file}), and {by} replaces hooks of bakstop", manager.name)
+    }
+
     /// Whether git runs no hook.
     pub(crate) fn is_off(&self) -> bool {
         matches!(self.owner, Owner::SwitchedOff(_))
@@ -185,11 +195,13 @@ fn bare(layout: &Layout) -> Result<Setup, Error> {
 }
 
 fn native(layout: &Layout, choice: Choice, hooks: &[Hook]) -> Result<Setup, Error> {
-    if choice == Choice::Detect
-        && !is_ours(layout)?
-        && let Some(foreign) = managed(layout, hooks)?
-    {
-        return Ok(Setup::Foreign(foreign));
+    if choice == Choice::Detect {
+        let installed = is_ours(layout)?;
+        let scripts = foreign_scripts(layout, if installed { hooks } else { &Hook::STRICT })?;
+        // Our hooks decide against a configuration, but not against hooks that a manager wrote.
+        if let Some(foreign) = managed(layout, hooks, &scripts, !installed)? {
+            return Ok(Setup::Foreign(foreign));
+        }
     }
     let directory = layout.hooks.clone();
     if directory.starts_with(&layout.common) {
@@ -280,12 +292,33 @@ pub(crate) fn refuse_endless(layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
-/// Detects a hook manager: by the hooks that it wrote, or by its configuration.
-fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
-    let mut hooks = Vec::new();
-    for hook in Hook::STRICT {
-        hooks.extend(read_script(layout, hook)?.map(|text| (hook, text)));
+/// The manager that is configured although our hooks are in place. When it is installed, it
+/// replaces them; `None` if bakstop is named in its configuration.
+pub(crate) fn successor(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
+    Ok(managed(layout, wanted, &[], true)?.filter(|foreign| !foreign.is_named()))
+}
+
+/// The hooks that somebody else wrote, unless that runs ours.
+fn foreign_scripts(layout: &Layout, hooks: &[Hook]) -> Result<Vec<(Hook, Vec<u8>)>, Error> {
+    let place = HookDirectory::native(&layout.hooks, &layout.top)?;
+    let foreign = place
+        .slots
+        .iter()
+        .filter(|slot| hooks.contains(&slot.hook) && slot.author() == Author::Others);
+    let mut scripts = Vec::new();
+    for hook in foreign.map(|slot| slot.hook) {
+        scripts.extend(read_script(layout, hook)?.map(|text| (hook, text)));
     }
+    Ok(scripts)
+}
+
+/// Detects a hook manager: by the hooks that it wrote, or by its configuration.
+fn managed(
+    layout: &Layout,
+    wanted: &[Hook],
+    hooks: &[(Hook, Vec<u8>)],
+    by_configuration: bool,
+) -> Result<Option<Foreign>, Error> {
     let mut files = BTreeMap::new();
     for name in MANAGERS.iter().flat_map(|manager| manager.configuration) {
         files
@@ -296,7 +329,8 @@ fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
         let written = hooks.iter().find(|(_, text)| manager.wrote(text));
         let written =
             written.map(|(hook, _)| display_path(&layout.hooks.join(hook.name()), &layout.top));
-        let evidence = written.or_else(|| manager.claims(read).map(RepoPath::from))?;
+        let claimed = || manager.claims(read).filter(|_| by_configuration).map(RepoPath::from);
+        let evidence = written.or_else(claimed)?;
         Some(foreign(manager, &evidence, wanted, read))
     }))
 }

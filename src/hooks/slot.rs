@@ -202,6 +202,11 @@ impl Slot {
         shim::author(self.text(), self.hook)
     }
 
+    /// Whether it is a hook file that we wrote and that git runs.
+    pub(crate) fn is_file_of_ours(&self) -> bool {
+        matches!(self.author(), Author::Bakstop(_)) && self.is_executable()
+    }
+
     pub(crate) fn is_ours(&self) -> bool {
         is_ours(self.text(), self.hook)
     }

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 mod husky;
+mod managers;
 mod occasions;
 mod paths;
 
