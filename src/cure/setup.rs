@@ -159,6 +159,10 @@ fn defect_help(defect: &Defect) -> Option<String> {
             let file = [here, file.as_bytes()].concat();
             format!("make it executable (`chmod +x {}`)", shell_quote(&file))
         }
+        Defect::OnlyHere(_, None) => "run `git config --unset core.hooksPath`".to_owned(),
+        Defect::OnlyHere(_, Some(directory)) => {
+            format!("run `git config core.hooksPath {}`", shell_quote(directory.as_bytes()))
+        }
         Defect::NotInstalled(_)
         | Defect::NotExecutable(_)
         | Defect::NoServerProgram
@@ -337,6 +341,8 @@ mod tests {
             Defect::HuskyNotPrepared,
             Defect::NoStub(file()),
             Defect::HuskyNotExecutable(file()),
+            Defect::OnlyHere(file(), None),
+            Defect::OnlyHere(file(), Some(file())),
         ] {
             let has_help = defect_help(&defect).is_some();
             let state = HookState::NotInForce(defect);

@@ -39,10 +39,14 @@ pub(crate) struct Note {
 pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Vec<Health>, Error> {
     let top = &layout.top;
     match setup {
-        Setup::Native { directory, .. } => {
+        Setup::Native { directory, tracked } => {
             let place = HookDirectory::native(directory, top)?;
-            let mut all: Vec<Health> =
-                shown_slots(&place).map(|slot| of_file(slot, layout, env).finish()).collect();
+            let only_here = layout.relative_hooks().filter(|_| !tracked);
+            let of = |slot: &Slot| {
+                let defect = only_here.clone().map(|(value, there)| Defect::OnlyHere(value, there));
+                of_file(slot, layout, env).reached(defect.map(HookState::NotInForce)).finish()
+            };
+            let mut all: Vec<Health> = shown_slots(&place).map(of).collect();
             let in_force = all.iter_mut().filter(|health| health.state == HookState::InForce);
             if let Some(successor) = setup::successor(layout, &Hook::USUAL)? {
                 in_force.for_each(|health| health.note(replaced_note(&successor)));

@@ -241,11 +241,21 @@ fn is_ours(layout: &Layout) -> Result<bool, Error> {
 fn foreign_hooks_path(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> {
     let Some(setting) = &layout.hooks_path else { return Ok(None) };
     let (value, origin) = (&setting.value, &setting.origin);
-    let off = value.as_bytes().is_empty() || (layout.hooks.exists() && !layout.hooks.is_dir());
+    // In a linked worktree, `.git` is a file, and no directory is below it.
+    let below_file = layout
+        .hooks
+        .metadata()
+        .is_err_and(|error| error.kind() == std::io::ErrorKind::NotADirectory);
+    let off = value.as_bytes().is_empty()
+        || below_file
+        || (layout.hooks.exists() && !layout.hooks.is_dir());
     if off {
         let value =
             if value.as_bytes().is_empty() { "empty".to_owned() } else { value.to_string() };
-        let cause = format!("hooks are disabled: core.hooksPath is {value} ({origin})");
+        let mut cause = format!("hooks are disabled: core.hooksPath is {value} ({origin})");
+        if below_file {
+            cause += ", and that path leads through a file in this work tree";
+        }
         let named = hooks.iter().map(|hook| (*hook, false)).collect();
         return Ok(Some(Foreign { cause, owner: Owner::SwitchedOff(setting.clone()), named }));
     }

@@ -38,6 +38,9 @@ pub(crate) enum Defect {
     HuskyNotExecutable(RepoPath),
     /// The hook of a server that would run ours, and why git ignores it.
     NotReached(RepoPath, &'static str),
+    /// The hooks are in a directory that only this work tree has: `core.hooksPath` is this relative
+    /// path. The directory to name instead; `None` if the default is the same.
+    OnlyHere(RepoPath, Option<RepoPath>),
     /// A foreign configuration or script does not name bakstop.
     NotNamed,
     /// git runs no hook.
@@ -76,6 +79,11 @@ impl fmt::Display for Defect {
             Self::HuskyNotPrepared => write!(f, "husky is not prepared in this clone"),
             Self::NoStub(stub) => write!(f, "{stub} is missing in this work tree"),
             Self::NotReached(by, why) => write!(f, "{by}, which would run it, is {why}"),
+            Self::OnlyHere(value, _) => write!(
+                f,
+                "it runs in this work tree only, since core.hooksPath is the relative path {value}: \
+                 in a linked worktree, git runs no hooks"
+            ),
             Self::NotNamed => write!(f, "bakstop is not configured there"),
             Self::SwitchedOff => write!(f, "git runs no hooks"),
         }
