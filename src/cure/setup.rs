@@ -148,7 +148,9 @@ pub(crate) fn note(hook: Hook, note: &Note) -> String {
 /// What to do about a hook that is not in force, if installing it does not help.
 fn defect_help(defect: &Defect) -> Option<String> {
     Some(match defect {
-        Defect::NoProgram => "put the program into ~/.local/bin or a directory of PATH".to_owned(),
+        Defect::NoProgram | Defect::NoProgramButPasses => {
+            "put the program into ~/.local/bin or a directory of PATH".to_owned()
+        }
         Defect::Crlf(_) => "add `.husky/* text eol=lf` to .gitattributes".to_owned(),
         Defect::Misplaced(_) => "`bakstop install` moves it up".to_owned(),
         Defect::HuskyNotPrepared | Defect::NoStub(_) => {
@@ -335,6 +337,7 @@ mod tests {
             Defect::NotInstalled(Some(file())),
             Defect::NotExecutable(file()),
             Defect::NoProgram,
+            Defect::NoProgramButPasses,
             Defect::NoServerProgram,
             Defect::Crlf(file()),
             Defect::Misplaced(file()),

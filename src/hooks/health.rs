@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
+use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
 use crate::hooks::block::{self, Condition, Found};
+use crate::hooks::fallback::Fallback;
 use crate::hooks::layout::Layout;
 use crate::hooks::plan::still_ignored;
 use crate::hooks::setup::{self, Foreign, Husky, Owner, Setup, mentions_bakstop};
@@ -25,6 +27,8 @@ pub(crate) struct Health {
     pub notes: Vec<Note>,
     /// The program that it runs.
     pub binary: Option<PathBuf>,
+    /// Whether it lets everything pass without the program.
+    warns: bool,
 }
 
 /// A fact about a hook that does not decide whether it is in force.
@@ -48,7 +52,7 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
             };
             let mut all: Vec<Health> = shown_slots(&place).map(of).collect();
             let in_force = all.iter_mut().filter(|health| health.state == HookState::InForce);
-            if let Some(successor) = setup::successor(layout, &Hook::USUAL)? {
+            if let Some(successor) = setup::successor(layout, &Hook::USUAL) {
                 in_force.for_each(|health| health.note(replaced_note(&successor)));
             }
             Ok(all)
@@ -107,7 +111,7 @@ fn shown_slots(place: &HookDirectory) -> impl Iterator<Item = &Slot> {
 
 impl Health {
     fn new(hook: Hook, state: HookState) -> Self {
-        Self { hook, state, notes: Vec::new(), binary: None }
+        Self { hook, state, notes: Vec::new(), binary: None, warns: false }
     }
 
     fn note(&mut self, text: impl Into<String>) {
@@ -116,6 +120,17 @@ impl Health {
 
     fn note_for_install(&mut self, text: impl Into<String>) {
         self.notes.push(Note { text: text.into(), install_helps: true });
+    }
+
+    /// What the hook does without the program, if that is not the default.
+    fn without_program(&mut self, fallback: &Fallback) {
+        self.warns = fallback.warns();
+        if self.warns {
+            self.note("without the program, it warns and lets everything pass");
+        }
+        if let Some(text) = fallback.own_text() {
+            self.note(format!("how to install it: {}", Escaped(text.as_bytes())));
+        }
     }
 
     /// A hook that git does not run is not in force.
@@ -129,11 +144,10 @@ impl Health {
     /// A hook that finds no program is not in force, although it blocks every commit.
     fn finish(mut self) -> Self {
         if self.state == HookState::InForce && self.binary.is_none() {
-            let server = self.hook == Hook::PreReceive;
-            self.state = HookState::NotInForce(if server {
-                Defect::NoServerProgram
-            } else {
-                Defect::NoProgram
+            self.state = HookState::NotInForce(match self.hook {
+                Hook::PreReceive => Defect::NoServerProgram,
+                _ if self.warns => Defect::NoProgramButPasses,
+                _ => Defect::NoProgram,
             });
         }
         self
@@ -157,6 +171,7 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     if !shim.current {
         health.note_for_install(OTHER_VERSION);
     }
+    health.without_program(&shim.fallback);
     if slot.has_kept() {
         health.note(kept_hook_note(slot));
     }
@@ -204,8 +219,8 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let name = &slot.name;
     let doubt = |reason: String| Health::new(slot.hook, HookState::Doubtful(reason));
     let defect = |defect: Defect| Health::new(slot.hook, HookState::NotInForce(defect));
-    let condition = match block::look(slot.text(), slot.hook) {
-        Found::Block(found) => found.condition,
+    let (condition, fallback) = match block::look(slot.text(), slot.hook) {
+        Found::Block(found) => (found.condition, found.fallback),
         Found::Pieces => return doubt(format!("{name} contains an incomplete bakstop block")),
         Found::Nothing if mentions_bakstop(slot.text()) => {
             return doubt(format!("{name} calls bakstop outside the bakstop block"));
@@ -221,6 +236,7 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     if condition == Condition::Older {
         health.note_for_install(OTHER_VERSION);
     }
+    health.without_program(&fallback);
     health.binary = binary::found_by_husky(&layout.top, env);
     health
 }

@@ -85,8 +85,8 @@ impl Layout {
         canonicalize_existing(&self.common.join("hooks"))
     }
 
-    /// The relative `core.hooksPath` of all work trees, each of which resolves it on its own, and the
-    /// absolute path to set instead; `None` if the default is the same.
+    /// The relative `core.hooksPath` of all work trees, each of which resolves it on its own, and
+    /// the absolute path to set instead; `None` if the default is the same.
     pub(crate) fn relative_hooks(&self) -> Option<(RepoPath, Option<RepoPath>)> {
         let HooksPath { value, origin, scope } = self.hooks_path.as_ref()?;
         let is_relative = !value.as_bytes().starts_with(b"/")

@@ -8,11 +8,12 @@ use crate::base::path::RepoPath;
 use crate::disk::read::{self, ReadError};
 use crate::git::Git;
 use crate::hooks::by_hand::{self, Style};
+use crate::hooks::fallback::{depends_on_program, install_command};
 use crate::hooks::layout::{self, HooksPath, Layout, SettingScope};
 use crate::hooks::manager::{HookManager, MANAGERS};
 use crate::hooks::server::{self, Server};
 use crate::hooks::shim::Author;
-use crate::hooks::slot::{self, HookDirectory};
+use crate::hooks::slot::{self, HookDirectory, Slot};
 use crate::hooks::{Hook, display_path, find, read_if_exists, unreadable};
 
 /// The setup that the user asked for.
@@ -155,6 +156,28 @@ fn no_husky(layout: &Layout) -> Error {
     }
 }
 
+/// The command that installs the program where a dependency of the repository brings it: husky
+/// finds it there, and `program` may lie there.
+pub(crate) fn dependency_command(
+    setup: &Setup,
+    layout: &Layout,
+    program: Option<&Path>,
+) -> Result<Option<&'static str>, Error> {
+    let is_brought = program.is_some_and(|path| path.starts_with(layout.top.join("node_modules")));
+    let may_be = match setup {
+        Setup::Husky(_) => true,
+        Setup::Native { tracked, .. } => is_brought && !tracked,
+        _ => false,
+    };
+    if !may_be {
+        return Ok(None);
+    }
+    let manifest = read_if_exists(&layout.top.join("package.json"), &layout.top)?;
+    Ok(manifest
+        .filter(|manifest| is_brought || depends_on_program(manifest))
+        .and_then(|manifest| install_command(&layout.top, &manifest)))
+}
+
 /// Every directory that an earlier installation may have written into: the repository may have
 /// changed how it runs its hooks.
 pub(crate) fn installed_directories(
@@ -197,7 +220,7 @@ fn bare(layout: &Layout) -> Result<Setup, Error> {
 fn native(layout: &Layout, choice: Choice, hooks: &[Hook]) -> Result<Setup, Error> {
     if choice == Choice::Detect {
         let installed = is_ours(layout)?;
-        let scripts = foreign_scripts(layout, if installed { hooks } else { &Hook::STRICT })?;
+        let scripts = foreign_scripts(layout, hooks, installed)?;
         // Our hooks decide against a configuration, but not against hooks that a manager wrote.
         if let Some(foreign) = managed(layout, hooks, &scripts, !installed)? {
             return Ok(Setup::Foreign(foreign));
@@ -303,18 +326,24 @@ pub(crate) fn refuse_endless(layout: &Layout) -> Result<(), Error> {
 }
 
 /// The manager that is configured although our hooks are in place. When it is installed, it
-/// replaces them; `None` if bakstop is named in its configuration.
-pub(crate) fn successor(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
-    Ok(managed(layout, wanted, &[], true)?.filter(|foreign| !foreign.is_named()))
+/// replaces them; `None` if bakstop is named in its configuration, or that cannot be read.
+pub(crate) fn successor(layout: &Layout, wanted: &[Hook]) -> Option<Foreign> {
+    managed(layout, wanted, &[], true).ok()?.filter(|foreign| !foreign.is_named())
 }
 
-/// The hooks that somebody else wrote, unless that runs ours.
-fn foreign_scripts(layout: &Layout, hooks: &[Hook]) -> Result<Vec<(Hook, Vec<u8>)>, Error> {
+/// The hooks that somebody else wrote, unless they run ours. With some of ours `installed`, only
+/// files in the place of those that are `wanted`.
+fn foreign_scripts(
+    layout: &Layout,
+    wanted: &[Hook],
+    installed: bool,
+) -> Result<Vec<(Hook, Vec<u8>)>, Error> {
     let place = HookDirectory::native(&layout.hooks, &layout.top)?;
-    let foreign = place
-        .slots
-        .iter()
-        .filter(|slot| hooks.contains(&slot.hook) && slot.author() == Author::Others);
+    let counts = |slot: &&Slot| {
+        let is_in_place = wanted.contains(&slot.hook) && !slot.text().is_empty();
+        slot.author() == Author::Others && (is_in_place || !installed)
+    };
+    let foreign = place.slots.iter().filter(counts);
     let mut scripts = Vec::new();
     for hook in foreign.map(|slot| slot.hook) {
         scripts.extend(read_script(layout, hook)?.map(|text| (hook, text)));

@@ -24,6 +24,8 @@ pub(crate) enum Defect {
     NotExecutable(RepoPath),
     /// The hook finds no program to run.
     NoProgram,
+    /// The same, but the hook lets everything pass.
+    NoProgramButPasses,
     /// The hook of a server finds no program to run.
     NoServerProgram,
     /// The lines of husky's file end in CRLF.
@@ -69,6 +71,9 @@ impl fmt::Display for Defect {
                 write!(f, "{file} is not executable: git ignores it")
             }
             Self::NoProgram => write!(f, "it cannot find bakstop, so it blocks everything"),
+            Self::NoProgramButPasses => {
+                write!(f, "it cannot find bakstop, so it checks nothing")
+            }
             Self::NoServerProgram => write!(f, "it cannot find bakstop, so it blocks every push"),
             Self::Crlf(file) => {
                 write!(f, "{file} has CRLF line endings, which sh cannot run")
@@ -81,8 +86,8 @@ impl fmt::Display for Defect {
             Self::NotReached(by, why) => write!(f, "{by}, which would run it, is {why}"),
             Self::OnlyHere(value, _) => write!(
                 f,
-                "it runs in this work tree only, since core.hooksPath is the relative path {value}: \
-                 in a linked worktree, git runs no hooks"
+                "it runs in this work tree only, since core.hooksPath is the relative path \
+                 {value}: in a linked worktree, git runs no hooks"
             ),
             Self::NotNamed => write!(f, "bakstop is not configured there"),
             Self::SwitchedOff => write!(f, "git runs no hooks"),

@@ -307,8 +307,8 @@ fn real_simple_git_hooks() {
     );
 }
 
-/// The hook of `.pre-commit-hooks.yaml`, built from the last commit of this repository.
-fn framework(package: &str, program: &str) {
+/// Installs a package of PyPI, kept for later runs; returns the directory of its programs.
+fn python_tool(package: &str) -> PathBuf {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(package);
     if !environment.exists() {
         let made = finish(Command::new("python3").args(["-m", "venv"]).arg(&environment));
@@ -317,7 +317,12 @@ fn framework(package: &str, program: &str) {
             finish(Command::new(environment.join("bin/pip")).args(["install", "-q", package]));
         assert_eq!(installed.code, Some(0), "{}", installed.err);
     }
-    let programs = environment.join("bin");
+    environment.join("bin")
+}
+
+/// The hook of `.pre-commit-hooks.yaml`, built from the last commit of this repository.
+fn framework(package: &str, program: &str) {
+    let programs = python_tool(package);
     let sandbox = Sandbox::workspace();
     let here = env!("CARGO_MANIFEST_DIR");
     let rev = finish(Command::new("git").args(["-C", here, "rev-parse", "HEAD"])).out;
@@ -364,4 +369,46 @@ fn real_pre_commit() {
 #[ignore = "fetches prek from PyPI, and builds the hook"]
 fn real_prek() {
     framework("prek", "prek");
+}
+
+/// `run --all-files` and `--from-ref` of pre-commit and prek, and `run` of lefthook, as in CI; and
+/// an empty commit, which must pass.
+#[test]
+#[ignore = "fetches pre-commit and prek from PyPI, and lefthook from the npm registry"]
+fn real_managers_in_ci() {
+    for tool in ["pre-commit", "prek"] {
+        let programs = python_tool(tool);
+        let sandbox = Sandbox::workspace();
+        sandbox.write(
+            ".pre-commit-config.yaml",
+            format!(
+                "repos:\n  - repo: local\n    hooks:\n      - id: bakstop\n        name: bakstop\n        \
+                 entry: {BAKSTOP} hook pre-commit\n        language: system\n        \
+                 pass_filenames: false\n        always_run: true\n"
+            ),
+        );
+        sandbox.commit_all("Configure");
+        let judges = |arguments: &[&str], code: i32| {
+            let ran = run(&sandbox, &programs, &[&[tool, "run"], arguments].concat());
+            assert_eq!(ran.code, Some(code), "{tool} {arguments:?}: {}{}", ran.out, ran.err);
+        };
+        judges(&["--all-files"], 0);
+        sandbox.rewrite("web/package.json");
+        sandbox.commit_all("Rewrite");
+        judges(&["--all-files"], 1);
+        judges(&["--from-ref", "HEAD~1", "--to-ref", "HEAD"], 1);
+        sandbox.write("web/index.js", "export {}; // 2\n");
+        sandbox.commit_all("More");
+        judges(&["--from-ref", "HEAD~1", "--to-ref", "HEAD"], 0);
+        must(&sandbox, &programs, &[tool, "install"]);
+        must(&sandbox, &programs, &["git", "commit", "-q", "--allow-empty", "-m", "x"]);
+    }
+    let programs = npm_tools(&["lefthook@2"]);
+    let sandbox = Sandbox::workspace();
+    let job = format!("pre-commit:\n  jobs:\n    - run: {BAKSTOP} hook pre-commit\n");
+    sandbox.write("lefthook.yml", job);
+    sandbox.rewrite("web/package.json");
+    sandbox.commit_all("Rewrite");
+    let ran = run(&sandbox, &programs, &["lefthook", "run", "pre-commit", "--all-files"]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
 }

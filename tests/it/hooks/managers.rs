@@ -42,7 +42,7 @@ fn a_manager_that_replaced_one_of_our_hooks_is_recognised_and_left_alone() {
         for part in [&*cause, file, not_named] {
             assert!(status.out.contains(part), "{status:?}");
         }
-        assert_refused(&sandbox, &["install"], &[&*cause.trim_end(), "nothing was changed"]);
+        assert_refused(&sandbox, &["install"], &[cause.trim_end(), "nothing was changed"]);
     }
 }
 
