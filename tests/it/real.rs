@@ -307,7 +307,7 @@ fn real_simple_git_hooks() {
     );
 }
 
-/// Installs a package of PyPI, kept for later runs; returns the directory of its programs.
+/// Installs a Python package, kept for later runs; returns the directory of its programs.
 fn python_tool(package: &str) -> PathBuf {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(package);
     if !environment.exists() {
@@ -382,9 +382,16 @@ fn real_managers_in_ci() {
         sandbox.write(
             ".pre-commit-config.yaml",
             format!(
-                "repos:\n  - repo: local\n    hooks:\n      - id: bakstop\n        name: bakstop\n        \
-                 entry: {BAKSTOP} hook pre-commit\n        language: system\n        \
-                 pass_filenames: false\n        always_run: true\n"
+                "repos:
+  - repo: local
+    hooks:
+      - id: bakstop
+        name: bakstop
+        entry: {BAKSTOP} hook pre-commit
+        language: system
+        pass_filenames: false
+        always_run: true
+"
             ),
         );
         sandbox.commit_all("Configure");
