@@ -5,7 +5,8 @@
 //! reads the files; `plan` computes edits, and `apply` makes them; `health` reports a `state` for
 //! each hook. `shim` and `block` are the two texts that are installed. `manager` lists the hook
 //! managers whose configuration the user edits, and `by_hand` renders what to add to it. `binary`
-//! finds the program that a hook runs. `rehearsal` runs a hook without a commit.
+//! finds the program that a hook runs; `fallback` is what a hook does without it. `rehearsal` runs
+//! a hook without a commit. `occasion` is what a hook is run for.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -15,15 +16,18 @@ use memchr::memmem::find;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::disk::read::{self, FinalLink, ReadError};
+use crate::hooks::fallback::Fallback;
 use crate::os::env::Environment;
 use crate::rule::Rule;
 use crate::rules;
 
 pub(crate) mod binary;
+pub(crate) mod fallback;
 mod block;
 pub(crate) mod by_hand;
 pub(crate) mod layout;
 mod manager;
+pub(crate) mod occasion;
 pub(crate) mod operation;
 pub(crate) mod rehearsal;
 mod shim;
@@ -125,11 +129,13 @@ impl Hook {
         format!("bakstop hook {}{arguments}", self.name())
     }
 
-    /// Fills in a template of a hook file. The template is for a hook that reads lines; for the
-    /// others, the pipes are removed and the guard is started by `exec`.
-    fn fill_template(self, template: &str) -> String {
+    /// Fills in a template of a hook file, except for its words of any bytes. The template is for a
+    /// hook that reads lines; for the others, the pipes are removed and the guard is started by
+    /// `exec`.
+    fn fill_template(self, template: &str, fallback: &Fallback) -> String {
         let done = if self.action() == "push" { "pushed" } else { "committed" };
-        let text = template
+        let text = fallback
+            .fill(template)
             .replace("@HOOK@", self.name())
             .replace("@COMMAND@", self.command())
             .replace("@DONE@", done);

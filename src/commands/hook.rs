@@ -8,12 +8,15 @@ use std::ffi::OsString;
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
-use crate::commands::judge::{Options, Scope, judge};
+use crate::commands::judge::{Judged, Options, Scope, judge};
 use crate::commands::{Context, Outcome};
 use crate::cure::setup;
 use crate::git::Git;
+use crate::hooks::occasion::Occasion;
 use crate::hooks::{Hook, SKIP, SWITCH, operation, skipped};
+use crate::os::env::Environment;
 use crate::report::{View, human};
+use crate::rule::{Finding, Subject};
 use crate::rules::RULES;
 
 // The arguments.
@@ -52,7 +55,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     } else {
         skipped(&context.env).map_err(|unknown| no_such_rule(&unknown))?
     };
-    let recovery_hint = setup::invalid_configuration_hint(hook);
+    let mut task = Task::of(args, &context.env);
+    let recovery_hint =
+        task.stops.map_or_else(|| setup::SWITCH_OFF.to_owned(), setup::invalid_configuration_hint);
     let options = Options {
         paths: &[],
         without: &skipped,
@@ -61,18 +66,20 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         explain: args.verbose,
         list: false,
     };
-    let judged = judge(&scope(args), &options, context)
-        .map_err(|error| if server { error } else { error.or_help(&*recovery_hint) })?;
-    let verdict = Verdict::of(&judged.judgement.findings, false);
-    // Who pushes to a server may not have bakstop.
-    let view = View { can_explain: !server, ..judged.view(context.paint) };
-    let mut out = human::check(&judged.judgement.findings, view);
-    if verdict == Verdict::Found {
-        // The summary is the last line, and ends with what happens now.
-        out.truncate(out.trim_end().len());
-        out += &format!("; {}\n", stopped(hook, context));
+    let failed = |error: Error| if server { error } else { error.or_help(&*recovery_hint) };
+    let mut judged = judge(&task.scope, &options, context).map_err(failed)?;
+    let mut note = None;
+    if let Some(certain) = task.certain.filter(|_| judged.entries == 0) {
+        note = Some(setup::nothing_staged(certain));
+        if certain {
+            task.stops = None;
+            judged = judge(&Scope::Head, &options, context).map_err(failed)?;
+        }
     }
-    let mut outcome = Outcome::new(verdict, out);
+    let mut outcome = report(&judged, task.stops, context);
+    if let Some(note) = note {
+        outcome = outcome.note(format!("bakstop: {note}"));
+    }
     if !skipped.is_empty() {
         let skipped: Vec<&str> = skipped.iter().map(|rule| rule.id).collect();
         outcome = outcome
@@ -84,19 +91,56 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-fn scope(args: &Args) -> Scope {
-    match args.hook {
-        Hook::PreCommit | Hook::PreMergeCommit | Hook::PrepareCommitMsg => Scope::Staged,
-        // Some hook managers do not pass the remote on; then commits of any remote count as pushed.
-        Hook::PrePush => {
-            Scope::Push(args.arguments.first().map(|name| name.to_string_lossy().into_owned()))
+/// What a hook judges.
+struct Task {
+    scope: Scope,
+    /// The hook whose action fails with it. Without one, existing commits are judged.
+    stops: Option<Hook>,
+    /// For a hook that git did not start: whether to judge HEAD if nothing is staged.
+    certain: Option<bool>,
+}
+
+impl Task {
+    fn of(args: &Args, env: &Environment) -> Self {
+        let hook = args.hook;
+        let of = |scope, stops| Self { scope, stops, certain: None };
+        match (hook, Occasion::of(env)) {
+            // Some hook managers do not pass the remote on; then commits of any remote count as
+            // pushed.
+            (Hook::PrePush, _) => {
+                let remote = args.arguments.first().map(|name| name.to_string_lossy().into_owned());
+                of(Scope::Push(remote), Some(hook))
+            }
+            (Hook::PreReceive, _) => of(Scope::Receive, Some(hook)),
+            (Hook::PrepareCommitMsg, _) | (_, Occasion::Commit) => of(Scope::Staged, Some(hook)),
+            (_, Occasion::Range(spec)) => of(Scope::Range { spec, tip: false }, None),
+            (_, Occasion::Push { remote, tip }) => {
+                of(Scope::PushOf { remote, tip }, Some(Hook::PrePush))
+            }
+            (_, Occasion::Run { certain }) => {
+                Self { certain: Some(certain), ..of(Scope::Staged, Some(hook)) }
+            }
         }
-        Hook::PreReceive => Scope::Receive,
     }
 }
 
+/// The findings, and what happens now to the action of the hook `stops`.
+fn report(judged: &Judged, stops: Option<Hook>, context: &Context) -> Outcome {
+    let findings = &judged.judgement.findings;
+    let verdict = Verdict::of(findings, false);
+    // Who pushes to a server may not have bakstop.
+    let can_explain = stops != Some(Hook::PreReceive);
+    let mut out = human::check(findings, View { can_explain, ..judged.view(context.paint) });
+    if let Some(hook) = stops.filter(|_| verdict == Verdict::Found) {
+        // The summary is the last line, and ends with what happens now.
+        out.truncate(out.trim_end().len());
+        out += &format!("; {}\n", stopped(hook, findings, context));
+    }
+    Outcome::new(verdict, out)
+}
+
 /// What happens now, and how to proceed.
-fn stopped(hook: Hook, context: &Context) -> String {
+fn stopped(hook: Hook, findings: &[Finding], context: &Context) -> String {
     let operation = match hook {
         // The findings are printed even if the query to git fails.
         Hook::PrepareCommitMsg => {
@@ -104,7 +148,8 @@ fn stopped(hook: Hook, context: &Context) -> String {
         }
         _ => None,
     };
-    setup::after_block(hook, operation)
+    let is_secret = |finding: &Finding| finding.rule.subject == Subject::Secret;
+    setup::after_block(hook, operation, findings.iter().any(is_secret))
 }
 
 fn no_such_rule(unknown: &str) -> Error {

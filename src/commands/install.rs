@@ -7,10 +7,12 @@ use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
 use crate::cure::setup as cure;
 use crate::git::Git;
+use crate::hooks::fallback::{Fallback, WhenMissing};
 use crate::hooks::health::{self, Health};
 use crate::hooks::layout::Layout;
-use crate::hooks::setup::{Choice, Setup};
-use crate::hooks::slot::HookDirectory;
+use crate::hooks::plan::Guard;
+use crate::hooks::setup::{Choice, Setup, dependency_command, successor};
+use crate::hooks::slot::{HookDirectory, Slot};
 use crate::hooks::state::HookState;
 use crate::hooks::{Hook, apply, binary, plan};
 use crate::report::paint::Paint;
@@ -35,8 +37,16 @@ pub(crate) struct Args {
     #[arg(long)]
     strict: bool,
 
+    /// How to install bakstop, for a hook that does not find it to print (empty: the default)
+    #[arg(long, value_name = "TEXT")]
+    how: Option<String>,
+
+    /// What happens to a commit or push if a hook does not find bakstop
+    #[arg(long, value_enum, value_name = "ACTION")]
+    missing: Option<WhenMissing>,
+
     /// Install pre-receive into a bare repository, to guard pushes to it
-    #[arg(long, conflicts_with_all = ["native", "husky", "strict"])]
+    #[arg(long, conflicts_with_all = ["native", "husky", "strict", "how", "missing"])]
     server: bool,
 }
 
@@ -97,7 +107,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             }
         };
     let program = binary::this(&context.directory, &context.env);
-    let edits = plan::install(&setup, &place, args.hooks(), program.as_deref())?;
+    let fallback = Fallback::choose(
+        args.how.as_deref(),
+        args.missing,
+        place.slots.iter().find_map(Slot::fallback),
+        dependency_command(&setup, &layout, program.as_deref())?,
+    )?;
+    let guard = Guard { binary: program.as_deref(), fallback: &fallback };
+    let edits = plan::install(&setup, &place, args.hooks(), guard)?;
 
     let last_line = |summary: &str| format!("{} {summary}\n", context.paint.strong("bakstop:"));
     let mut text = plan::describe(&edits, &layout.top, !args.dry_run);
@@ -114,6 +131,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         program.as_ref().map(|program| (program.as_path(), binary::is_for_everyone(program)));
     for line in cure::after_install(&setup, &edits, program, &layout) {
         text += &format!("{line}\n");
+    }
+    if matches!(setup, Setup::Native { .. })
+        && let Some(successor) = successor(&layout, args.hooks())
+    {
+        text += &format!("{}\n", cure::before_takeover(&successor, &layout));
     }
     let (verdict, summary) = verdict(&health, !edits.is_empty());
     Ok(Outcome::new(verdict, text + &last_line(summary)))

@@ -29,9 +29,11 @@ pub(super) fn judge(
         Scope::Staged => staged(options, &paths, context),
         Scope::WorkTree => work_tree(options, &paths, context),
         Scope::Tree(name) => past().tree(name),
+        Scope::Head => past().head(),
         Scope::Range { spec, tip: true } => past().tip(spec),
         Scope::Range { spec, tip: false } => past().range(spec),
         Scope::Push(remote) => past().push(&updates(refs::parse_pre_push)?, remote.as_deref()),
+        Scope::PushOf { remote, tip } => past().push_of(tip, remote),
         Scope::Receive => past().receive(&updates(refs::parse_pre_receive)?),
         Scope::History => past().history(),
     }

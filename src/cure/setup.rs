@@ -51,14 +51,28 @@ pub(crate) fn after_crash(hook: Hook) -> String {
     }
 }
 
-/// What a hook blocks, and how to proceed; `operation` is the unfinished operation of git.
-pub(crate) fn after_block(hook: Hook, operation: Option<Operation>) -> String {
+/// How to go on without a hook that judges existing commits.
+pub(crate) const SWITCH_OFF: &str = "to skip this check: set BAKSTOP=0";
+
+/// What a hook blocks, and how to proceed; `operation` is the unfinished operation of git. A secret
+/// must not leave this machine: no bypass is offered.
+pub(crate) fn after_block(hook: Hook, operation: Option<Operation>, secret: bool) -> String {
     match (hook, operation) {
         (Hook::PreReceive, _) => "the push is refused".to_owned(),
         (_, Some([act, continuation, abort])) => {
             format!("the {act} stops here (to abort: {abort}; once fixed: {continuation})")
         }
+        _ if secret => format!("the {} is blocked", hook.action()),
         _ => format!("the {} is blocked ({})", hook.action(), bypass(hook)),
+    }
+}
+
+/// What a hook did that found nothing staged, and was not run by git.
+pub(crate) fn nothing_staged(judged_head: bool) -> &'static str {
+    if judged_head {
+        "nothing new is staged, so every file of HEAD is judged"
+    } else {
+        "nothing new is staged, so nothing is judged; for every file: bakstop check --tree HEAD"
     }
 }
 
@@ -110,6 +124,11 @@ pub(crate) fn after_install(
     }
 }
 
+/// The lines for a configured manager that will replace our hooks.
+pub(crate) fn before_takeover(successor: &Foreign, layout: &Layout) -> String {
+    format!("{}; {}", successor.takeover(), foreign_help(successor, layout))
+}
+
 /// Why a hook is not in force, or may not be, and what to do about it unless that is to install.
 pub(crate) fn explain(state: &HookState) -> Option<String> {
     let help = match state {
@@ -132,7 +151,9 @@ pub(crate) fn note(hook: Hook, note: &Note) -> String {
 /// What to do about a hook that is not in force, if installing it does not help.
 fn defect_help(defect: &Defect) -> Option<String> {
     Some(match defect {
-        Defect::NoProgram => "put the program into ~/.local/bin or a directory of PATH".to_owned(),
+        Defect::NoProgram | Defect::NoProgramButPasses => {
+            "put the program into ~/.local/bin or a directory of PATH".to_owned()
+        }
         Defect::Crlf(_) => "add `.husky/* text eol=lf` to .gitattributes".to_owned(),
         Defect::Misplaced(_) => "`bakstop install` moves it up".to_owned(),
         Defect::HuskyNotPrepared | Defect::NoStub(_) => {
@@ -142,6 +163,10 @@ fn defect_help(defect: &Defect) -> Option<String> {
             let here: &[u8] = if file.as_bytes().starts_with(b"-") { b"./" } else { b"" };
             let file = [here, file.as_bytes()].concat();
             format!("make it executable (`chmod +x {}`)", shell_quote(&file))
+        }
+        Defect::OnlyHere(_, None) => "run `git config --unset core.hooksPath`".to_owned(),
+        Defect::OnlyHere(_, Some(directory)) => {
+            format!("run `git config core.hooksPath {}`", shell_quote(directory.as_bytes()))
         }
         Defect::NotInstalled(_)
         | Defect::NotExecutable(_)
@@ -315,12 +340,15 @@ mod tests {
             Defect::NotInstalled(Some(file())),
             Defect::NotExecutable(file()),
             Defect::NoProgram,
+            Defect::NoProgramButPasses,
             Defect::NoServerProgram,
             Defect::Crlf(file()),
             Defect::Misplaced(file()),
             Defect::HuskyNotPrepared,
             Defect::NoStub(file()),
             Defect::HuskyNotExecutable(file()),
+            Defect::OnlyHere(file(), None),
+            Defect::OnlyHere(file(), Some(file())),
         ] {
             let has_help = defect_help(&defect).is_some();
             let state = HookState::NotInForce(defect);

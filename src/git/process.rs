@@ -14,7 +14,7 @@ use memchr::memmem;
 use crate::base::change::{Content, Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
-use crate::base::path::RepoPath;
+use crate::base::path::{RepoPath, shell_quote};
 use crate::git::endless;
 use crate::git::layer::ObjectKind;
 
@@ -198,7 +198,8 @@ impl Git {
         let mut child = self.start("read a blob", &mut command)?;
         match (child.stdin.take(), child.stdout.take()) {
             (Some(input), Some(output)) => {
-                Ok(CatFile { child, pipes: RefCell::new((Some(input), BufReader::new(output))) })
+                let pipes = RefCell::new((Some(input), BufReader::new(output)));
+                Ok(CatFile { git: self.clone(), child, pipes })
             }
             _ => Err(Error::new("read a blob", "git was started without pipes")),
         }
@@ -324,6 +325,7 @@ pub(super) fn literal(path: &RepoPath) -> OsString {
 /// A running `git cat-file --batch`.
 #[derive(Debug)]
 pub(crate) struct CatFile {
+    git: Git,
     child: Child,
     /// On drop, the input is closed first: then git exits.
     pipes: RefCell<(Option<ChildStdin>, BufReader<ChildStdout>)>,
@@ -357,17 +359,17 @@ impl CatFile {
         if header.is_empty() {
             // In a partial clone, git exits at an object that it would have to fetch.
             return Err(Error::new(doing(), "its content is missing, or git cat-file failed")
-                .help(format!(
-                    "in a partial clone, fetch everything: git fetch --refetch --no-filter; \
-                     else run `git cat-file {kind} {id}`"
-                )));
+                .help(self.missing_help(&format!("run `git cat-file {kind} {id}`"))));
         }
         let header = text(&header);
         let found = header.strip_prefix(&format!("{id} ")).and_then(|found| found.split_once(' '));
         let found = found.and_then(|(kind, size)| Some((kind, size.parse::<u64>().ok()?)));
         let (found, size) = found.ok_or_else(|| {
-            Error::new(doing(), format!("it is not in the object store ({header})"))
-                .help("fetch the missing objects with `git fetch --refetch`, or run `git fsck`")
+            Error::new(doing(), format!("it is not in the object store ({header})")).help(
+                self.missing_help(
+                    "fetch the missing objects with `git fetch --refetch`, or run `git fsck`",
+                ),
+            )
         })?;
         // Read to the end of the object: the next one follows.
         let mut content = Vec::new();
@@ -385,6 +387,25 @@ impl CatFile {
                 .help("check the repository: `git fsck`"));
         }
         Ok(if size > limit { Content::TooLarge(size) } else { Content::Bytes(content) })
+    }
+
+    /// What to do about a missing object: `otherwise`, or in a partial clone, to fetch all objects.
+    /// A fetch without `--no-filter` would leave out the same ones again.
+    fn missing_help(&self, otherwise: &str) -> String {
+        let arguments = ["config", "--get-regexp", r"^remote\..*\.(promisor|partialclonefilter)$"];
+        let settings = self.git.query("find the promisor remote", &arguments);
+        let settings = settings.ok().flatten().map(|settings| text(&settings)).unwrap_or_default();
+        let remote = settings.lines().find_map(|line| {
+            let (name, _) = line.split(' ').next()?.strip_prefix("remote.")?.rsplit_once('.')?;
+            (!name.starts_with('-')).then_some(name)
+        });
+        match remote {
+            None => otherwise.to_owned(),
+            Some(remote) => format!(
+                "this clone is partial; to fetch everything: `git fetch --refetch --no-filter {}`",
+                shell_quote(Escaped(remote.as_bytes()).to_string().as_bytes())
+            ),
+        }
     }
 }
 

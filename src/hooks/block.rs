@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use crate::hooks::fallback::Fallback;
 use crate::hooks::{Hook, find, is_sealed, seal};
 
 const TEXT: &str = include_str!("../../hooks/husky.sh");
@@ -13,8 +14,8 @@ const OPEN: &[u8] = b"# >>> bakstop ";
 const CLOSE: &[u8] = b"# <<< bakstop";
 
 /// The block, without a line end after it.
-pub(super) fn render(hook: Hook) -> Vec<u8> {
-    seal(hook.fill_template(TEXT).trim_end().as_bytes())
+pub(super) fn render(hook: Hook, fallback: &Fallback) -> Vec<u8> {
+    seal(&fallback.fill_how(hook.fill_template(TEXT, fallback).trim_end()))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(super) struct Block {
     /// Its bytes, without the line end after it.
     span: Range<usize>,
     pub condition: Condition,
+    /// What it does without the program.
+    pub fallback: Fallback,
 }
 
 /// The condition of a block: the first that applies.
@@ -59,13 +62,15 @@ pub(super) fn look(text: &[u8], hook: Hook) -> Found {
         ([], []) => Found::Nothing,
         ([start], [end]) if *start < end.start => {
             let span = *start..end.end;
-            Found::Block(Block { condition: condition(text, &span, hook), span })
+            let fallback = Fallback::of(&text[span.clone()]);
+            let condition = condition(text, &span, hook, &fallback);
+            Found::Block(Block { span, condition, fallback })
         }
         _ => Found::Pieces,
     }
 }
 
-fn condition(text: &[u8], span: &Range<usize>, hook: Hook) -> Condition {
+fn condition(text: &[u8], span: &Range<usize>, hook: Hook, fallback: &Fallback) -> Condition {
     let bytes = &text[span.clone()];
     let lf = String::from_utf8_lossy(bytes).replace("\r\n", "\n").into_bytes();
     let rest = [&text[..span.start], &text[span.end..]].concat();
@@ -75,7 +80,7 @@ fn condition(text: &[u8], span: &Range<usize>, hook: Hook) -> Condition {
         Condition::Crlf
     } else if header(&rest) < span.start {
         Condition::Misplaced
-    } else if lf == render(hook) {
+    } else if lf == render(hook, fallback) {
         Condition::Current
     } else {
         Condition::Older
@@ -83,8 +88,8 @@ fn condition(text: &[u8], span: &Range<usize>, hook: Hook) -> Condition {
 }
 
 /// Inserts the block after the shebang and husky's own line. `None` is a missing file.
-pub(super) fn insert(text: Option<&[u8]>, hook: Hook) -> Vec<u8> {
-    let block = render(hook);
+pub(super) fn insert(text: Option<&[u8]>, hook: Hook, fallback: &Fallback) -> Vec<u8> {
+    let block = render(hook, fallback);
     let Some(text) = text else { return [&block[..], b"\n"].concat() };
     let at = header(text);
     let (before, after) = text.split_at(at);
@@ -164,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_block_follows_the_shebang_and_the_line_of_husky() {
-        let block = String::from_utf8(render(HOOK)).unwrap();
+        let block = String::from_utf8(render(HOOK, &Fallback::default())).unwrap();
         let husky_8 = "#!/usr/bin/env sh\n. \"$(dirname -- \"$0\")/_/husky.sh\"\n";
         for (before, expected) in [
             ("npm test\n", format!("{block}\nnpm test\n")),
@@ -176,20 +181,20 @@ mod tests {
             ("", block.clone()),
             (&format!("{husky_8}\nnpm test\n"), format!("{husky_8}{block}\n\nnpm test\n")),
         ] {
-            let with = insert(Some(before.as_bytes()), HOOK);
+            let with = insert(Some(before.as_bytes()), HOOK, &Fallback::default());
             assert_eq!(String::from_utf8_lossy(&with), expected);
             let found = only_block(&with);
             assert_eq!(found.condition, Condition::Current, "{before:?}");
             assert_eq!(remove(&with, &found).as_deref(), Some(before.as_bytes()), "{before:?}");
         }
-        let created = insert(None, HOOK);
+        let created = insert(None, HOOK, &Fallback::default());
         assert_eq!(remove(&created, &only_block(&created)), None);
     }
 
     #[test]
     fn a_block_that_was_moved_edited_or_converted_is_detected() {
-        let block = String::from_utf8(render(HOOK)).unwrap();
-        let other = String::from_utf8(render(Hook::PreMergeCommit)).unwrap();
+        let block = String::from_utf8(render(HOOK, &Fallback::default())).unwrap();
+        let other = String::from_utf8(render(Hook::PreMergeCommit, &Fallback::default())).unwrap();
         for (text, condition) in [
             (format!("exit 0\n{block}\n"), Condition::Misplaced),
             (block.replace("exit 2", "exit 0"), Condition::Edited),
@@ -233,7 +238,7 @@ mod tests {
             ),
         ) {
             let text = text.concat();
-            let with = insert(Some(&text), HOOK);
+            let with = insert(Some(&text), HOOK, &Fallback::default());
             let block = only_block(&with);
             prop_assert_eq!(block.condition, Condition::Current);
             prop_assert_eq!(remove(&with, &block), Some(text));

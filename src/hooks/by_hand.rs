@@ -14,6 +14,10 @@ pub(crate) enum Style {
     SimpleGitHooks,
     /// Husky 4: a command for each hook, below `hooks`.
     Husky4,
+    /// yorkie: a command for each hook, below `gitHooks` of package.json.
+    Yorkie,
+    /// ghooks: a command for each hook, below `config` of package.json.
+    Ghooks,
 }
 
 const REPO: [&str; 9] = [
@@ -46,9 +50,13 @@ stages = [\"pre-commit\", \"pre-merge-commit\"]
 const LAST: &str = "so that it also judges what the others stage";
 
 /// Whether the manager can run the guard as this hook. pre-commit and prek do not pass on the
-/// standard input.
+/// standard input; two old managers do not know `pre-merge-commit`.
 pub(super) fn can_serve(style: Style, hook: Hook) -> bool {
-    style != Style::Repos || matches!(hook, Hook::PreCommit | Hook::PreMergeCommit)
+    match style {
+        Style::Repos => matches!(hook, Hook::PreCommit | Hook::PreMergeCommit),
+        Style::Yorkie | Style::Ghooks => hook != Hook::PreMergeCommit,
+        _ => true,
+    }
 }
 
 /// What to do by hand for these hooks. `existing` is the configuration file and its content.
@@ -86,7 +94,9 @@ pub(crate) fn advice(style: Style, existing: Option<(&str, &[u8])>, hooks: &[Hoo
             format!("add this to {file} by hand, {LAST}, {}", jobs.join("\nand this, "))
         }
         Style::Lefthook => lefthook(file, &text, hooks),
-        Style::SimpleGitHooks | Style::Husky4 => commands(style, file, &text, hooks),
+        Style::SimpleGitHooks | Style::Husky4 | Style::Yorkie | Style::Ghooks => {
+            commands(style, file, &text, hooks)
+        }
     }
 }
 
@@ -104,6 +114,10 @@ fn whole(style: Style, hooks: &[Hook]) -> (&'static str, String) {
         }
         Style::Husky4 => {
             (".huskyrc.json", format!("{{\n  \"hooks\": {{\n{}  }}\n}}\n", indented(&pairs, 4)))
+        }
+        Style::Yorkie | Style::Ghooks => {
+            let lines = below(keys(style, "package.json"), pairs);
+            ("package.json", format!("{{\n{}}}\n", indented(&lines, 2)))
         }
     }
 }
@@ -185,12 +199,7 @@ fn quoted(value: &str) -> String {
 
 /// Commands as strings: below a key in package.json, at the top of other files.
 fn commands(style: Style, file: &str, text: &str, hooks: &[Hook]) -> String {
-    let keys: &[&str] = match (style, file) {
-        (Style::SimpleGitHooks, "package.json") => &["simple-git-hooks"],
-        (Style::SimpleGitHooks, _) => &[],
-        (_, "package.json") => &["husky", "hooks"],
-        (_, _) => &["hooks"],
-    };
+    let keys = keys(style, file);
     // In package.json, a string is a dependency of that name.
     let exists = |key: &&&str| {
         values(text, key).any(|value| file != "package.json" || value.starts_with('{'))
@@ -201,15 +210,32 @@ fn commands(style: Style, file: &str, text: &str, hooks: &[Hook]) -> String {
         [] => file.to_owned(),
         present => format!("`{}` in {file}", present.join(".")),
     };
-    let mut lines = pairs(style, if missing.is_empty() { text } else { "" }, hooks);
-    for key in missing.iter().rev() {
+    let lines = below(missing, pairs(style, if missing.is_empty() { text } else { "" }, hooks));
+    // A line that includes the present command replaces that.
+    let verb = if lines.iter().any(|line| line.contains(NOW)) { "change it to" } else { "add" };
+    format!("edit {place} by hand, and {verb} this:\n\n{}", indented(&lines, 2))
+}
+
+/// The keys below which the commands are.
+fn keys(style: Style, file: &str) -> &'static [&'static str] {
+    match (style, file) {
+        (Style::SimpleGitHooks, "package.json") => &["simple-git-hooks"],
+        (Style::SimpleGitHooks, _) => &[],
+        (Style::Yorkie, _) => &["gitHooks"],
+        (Style::Ghooks, _) => &["config", "ghooks"],
+        (_, "package.json") => &["husky", "hooks"],
+        (_, _) => &["hooks"],
+    }
+}
+
+/// Lines of JSON as the value of the last of these keys, each within the one before.
+fn below(keys: &[&str], mut lines: Vec<String>) -> Vec<String> {
+    for key in keys.iter().rev() {
         lines = lines.iter().map(|line| format!("  {line}")).collect();
         lines.insert(0, format!("\"{key}\": {{"));
         lines.push("}".to_owned());
     }
-    // A line that includes the present command replaces that.
-    let verb = if lines.iter().any(|line| line.contains(NOW)) { "change it to" } else { "add" };
-    format!("edit {place} by hand, and {verb} this:\n\n{}", indented(&lines, 2))
+    lines
 }
 
 /// The placeholder for the present command of a hook.
@@ -230,7 +256,7 @@ fn pairs(style: Style, text: &str, hooks: &[Hook]) -> Vec<String> {
 fn command(style: Style, hook: Hook, taken: bool) -> String {
     match (style, hook) {
         // Both commands get the standard input.
-        (Style::SimpleGitHooks, Hook::PrePush) if taken => format!(
+        (style, Hook::PrePush) if taken && style != Style::Husky4 => format!(
             "lines=$(cat; echo .); printf %s \"${{lines%.}}\" | {} \
              && printf %s \"${{lines%.}}\" | {{ {NOW}; }}",
             hook.call()

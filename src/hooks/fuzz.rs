@@ -9,6 +9,7 @@ use crate::base::escape::is_unsafe;
 use crate::hooks::Hook;
 use crate::hooks::block::{self, Found};
 use crate::hooks::by_hand::{self, Style};
+use crate::hooks::fallback::Fallback;
 use crate::hooks::layout::parse_hooks_path;
 use crate::hooks::manager::MANAGERS;
 use crate::hooks::rehearsal::{self, Lines};
@@ -21,7 +22,7 @@ pub(crate) fn files(data: &[u8]) {
     for hook in Hook::STRICT {
         match block::look(data, hook) {
             Found::Nothing => {
-                let with = block::insert(Some(data), hook);
+                let with = block::insert(Some(data), hook, &Fallback::default());
                 let Found::Block(found) = block::look(&with, hook) else {
                     panic!("the block is not found")
                 };
@@ -40,10 +41,12 @@ pub(crate) fn files(data: &[u8]) {
     let path = Path::new(OsStr::from_bytes(data));
     if !data.is_empty() && !data.contains(&0) {
         for hook in [Hook::PrePush, Hook::PreReceive] {
-            let Author::Bakstop(ours) = shim::author(&shim::render(hook, Some(path)), hook) else {
-                panic!("not ours")
-            };
+            let how = String::from_utf8_lossy(data).into_owned();
+            let fallback = Fallback { how, ..Fallback::default() };
+            let text = shim::render(hook, Some(path), &fallback);
+            let Author::Bakstop(ours) = shim::author(&text, hook) else { panic!("not ours") };
             assert!(ours.current && ours.binary.as_deref() == Some(path));
+            assert!(hook == Hook::PreReceive || ours.fallback == fallback);
         }
     }
     mentions_bakstop(data);

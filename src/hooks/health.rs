@@ -4,11 +4,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
+use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
 use crate::hooks::block::{self, Condition, Found};
+use crate::hooks::fallback::Fallback;
 use crate::hooks::layout::Layout;
 use crate::hooks::plan::still_ignored;
-use crate::hooks::setup::{Husky, Setup, mentions_bakstop};
+use crate::hooks::setup::{self, Foreign, Husky, Owner, Setup, mentions_bakstop};
 use crate::hooks::shim::Author;
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
 use crate::hooks::state::{Defect, HookState};
@@ -25,6 +27,8 @@ pub(crate) struct Health {
     pub notes: Vec<Note>,
     /// The program that it runs.
     pub binary: Option<PathBuf>,
+    /// Whether it lets everything pass without the program.
+    warns: bool,
 }
 
 /// A fact about a hook that does not decide whether it is in force.
@@ -39,9 +43,19 @@ pub(crate) struct Note {
 pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Vec<Health>, Error> {
     let top = &layout.top;
     match setup {
-        Setup::Native { directory, .. } => {
+        Setup::Native { directory, tracked } => {
             let place = HookDirectory::native(directory, top)?;
-            Ok(shown_slots(&place).map(|slot| of_file(slot, layout, env).finish()).collect())
+            let only_here = layout.relative_hooks().filter(|_| !tracked);
+            let of = |slot: &Slot| {
+                let defect = only_here.clone().map(|(value, there)| Defect::OnlyHere(value, there));
+                of_file(slot, layout, env).reached(defect.map(HookState::NotInForce)).finish()
+            };
+            let mut all: Vec<Health> = shown_slots(&place).map(of).collect();
+            let in_force = all.iter_mut().filter(|health| health.state == HookState::InForce);
+            if let Some(successor) = setup::successor(layout, &Hook::USUAL) {
+                in_force.for_each(|health| health.note(replaced_note(&successor)));
+            }
+            Ok(all)
         }
         Setup::Server(server) => {
             let (place, obstacle) = (server.place(layout)?, server.obstacle(layout)?);
@@ -68,10 +82,26 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
                 false if foreign.is_off() => HookState::NotInForce(Defect::SwitchedOff),
                 false => HookState::NotInForce(Defect::NotNamed),
             };
-            let of = |&(hook, named): &(Hook, bool)| Health::new(hook, state(named));
+            let ours = match foreign.owner {
+                // It may have left some hooks of ours alone so far.
+                Owner::Manager { .. } => HookDirectory::native(&layout.hooks, top)?.slots,
+                _ => Vec::new(),
+            };
+            let of = |&(hook, named): &(Hook, bool)| match ours
+                .iter()
+                .find(|slot| slot.hook == hook && slot.is_file_of_ours())
+            {
+                Some(slot) => of_file(slot, layout, env).finish(),
+                None => Health::new(hook, state(named)),
+            };
             Ok(foreign.named.iter().map(of).collect())
         }
     }
+}
+
+/// A note that a configured manager will replace a hook of ours.
+fn replaced_note(successor: &Foreign) -> String {
+    format!("{}; `bakstop install` prints the lines to add there", successor.takeover())
 }
 
 /// The hooks that are reported: the usual ones, and others that were installed.
@@ -81,7 +111,7 @@ fn shown_slots(place: &HookDirectory) -> impl Iterator<Item = &Slot> {
 
 impl Health {
     fn new(hook: Hook, state: HookState) -> Self {
-        Self { hook, state, notes: Vec::new(), binary: None }
+        Self { hook, state, notes: Vec::new(), binary: None, warns: false }
     }
 
     fn note(&mut self, text: impl Into<String>) {
@@ -90,6 +120,17 @@ impl Health {
 
     fn note_for_install(&mut self, text: impl Into<String>) {
         self.notes.push(Note { text: text.into(), install_helps: true });
+    }
+
+    /// What the hook does without the program, if that is not the default.
+    fn without_program(&mut self, fallback: &Fallback) {
+        self.warns = fallback.warns();
+        if self.warns {
+            self.note("without the program, it warns and lets everything pass");
+        }
+        if let Some(text) = fallback.own_text() {
+            self.note(format!("how to install it: {}", Escaped(text.as_bytes())));
+        }
     }
 
     /// A hook that git does not run is not in force.
@@ -103,11 +144,10 @@ impl Health {
     /// A hook that finds no program is not in force, although it blocks every commit.
     fn finish(mut self) -> Self {
         if self.state == HookState::InForce && self.binary.is_none() {
-            let server = self.hook == Hook::PreReceive;
-            self.state = HookState::NotInForce(if server {
-                Defect::NoServerProgram
-            } else {
-                Defect::NoProgram
+            self.state = HookState::NotInForce(match self.hook {
+                Hook::PreReceive => Defect::NoServerProgram,
+                _ if self.warns => Defect::NoProgramButPasses,
+                _ => Defect::NoProgram,
             });
         }
         self
@@ -131,6 +171,7 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     if !shim.current {
         health.note_for_install(OTHER_VERSION);
     }
+    health.without_program(&shim.fallback);
     if slot.has_kept() {
         health.note(kept_hook_note(slot));
     }
@@ -178,8 +219,8 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     let name = &slot.name;
     let doubt = |reason: String| Health::new(slot.hook, HookState::Doubtful(reason));
     let defect = |defect: Defect| Health::new(slot.hook, HookState::NotInForce(defect));
-    let condition = match block::look(slot.text(), slot.hook) {
-        Found::Block(found) => found.condition,
+    let (condition, fallback) = match block::look(slot.text(), slot.hook) {
+        Found::Block(found) => (found.condition, found.fallback),
         Found::Pieces => return doubt(format!("{name} contains an incomplete bakstop block")),
         Found::Nothing if mentions_bakstop(slot.text()) => {
             return doubt(format!("{name} calls bakstop outside the bakstop block"));
@@ -195,6 +236,7 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     if condition == Condition::Older {
         health.note_for_install(OTHER_VERSION);
     }
+    health.without_program(&fallback);
     health.binary = binary::found_by_husky(&layout.top, env);
     health
 }

@@ -85,6 +85,25 @@ impl Layout {
         canonicalize_existing(&self.common.join("hooks"))
     }
 
+    /// The relative `core.hooksPath` of all work trees, each of which resolves it on its own, and
+    /// the absolute path to set instead; `None` if the default is the same.
+    pub(crate) fn relative_hooks(&self) -> Option<(RepoPath, Option<RepoPath>)> {
+        let HooksPath { value, origin, scope } = self.hooks_path.as_ref()?;
+        let is_relative = !value.as_bytes().starts_with(b"/")
+            && !value.as_bytes().starts_with(b"~")
+            && !value.as_bytes().starts_with(b"%(prefix)");
+        let file = RepoPath::new(origin.as_bytes().strip_prefix(b"file:")?);
+        // A setting of one work tree does not apply to the others.
+        let is_for_all =
+            *scope == SettingScope::Repository && file.file_name() != b"config.worktree";
+        if !is_relative || !is_for_all {
+            return None;
+        }
+        let is_default = file.file_name() == b"config" && self.hooks == self.default_hooks();
+        let absolute = (!is_default).then(|| RepoPath::from(self.hooks.as_path()));
+        Some((value.clone(), absolute))
+    }
+
     /// The directories named `.husky` that contain tracked files.
     pub(crate) fn tracked_husky(&self, git: &Git) -> Result<Vec<PathBuf>, Error> {
         let listing = git.output(

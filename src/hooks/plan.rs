@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::error::Error;
 use crate::disk::atomic::{Bits, TEMPORARY};
 use crate::hooks::block::{self, Block, Condition, Found};
+use crate::hooks::fallback::Fallback;
 use crate::hooks::setup::{Setup, mentions_bakstop};
 use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
@@ -102,21 +103,31 @@ impl HookEdit {
     }
 }
 
-/// Plans the installation of `hooks`, and the update of others that were installed before. `binary`
-/// is the program that hooks of this clone try first; shared hooks name none.
+/// The program in a hook file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Guard<'a> {
+    /// The one that hooks of this clone try first; shared hooks name none.
+    pub binary: Option<&'a Path>,
+    pub fallback: &'a Fallback,
+}
+
+/// Plans the installation of `hooks`, and the update of others that were installed before.
 pub(crate) fn install(
     setup: &Setup,
     place: &HookDirectory,
     hooks: &[Hook],
-    binary: Option<&Path>,
+    guard: Guard<'_>,
 ) -> Result<Vec<HookEdit>, Error> {
+    let shared = Guard { binary: None, ..guard };
     let mut edits = Vec::new();
     for slot in place.slots.iter().filter(|slot| hooks.contains(&slot.hook) || slot.is_ours()) {
         edits.extend(match setup {
-            Setup::Native { tracked, .. } => install_file(slot, binary.filter(|_| !tracked))?,
-            Setup::Husky(husky) => install_block(slot, husky.direct)?,
-            Setup::Server(_) if binary.is_none() => return Err(without_program()),
-            Setup::Server(_) => install_file(slot, binary)?,
+            Setup::Native { tracked, .. } => {
+                install_file(slot, if *tracked { shared } else { guard })?
+            }
+            Setup::Husky(husky) => install_block(slot, husky.direct, guard.fallback)?,
+            Setup::Server(_) if guard.binary.is_none() => return Err(without_program()),
+            Setup::Server(_) => install_file(slot, guard)?,
             Setup::Foreign(_) => Vec::new(),
         });
     }
@@ -167,9 +178,9 @@ pub(crate) fn uninstall(place: &HookDirectory) -> Result<Vec<HookEdit>, Error> {
     Ok(edits)
 }
 
-/// Writes our file at the path of a hook. `binary` is the program that it tries first.
-fn install_file(slot: &Slot, binary: Option<&Path>) -> Result<Vec<HookEdit>, Error> {
-    let text = shim::render(slot.hook, binary);
+/// Writes our file at the path of a hook.
+fn install_file(slot: &Slot, guard: Guard<'_>) -> Result<Vec<HookEdit>, Error> {
+    let text = shim::render(slot.hook, guard.binary, guard.fallback);
     let (bits, runs) = match slot.hook {
         Hook::PreReceive => (FOR_EVERYONE, slot.is_for_everyone()),
         _ => (EXECUTABLE, slot.is_executable()),
@@ -249,15 +260,16 @@ fn uninstall_file(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
 }
 
 /// Adds the block to husky's file. With `direct`, husky 5 to 8, git runs the file itself.
-fn install_block(slot: &Slot, direct: bool) -> Result<Vec<HookEdit>, Error> {
+fn install_block(slot: &Slot, direct: bool, fallback: &Fallback) -> Result<Vec<HookEdit>, Error> {
+    let shared = Guard { binary: None, fallback };
     if slot.author() != Author::Others {
-        return install_file(slot, None);
+        return install_file(slot, shared);
     }
     let (text, mode) = match &slot.file {
         HookFile::Regular { text, mode } => (text, *mode),
-        HookFile::Missing if direct => return install_file(slot, None),
+        HookFile::Missing if direct => return install_file(slot, shared),
         HookFile::Missing => {
-            let text = block::insert(None, slot.hook);
+            let text = block::insert(None, slot.hook, fallback);
             return Ok(vec![write_block(slot, text, PLAIN, Overwrite::Create)]);
         }
         HookFile::Link(_) | HookFile::Other => return Err(not_a_file(slot)),
@@ -268,15 +280,15 @@ fn install_block(slot: &Slot, direct: bool) -> Result<Vec<HookEdit>, Error> {
     let bits = Bits::Exact(mode);
     match block::look(text, slot.hook) {
         Found::Nothing => {
-            let text = block::insert(Some(text), slot.hook);
+            let text = block::insert(Some(text), slot.hook, fallback);
             Ok(vec![write_block(slot, text, bits, Overwrite::AddBlock)])
         }
         Found::Block(found) => match found.condition {
-            Condition::Current => Ok(Vec::new()),
+            Condition::Current if found.fallback == *fallback => Ok(Vec::new()),
             Condition::Edited => Err(edited_block(INSTALL, slot, text, &found)),
-            Condition::Crlf | Condition::Misplaced | Condition::Older => {
+            Condition::Current | Condition::Crlf | Condition::Misplaced | Condition::Older => {
                 let rest = block::remove(text, &found);
-                let text = block::insert(rest.as_deref(), slot.hook);
+                let text = block::insert(rest.as_deref(), slot.hook, fallback);
                 Ok(vec![write_block(slot, text, bits, Overwrite::RenewBlock)])
             }
         },
@@ -429,12 +441,16 @@ mod tests {
         HookFile::Regular { text: text.into(), mode }
     }
 
+    fn guard<'a>(binary: &'a str, fallback: &'a Fallback) -> Guard<'a> {
+        Guard { binary: Some(Path::new(binary)), fallback }
+    }
+
     fn shim() -> Vec<u8> {
-        shim::render(Hook::PreCommit, Some(Path::new("/b")))
+        shim::render(Hook::PreCommit, Some(Path::new("/b")), &Fallback::default())
     }
 
     fn installed(slot: &Slot) -> Result<String, Error> {
-        install_file(slot, Some(Path::new("/b")))
+        install_file(slot, guard("/b", &Fallback::default()))
             .map(|edits| describe(&edits, Path::new("/r"), false))
     }
 
@@ -463,7 +479,11 @@ mod tests {
             (HookFile::Link(None), false, &idle("a link that does not point to a file")),
             (file(shim(), 0o755), true, ""),
             (file(shim(), 0o644), true, "would write h/pre-commit\n"),
-            (file(shim::render(Hook::PreCommit, None), 0o755), false, "would write h/pre-commit\n"),
+            (
+                file(shim::render(Hook::PreCommit, None, &Fallback::default()), 0o755),
+                false,
+                "would write h/pre-commit\n",
+            ),
         ] {
             assert_eq!(
                 installed(&slot(hook_file.clone(), has_kept)).unwrap(),
@@ -565,7 +585,7 @@ mod tests {
                 &setup,
                 &place(HookFile::Missing),
                 &Hook::USUAL,
-                Some(Path::new("/opt/me/bakstop")),
+                guard("/opt/me/bakstop", &Fallback::default()),
             )
             .unwrap();
             let [HookEdit::MakeDirectory { .. }, HookEdit::Write { text, .. }] = &edits[..] else {
@@ -578,7 +598,7 @@ mod tests {
             &husky,
             &place(HookFile::Missing),
             &Hook::USUAL,
-            Some(Path::new("/opt/me/bakstop")),
+            guard("/opt/me/bakstop", &Fallback::default()),
         )
         .unwrap();
         assert!(
@@ -598,18 +618,24 @@ mod tests {
             ("#!/usr/bin/env node\n", true, false),
             ("npm test\n", true, false),
         ] {
-            let done = install_block(&slot(file(script, 0o755), false), direct);
+            let done =
+                install_block(&slot(file(script, 0o755), false), direct, &Fallback::default());
             assert_eq!(done.is_ok(), ok, "{script} {done:?}");
         }
         assert!(
-            install_block(&slot(file("#!/bin/sh\n", 0o644), false), true).is_err(),
+            install_block(&slot(file("#!/bin/sh\n", 0o644), false), true, &Fallback::default())
+                .is_err(),
             "git ignores it"
         );
     }
 
     #[test]
     fn a_block_is_renewed_moved_left_alone_or_refused() {
-        let how = |text: Vec<u8>| match install_block(&slot(file(text, 0o644), false), false) {
+        let how = |text: Vec<u8>| match install_block(
+            &slot(file(text, 0o644), false),
+            false,
+            &Fallback::default(),
+        ) {
             Ok(edits) => match &edits[..] {
                 [] => "nothing",
                 [HookEdit::Write { how: Overwrite::AddBlock, .. }] => "added",
@@ -622,8 +648,8 @@ mod tests {
             },
             Err(_) => "refused",
         };
-        let with = block::insert(Some(MINE), Hook::PreCommit);
-        let block = block::render(Hook::PreCommit);
+        let with = block::insert(Some(MINE), Hook::PreCommit, &Fallback::default());
+        let block = block::render(Hook::PreCommit, &Fallback::default());
         let older =
             crate::hooks::seal(b"# >>> bakstop @DIGEST@, of another time\nexit 2\n# <<< bakstop");
         assert_eq!(how(MINE.into()), "added");

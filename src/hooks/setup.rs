@@ -8,11 +8,12 @@ use crate::base::path::RepoPath;
 use crate::disk::read::{self, ReadError};
 use crate::git::Git;
 use crate::hooks::by_hand::{self, Style};
+use crate::hooks::fallback::{depends_on_program, install_command};
 use crate::hooks::layout::{self, HooksPath, Layout, SettingScope};
 use crate::hooks::manager::{HookManager, MANAGERS};
 use crate::hooks::server::{self, Server};
 use crate::hooks::shim::Author;
-use crate::hooks::slot::{self, HookDirectory};
+use crate::hooks::slot::{self, HookDirectory, Slot};
 use crate::hooks::{Hook, display_path, find, read_if_exists, unreadable};
 
 /// The setup that the user asked for.
@@ -83,6 +84,16 @@ impl Foreign {
         self.missing().is_empty()
     }
 
+    /// How a configured manager takes the hooks over from us.
+    pub(crate) fn takeover(&self) -> String {
+        let Owner::Manager { manager, configuration } = &self.owner else { return String::new() };
+        let file = configuration.as_ref().map_or("", |(file, _)| file);
+        let by = manager
+            .apply_command
+            .map_or("its installation".to_owned(), |command| format!("`{command}`"));
+        format!("{} is configured ({file}), and {by} replaces hooks of bakstop", manager.name)
+    }
+
     /// Whether git runs no hook.
     pub(crate) fn is_off(&self) -> bool {
         matches!(self.owner, Owner::SwitchedOff(_))
@@ -145,6 +156,28 @@ fn no_husky(layout: &Layout) -> Error {
     }
 }
 
+/// The command that installs the program where a dependency of the repository brings it: husky
+/// finds it there, and `program` may lie there.
+pub(crate) fn dependency_command(
+    setup: &Setup,
+    layout: &Layout,
+    program: Option<&Path>,
+) -> Result<Option<&'static str>, Error> {
+    let is_brought = program.is_some_and(|path| path.starts_with(layout.top.join("node_modules")));
+    let may_be = match setup {
+        Setup::Husky(_) => true,
+        Setup::Native { tracked, .. } => is_brought && !tracked,
+        _ => false,
+    };
+    if !may_be {
+        return Ok(None);
+    }
+    let manifest = read_if_exists(&layout.top.join("package.json"), &layout.top)?;
+    Ok(manifest
+        .filter(|manifest| is_brought || depends_on_program(manifest))
+        .and_then(|manifest| install_command(&layout.top, &manifest)))
+}
+
 /// Every directory that an earlier installation may have written into: the repository may have
 /// changed how it runs its hooks.
 pub(crate) fn installed_directories(
@@ -185,11 +218,13 @@ fn bare(layout: &Layout) -> Result<Setup, Error> {
 }
 
 fn native(layout: &Layout, choice: Choice, hooks: &[Hook]) -> Result<Setup, Error> {
-    if choice == Choice::Detect
-        && !is_ours(layout)?
-        && let Some(foreign) = managed(layout, hooks)?
-    {
-        return Ok(Setup::Foreign(foreign));
+    if choice == Choice::Detect {
+        let installed = is_ours(layout)?;
+        let scripts = foreign_scripts(layout, hooks, installed)?;
+        // Our hooks decide against a configuration, but not against hooks that a manager wrote.
+        if let Some(foreign) = managed(layout, hooks, &scripts, !installed)? {
+            return Ok(Setup::Foreign(foreign));
+        }
     }
     let directory = layout.hooks.clone();
     if directory.starts_with(&layout.common) {
@@ -229,11 +264,21 @@ fn is_ours(layout: &Layout) -> Result<bool, Error> {
 fn foreign_hooks_path(layout: &Layout, hooks: &[Hook]) -> Result<Option<Foreign>, Error> {
     let Some(setting) = &layout.hooks_path else { return Ok(None) };
     let (value, origin) = (&setting.value, &setting.origin);
-    let off = value.as_bytes().is_empty() || (layout.hooks.exists() && !layout.hooks.is_dir());
+    // In a linked worktree, `.git` is a file, and no directory is below it.
+    let below_file = layout
+        .hooks
+        .metadata()
+        .is_err_and(|error| error.kind() == std::io::ErrorKind::NotADirectory);
+    let off = value.as_bytes().is_empty()
+        || below_file
+        || (layout.hooks.exists() && !layout.hooks.is_dir());
     if off {
         let value =
             if value.as_bytes().is_empty() { "empty".to_owned() } else { value.to_string() };
-        let cause = format!("hooks are disabled: core.hooksPath is {value} ({origin})");
+        let mut cause = format!("hooks are disabled: core.hooksPath is {value} ({origin})");
+        if below_file {
+            cause += ", and that path leads through a file in this work tree";
+        }
         let named = hooks.iter().map(|hook| (*hook, false)).collect();
         return Ok(Some(Foreign { cause, owner: Owner::SwitchedOff(setting.clone()), named }));
     }
@@ -280,12 +325,39 @@ pub(crate) fn refuse_endless(layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
-/// Detects a hook manager: by the hooks that it wrote, or by its configuration.
-fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
-    let mut hooks = Vec::new();
-    for hook in Hook::STRICT {
-        hooks.extend(read_script(layout, hook)?.map(|text| (hook, text)));
+/// The manager that is configured although our hooks are in place. When it is installed, it
+/// replaces them; `None` if bakstop is named in its configuration, or that cannot be read.
+pub(crate) fn successor(layout: &Layout, wanted: &[Hook]) -> Option<Foreign> {
+    managed(layout, wanted, &[], true).ok()?.filter(|foreign| !foreign.is_named())
+}
+
+/// The hooks that somebody else wrote, unless they run ours. With some of ours `installed`, only
+/// files in the place of those that are `wanted`.
+fn foreign_scripts(
+    layout: &Layout,
+    wanted: &[Hook],
+    installed: bool,
+) -> Result<Vec<(Hook, Vec<u8>)>, Error> {
+    let place = HookDirectory::native(&layout.hooks, &layout.top)?;
+    let counts = |slot: &&Slot| {
+        let is_in_place = wanted.contains(&slot.hook) && !slot.text().is_empty();
+        slot.author() == Author::Others && (is_in_place || !installed)
+    };
+    let foreign = place.slots.iter().filter(counts);
+    let mut scripts = Vec::new();
+    for hook in foreign.map(|slot| slot.hook) {
+        scripts.extend(read_script(layout, hook)?.map(|text| (hook, text)));
     }
+    Ok(scripts)
+}
+
+/// Detects a hook manager: by the hooks that it wrote, or by its configuration.
+fn managed(
+    layout: &Layout,
+    wanted: &[Hook],
+    hooks: &[(Hook, Vec<u8>)],
+    by_configuration: bool,
+) -> Result<Option<Foreign>, Error> {
     let mut files = BTreeMap::new();
     for name in MANAGERS.iter().flat_map(|manager| manager.configuration) {
         files
@@ -296,7 +368,8 @@ fn managed(layout: &Layout, wanted: &[Hook]) -> Result<Option<Foreign>, Error> {
         let written = hooks.iter().find(|(_, text)| manager.wrote(text));
         let written =
             written.map(|(hook, _)| display_path(&layout.hooks.join(hook.name()), &layout.top));
-        let evidence = written.or_else(|| manager.claims(read).map(RepoPath::from))?;
+        let claimed = || manager.claims(read).filter(|_| by_configuration).map(RepoPath::from);
+        let evidence = written.or_else(claimed)?;
         Some(foreign(manager, &evidence, wanted, read))
     }))
 }

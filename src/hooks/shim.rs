@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use crate::hooks::fallback::{Fallback, quote, unquote};
 use crate::hooks::{Hook, find, is_sealed, seal};
 
 const TEXT: &str = include_str!("../../hooks/native.sh");
@@ -24,6 +25,8 @@ pub(crate) struct Shim {
     pub binary: Option<PathBuf>,
     /// Whether it is what this version would write.
     pub current: bool,
+    /// What it does without a program.
+    pub fallback: Fallback,
 }
 
 /// Who wrote a hook file, by its text.
@@ -38,16 +41,18 @@ pub(crate) enum Author {
 }
 
 /// Renders a hook file. `binary` is the absolute path that it tries first; a shared file has none.
-pub(super) fn render(hook: Hook, binary: Option<&Path>) -> Vec<u8> {
-    let text = hook.fill_template(if hook == Hook::PreReceive { SERVER } else { TEXT });
+pub(super) fn render(hook: Hook, binary: Option<&Path>, fallback: &Fallback) -> Vec<u8> {
+    let template = if hook == Hook::PreReceive { SERVER } else { TEXT };
+    let text = hook.fill_template(template, fallback);
     let Some(binary) = binary else {
         let shared = text
             .split_inclusive('\n')
             .filter(|line| !ABOUT_BINARY.iter().any(|name| line.contains(name)));
-        return seal(shared.collect::<String>().as_bytes());
+        return seal(&fallback.fill_how(&shared.collect::<String>()));
     };
     let (before, after) = text.split_once("@BINARY@").unwrap_or((&text, ""));
-    seal(&[before.as_bytes(), &quote(binary.as_os_str().as_bytes()), after.as_bytes()].concat())
+    let binary = quote(binary.as_os_str().as_bytes());
+    seal(&[before.as_bytes(), &binary, &fallback.fill_how(after)].concat())
 }
 
 /// Recognises a hook file.
@@ -61,30 +66,9 @@ pub(super) fn author(text: &[u8], hook: Hook) -> Author {
     let binary = find(text, INSTALLED).and_then(|at| unquote(&text[at + INSTALLED.len()..]));
     let binary =
         binary.filter(|path| !path.is_empty()).map(|path| PathBuf::from(OsString::from_vec(path)));
-    Author::Bakstop(Shim { current: text == render(hook, binary.as_deref()), binary })
-}
-
-/// Quotes any bytes as one word for any POSIX shell; some do not know `$'…'`.
-fn quote(word: &[u8]) -> Vec<u8> {
-    let parts: Vec<&[u8]> = word.split(|&byte| byte == b'\'').collect();
-    [b"'", &parts.join(&br"'\''"[..])[..], b"'"].concat()
-}
-
-/// Parses the word at the start of a text that `quote` wrote.
-fn unquote(text: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = text.strip_prefix(b"'")?;
-    let mut word = Vec::new();
-    loop {
-        let end = rest.iter().position(|&byte| byte == b'\'')?;
-        word.extend(&rest[..end]);
-        match rest[end..].strip_prefix(br"'\''") {
-            Some(more) => {
-                word.push(b'\'');
-                rest = more;
-            }
-            None => return Some(word),
-        }
-    }
+    let fallback = Fallback::of(text);
+    let current = text == render(hook, binary.as_deref(), &fallback);
+    Author::Bakstop(Shim { binary, current, fallback })
 }
 
 #[cfg(test)]
@@ -102,12 +86,17 @@ mod tests {
             b"/''/'",
         ] {
             let binary = Path::new(OsStr::from_bytes(path));
-            let text = render(Hook::PreCommit, Some(binary));
-            let expected = Shim { binary: Some(binary.to_owned()), current: true };
+            let text = render(Hook::PreCommit, Some(binary), &Fallback::default());
+            let expected = Shim {
+                binary: Some(binary.to_owned()),
+                current: true,
+                fallback: Fallback::default(),
+            };
             assert_eq!(author(&text, Hook::PreCommit), Author::Bakstop(expected));
         }
-        let shared = render(Hook::PreMergeCommit, None);
-        let expected = Author::Bakstop(Shim { binary: None, current: true });
+        let shared = render(Hook::PreMergeCommit, None, &Fallback::default());
+        let expected =
+            Author::Bakstop(Shim { binary: None, current: true, fallback: Fallback::default() });
         assert_eq!(author(&shared, Hook::PreMergeCommit), expected);
     }
 
@@ -117,7 +106,8 @@ mod tests {
             b"#!/bin/sh\n# bakstop-hook @DIGEST@, of another time\n\
               installed='/b'\nexec \"$installed\"\n",
         );
-        let expected = Shim { binary: Some("/b".into()), current: false };
+        let expected =
+            Shim { binary: Some("/b".into()), current: false, fallback: Fallback::default() };
         assert_eq!(author(&older, Hook::PreCommit), Author::Bakstop(expected));
         let edited = [&older[..], b"npm test\n"].concat();
         assert_eq!(author(&edited, Hook::PreCommit), Author::BakstopAndOthers);
@@ -129,8 +119,10 @@ mod tests {
 
     #[test]
     fn a_shared_shim_has_no_line_about_a_program_of_this_machine() {
-        let (shared, own) =
-            (render(Hook::PreCommit, None), render(Hook::PreCommit, Some(Path::new("/b"))));
+        let (shared, own) = (
+            render(Hook::PreCommit, None, &Fallback::default()),
+            render(Hook::PreCommit, Some(Path::new("/b")), &Fallback::default()),
+        );
         let lines = |text: Vec<u8>| {
             String::from_utf8(text).unwrap().lines().skip(2).map(str::to_owned).collect()
         };
@@ -140,14 +132,17 @@ mod tests {
         assert_eq!((shared.len() + 2, shared), (own.len(), rest));
         // As earlier versions wrote it.
         let older = seal(b"#!/bin/sh\n# bakstop-hook @DIGEST@, of another time\ninstalled=''\n");
-        let expected = Shim { binary: None, current: false };
+        let expected = Shim { binary: None, current: false, fallback: Fallback::default() };
         assert_eq!(author(&older, Hook::PreCommit), Author::Bakstop(expected));
     }
 
     #[test]
     fn no_placeholder_is_left() {
         for hook in Hook::STRICT.into_iter().chain([Hook::PreReceive]) {
-            for text in [render(hook, Some(Path::new("/b"))), block::render(hook)] {
+            for text in [
+                render(hook, Some(Path::new("/b")), &Fallback::default()),
+                block::render(hook, &Fallback::default()),
+            ] {
                 let text = String::from_utf8(text).unwrap();
                 assert_eq!(text.matches('@').count(), text.matches("\"$@\"").count(), "{text}");
                 // A hook that reads no lines does not wait for any, and exits like the guard.
@@ -155,7 +150,7 @@ mod tests {
                 assert_eq!(text.contains("exec "), !hook.reads_lines(), "{text}");
                 assert!(text.contains(&format!("hook {} \"$@\"", hook.name())), "{text}");
             }
-            let text = String::from_utf8(render(hook, None)).unwrap();
+            let text = String::from_utf8(render(hook, None, &Fallback::default())).unwrap();
             let way_out = format!("BAKSTOP=0 {}'", hook.command());
             assert_eq!(text.contains(&way_out), hook != Hook::PreReceive, "{text}");
         }

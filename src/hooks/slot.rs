@@ -7,6 +7,7 @@ use crate::base::path::RepoPath;
 use crate::disk::atomic;
 use crate::disk::read::{self, FinalLink};
 use crate::hooks::block::{self, Found};
+use crate::hooks::fallback::Fallback;
 use crate::hooks::shim::{self, Author};
 use crate::hooks::{Hook, LIMIT, display_path, unreadable};
 
@@ -202,8 +203,22 @@ impl Slot {
         shim::author(self.text(), self.hook)
     }
 
+    /// Whether it is a hook file that we wrote and that git runs.
+    pub(crate) fn is_file_of_ours(&self) -> bool {
+        matches!(self.author(), Author::Bakstop(_)) && self.is_executable()
+    }
+
     pub(crate) fn is_ours(&self) -> bool {
         is_ours(self.text(), self.hook)
+    }
+
+    /// What our file or block does without the program; `None` if there is none.
+    pub(crate) fn fallback(&self) -> Option<Fallback> {
+        match (self.author(), block::look(self.text(), self.hook)) {
+            (Author::Bakstop(shim), _) => Some(shim.fallback),
+            (_, Found::Block(block)) => Some(block.fallback),
+            _ => None,
+        }
     }
 
     /// Whether every user can run the file: a server may run as another user.

@@ -24,6 +24,8 @@ pub(crate) enum Defect {
     NotExecutable(RepoPath),
     /// The hook finds no program to run.
     NoProgram,
+    /// The same, but the hook lets everything pass.
+    NoProgramButPasses,
     /// The hook of a server finds no program to run.
     NoServerProgram,
     /// The lines of husky's file end in CRLF.
@@ -38,6 +40,9 @@ pub(crate) enum Defect {
     HuskyNotExecutable(RepoPath),
     /// The hook of a server that would run ours, and why git ignores it.
     NotReached(RepoPath, &'static str),
+    /// The hooks are in a directory that only this work tree has: `core.hooksPath` is this relative
+    /// path. The directory to name instead; `None` if the default is the same.
+    OnlyHere(RepoPath, Option<RepoPath>),
     /// A foreign configuration or script does not name bakstop.
     NotNamed,
     /// git runs no hook.
@@ -66,6 +71,9 @@ impl fmt::Display for Defect {
                 write!(f, "{file} is not executable: git ignores it")
             }
             Self::NoProgram => write!(f, "it cannot find bakstop, so it blocks everything"),
+            Self::NoProgramButPasses => {
+                write!(f, "it cannot find bakstop, so it checks nothing")
+            }
             Self::NoServerProgram => write!(f, "it cannot find bakstop, so it blocks every push"),
             Self::Crlf(file) => {
                 write!(f, "{file} has CRLF line endings, which sh cannot run")
@@ -76,6 +84,11 @@ impl fmt::Display for Defect {
             Self::HuskyNotPrepared => write!(f, "husky is not prepared in this clone"),
             Self::NoStub(stub) => write!(f, "{stub} is missing in this work tree"),
             Self::NotReached(by, why) => write!(f, "{by}, which would run it, is {why}"),
+            Self::OnlyHere(value, _) => write!(
+                f,
+                "it runs in this work tree only, since core.hooksPath is the relative path \
+                 {value}: in a linked worktree, git runs no hooks"
+            ),
             Self::NotNamed => write!(f, "bakstop is not configured there"),
             Self::SwitchedOff => write!(f, "git runs no hooks"),
         }

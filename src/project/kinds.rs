@@ -289,6 +289,22 @@ impl FileKind {
         )
     }
 
+    /// The commands that install the dependencies of a project.
+    pub(crate) const INSTALL_COMMANDS: [&str; 4] =
+        ["bun install", "npm install", "pnpm install", "yarn install"];
+
+    /// The one of the package manager that wrote this lockfile; `None` for other files.
+    pub(crate) fn install_command(self) -> Option<&'static str> {
+        let [bun, npm, pnpm, yarn] = Self::INSTALL_COMMANDS;
+        match self {
+            PnpmLock | PnpmBranchLock => Some(pnpm),
+            NpmLock => Some(npm),
+            YarnLock | YarnPnp => Some(yarn),
+            BunLock | BunBinaryLock => Some(bun),
+            _ => None,
+        }
+    }
+
     /// The dialect of settings that may contain credentials of a registry; `None` for other files.
     pub(crate) fn credentials(self) -> Option<SettingsDialect> {
         match self {

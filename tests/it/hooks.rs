@@ -9,7 +9,10 @@ use std::process::{Command, Stdio};
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
+mod fallback;
 mod husky;
+mod managers;
+mod occasions;
 mod paths;
 mod status;
 

@@ -538,3 +538,29 @@ fn a_pre_push_hook_that_reads_its_own_name_is_left_to_the_user() {
     );
     assert!(sandbox.command(BAKSTOP).arg("status").output().unwrap().status.code() == Some(2));
 }
+
+#[test]
+fn a_partial_clone_gets_the_command_that_fetches_what_is_missing() {
+    let origin = Sandbox::workspace();
+    origin.git(&["config", "uploadpack.allowFilter", "true"]);
+    origin.write("web/package.json", "{ \"name\": \"web\" }\n");
+    origin.commit_all("Change");
+    let url = format!("file://{}", origin.top.display());
+    for filter in ["blob:none", "tree:0", "blob:limit=3"] {
+        let mut clone = Sandbox::empty();
+        clone.git(&["clone", "-q", "--origin=up", &format!("--filter={filter}"), &url, "part"]);
+        clone.top.push("part");
+        install(&clone);
+        clone.git(&["init", "-q", "--bare", "../fork"]);
+        clone.git(&["remote", "add", "fork", "../fork"]);
+        // Without a name, git would fetch from here.
+        clone.git(&["config", "branch.main.remote", "fork"]);
+        let ran = clone.try_git(&["push", "-q", "fork", "main"]);
+        let help = "help: this clone is partial; to fetch everything: `";
+        let (_, command) = ran.err.split_once(help).unwrap_or_else(|| panic!("{ran:?}"));
+        let command = command.split_once('`').unwrap().0;
+        assert_eq!(command, "git fetch --refetch --no-filter up");
+        must(clone.run("sh", &["-c", command]));
+        must(clone.try_git(&["push", "-q", "fork", "main"]));
+    }
+}

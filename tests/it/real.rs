@@ -425,3 +425,52 @@ fn real_pre_commit() {
 fn real_prek() {
     framework("prek", "prek");
 }
+
+/// `run --all-files` and `--from-ref` of pre-commit and prek, and `run` of lefthook, as in CI; and
+/// an empty commit, which must pass.
+#[test]
+#[ignore = "fetches pre-commit and prek from PyPI, and lefthook from the npm registry"]
+fn real_managers_in_ci() {
+    for tool in ["pre-commit", "prek"] {
+        let programs = pip_tools(tool);
+        let sandbox = Sandbox::workspace();
+        sandbox.write(
+            ".pre-commit-config.yaml",
+            format!(
+                "repos:
+  - repo: local
+    hooks:
+      - id: bakstop
+        name: bakstop
+        entry: {BAKSTOP} hook pre-commit
+        language: system
+        pass_filenames: false
+        always_run: true
+"
+            ),
+        );
+        sandbox.commit_all("Configure");
+        let judges = |arguments: &[&str], code: i32| {
+            let ran = run(&sandbox, &programs, &[&[tool, "run"], arguments].concat());
+            assert_eq!(ran.code, Some(code), "{tool} {arguments:?}: {}{}", ran.out, ran.err);
+        };
+        judges(&["--all-files"], 0);
+        sandbox.rewrite("web/package.json");
+        sandbox.commit_all("Rewrite");
+        judges(&["--all-files"], 1);
+        judges(&["--from-ref", "HEAD~1", "--to-ref", "HEAD"], 1);
+        sandbox.write("web/index.js", "export {}; // 2\n");
+        sandbox.commit_all("More");
+        judges(&["--from-ref", "HEAD~1", "--to-ref", "HEAD"], 0);
+        must(&sandbox, &programs, &[tool, "install"]);
+        must(&sandbox, &programs, &["git", "commit", "-q", "--allow-empty", "-m", "x"]);
+    }
+    let programs = npm_tools(&["lefthook@2"]);
+    let sandbox = Sandbox::workspace();
+    let job = format!("pre-commit:\n  jobs:\n    - run: {BAKSTOP} hook pre-commit\n");
+    sandbox.write("lefthook.yml", job);
+    sandbox.rewrite("web/package.json");
+    sandbox.commit_all("Rewrite");
+    let ran = run(&sandbox, &programs, &["lefthook", "run", "pre-commit", "--all-files"]);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
+}

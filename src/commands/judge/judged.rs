@@ -26,10 +26,14 @@ pub(crate) enum Scope {
     },
     /// A push to this remote, by name or URL.
     Push(Option<String>),
+    /// A push of one revision to this remote.
+    PushOf { remote: String, tip: String },
     /// A push that a server receives.
     Receive,
     /// Every file of a tree.
     Tree(String),
+    /// Every file of HEAD, if it exists.
+    Head,
     /// Every file of the work tree that is not ignored.
     WorkTree,
     /// Every commit that a ref reaches.
@@ -42,9 +46,9 @@ impl Scope {
             Self::Staged => "staged",
             Self::Range { tip: false, .. } => "range",
             Self::Range { tip: true, .. } => "tip",
-            Self::Push(_) => "push",
+            Self::Push(_) | Self::PushOf { .. } => "push",
             Self::Receive => "receive",
-            Self::Tree(_) => "tree",
+            Self::Tree(_) | Self::Head => "tree",
             Self::WorkTree => "worktree",
             Self::History => "history",
         }

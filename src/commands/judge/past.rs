@@ -93,6 +93,14 @@ impl<'a> Past<'a> {
         self.judge_tree(tree, &[], &source, "the tree is empty".to_owned())
     }
 
+    /// Every file of HEAD.
+    pub(super) fn head(&self) -> Result<Judged, Error> {
+        match self.history.head()? {
+            Some(_) => self.tree("HEAD"),
+            None => Ok(without_commits("there is no commit".to_owned())),
+        }
+    }
+
     /// The commits of a push that the remote does not have.
     pub(super) fn push(
         &self,
@@ -107,6 +115,12 @@ impl<'a> Past<'a> {
         let base = self.history.base_of_push(updates, remote)?;
         let source = self.configuration(base.as_ref().map(|(id, name)| (*id, &**name)))?;
         self.commits(&commits, &source, nothing, Rewrite::Commits)
+    }
+
+    /// The commits of this revision that the remote does not have.
+    pub(super) fn push_of(&self, tip: &str, remote: &str) -> Result<Judged, Error> {
+        let new = Some(self.history.commit(tip)?);
+        self.push(&[RefUpdate { old: None, new, name: RepoPath::from(tip) }], Some(remote))
     }
 
     /// The commits of a push that no ref reaches yet. Their configuration is not used.

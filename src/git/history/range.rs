@@ -86,6 +86,13 @@ impl History<'_> {
         }
     }
 
+    /// The commit of a revision.
+    pub(crate) fn commit(&self, name: &str) -> Result<ObjectId, Error> {
+        let doing = format!("judge the push of {}", display_name(name));
+        let [commit] = self.resolve(&doing, [name])?;
+        commit.ok_or_else(|| self.unknown(&doing, name))
+    }
+
     /// The tree of a revision.
     pub(crate) fn tree(&self, name: &str) -> Result<ObjectId, Error> {
         let doing = format!("judge the tree {}", display_name(name));

@@ -174,7 +174,9 @@ fn shared_hook_files_have_no_local_paths_and_should_be_committed() {
     // Generated hooks are ignored by git and belong to this clone only.
     sandbox.write(".gitignore", ".githooks/\n");
     sandbox.git(&["rm", "-rq", "--cached", ".githooks"]);
-    assert!(!must(sandbox.bakstop(&["install"])).out.contains("commit them"));
+    let ran = sandbox.bakstop(&["install"]);
+    assert!(ran.code == Some(1) && ran.out.contains("in this work tree only"), "{ran:?}");
+    assert!(!ran.out.contains("commit them"), "{ran:?}");
     let hook = fs::read_to_string(sandbox.top.join(".githooks/pre-commit")).unwrap();
     assert!(hook.contains(&format!("\ninstalled='{BAKSTOP}'\n")), "{hook}");
 }
@@ -261,4 +263,68 @@ fn invalid_hook_paths_are_errors() {
     for verb in ["install", "status", "uninstall"] {
         assert_eq!(sandbox.bakstop(&[verb]).code, Some(2), "{verb}");
     }
+}
+
+#[test]
+fn a_relative_hooks_path_that_linked_worktrees_lack_is_reported() {
+    for (value, ignored) in [(".git/hooks", ""), (".git/own", ""), (".hooks", ".hooks/\n")] {
+        let sandbox = Sandbox::workspace();
+        sandbox.write(".gitignore", ignored);
+        sandbox.commit_all("Ignore");
+        sandbox.git(&["config", "core.hooksPath", value]);
+        let ran = sandbox.bakstop(&["install"]);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let reason = format!("core.hooksPath is the relative path {value}: in a linked worktree");
+        assert!(ran.out.contains(&reason), "{ran:?}");
+        let status = sandbox.bakstop(&["status"]);
+        assert_eq!(status.code, Some(1), "{status:?}");
+        assert!(status.out.contains(&reason), "{status:?}");
+        // Here, the hooks run.
+        assert_guarded(&sandbox);
+
+        let linked = sandbox.outside().join("linked");
+        sandbox.git(&["worktree", "add", "-q", linked.to_str().unwrap()]);
+        let there = |program: &str, arguments: &[&str]| {
+            finish(sandbox.command(program).args(arguments).current_dir(&linked))
+        };
+        let status = there(BAKSTOP, &["status"]);
+        assert_eq!(status.code, Some(1), "{status:?}");
+        if value.starts_with(".git/") {
+            assert!(status.out.contains("that path leads through a file"), "{status:?}");
+            let ran = there(BAKSTOP, &["install"]);
+            assert!(
+                ran.code == Some(2) && ran.err.contains("enable them, then install"),
+                "{ran:?}"
+            );
+        }
+
+        // The printed command makes the hooks run everywhere.
+        let command = status_command(&sandbox);
+        must(finish(sandbox.command("sh").args(["-c", &command])));
+        must(sandbox.bakstop(&["status"]));
+        fs::write(linked.join("x.bak"), "").unwrap();
+        must(there("git", &["add", "-f", "x.bak"]));
+        let ran = there("git", &["commit", "-m", "x"]);
+        assert!(ran.err.contains("error[stray-backup]"), "{ran:?}");
+    }
+}
+
+/// The command that `status` prints to change a setting.
+fn status_command(sandbox: &Sandbox) -> String {
+    let out = sandbox.bakstop(&["status"]).out;
+    let (_, rest) = out.split_once("; run `").unwrap_or_else(|| panic!("{out}"));
+    rest.split_once('`').unwrap().0.to_owned()
+}
+
+#[test]
+fn a_hooks_path_that_every_worktree_has_is_not_reported() {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["config", "core.hooksPath", ".githooks"]);
+    program_at_home(&sandbox);
+    install(&sandbox);
+    let sandbox = Sandbox::workspace();
+    let absolute = sandbox.top.join(".git/hooks");
+    sandbox.git(&["config", "core.hooksPath", absolute.to_str().unwrap()]);
+    install(&sandbox);
+    must(sandbox.bakstop(&["status"]));
 }
