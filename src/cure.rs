@@ -154,7 +154,7 @@ pub(crate) fn of_changes(
 fn examine_hooks(changes: &Changes) -> Option<Advice> {
     let is_moved = changes.settings.iter().any(|name| name.ends_with(b"core.hookspath"));
     (is_moved || changes.hooks.named().next().is_some()).then(|| Advice {
-        help: "git runs other hooks than before; the guard may be gone",
+        help: "git runs other hooks than before; the guard may be gone".into(),
         commands: vec!["bakstop status".to_owned()],
     })
 }
@@ -197,7 +197,7 @@ fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
     let loses_edits = findings.iter().any(|finding| finding.steps.contains(&Step::TakeBack));
     let help = match loses_edits {
         true => format!("{help} (`git checkout` loses later edits)").into(),
-        false => help.into(),
+        false => Cow::Borrowed(help),
     };
     (!lines.is_empty()).then_some(Advice { help, commands: lines })
 }
