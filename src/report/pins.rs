@@ -13,7 +13,7 @@ use crate::edit::excerpt;
 use crate::pins::{
     Demand, Doubt, Manager, Pin, PinGroup, PinId, PinTable, Plan, Relation, Role, Row,
 };
-use crate::project::directories::join;
+use crate::project::kinds::FileKind;
 use crate::report::common::{Report, View, plural};
 use crate::report::{human, json};
 use crate::rule::{Finding, RuleGroup};
@@ -73,10 +73,10 @@ fn advice(table: &PinTable, group: Option<usize>, view: View<'_>) -> String {
     } else {
         String::new()
     };
-    let manifest = |directory: &[u8]| RepoPath::new(join(directory, b"package.json"));
-    let own = group.map(|group| manifest(&table.groups[group].directory));
-    let path = own.filter(|path| table.project.number(path.as_bytes()).is_some());
-    let path = path.unwrap_or_else(|| manifest(b""));
+    let directory = group.map_or(&[][..], |group| &table.groups[group].directory);
+    let mut paths = table.project.files().iter().map(|known| &known.file.path);
+    let own = paths.find(|path| path.parent() == directory && FileKind::Manifest.matches(path));
+    let path = own.map_or_else(|| "a package.json".to_owned(), ToString::to_string);
     let help = view.paint.strong("help:");
     format!(
         "{help} to declare an exact version, add to {path}: \

@@ -353,7 +353,7 @@ fn a_missing_pin_or_repository_is_reported() {
     assert_eq!(
         sandbox.bakstop(&["pins"]).out,
         "nothing here pins a package manager\nhelp: to declare an exact version, add to \
-         package.json: \"packageManager\": \"pnpm@VERSION\" (`pnpm --version` prints it)\n"
+         a package.json: \"packageManager\": \"pnpm@VERSION\" (`pnpm --version` prints it)\n"
     );
     let outside = Sandbox::empty();
     let ran = outside.bakstop(&["pins"]);
