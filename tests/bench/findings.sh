@@ -16,8 +16,10 @@ awk -v n="$files" 'BEGIN {
 	print "commit refs/heads/main\n" who "\ndata 6\nStart\nfrom refs/heads/empty"
 	text = "{ \"packageManager\": \"pnpm@10.0.0\" }\n"
 	printf "M 100644 inline package.json\ndata %d\n%s\n", length(text), text
+	text = "packages: [packages/*]\n"
+	printf "M 100644 inline pnpm-workspace.yaml\ndata %d\n%s\n", length(text), text
 	for (i = 0; i < n; i++) {
-		text = sprintf("{\n  \"name\": \"p%d\",\n  \"packageManager\": \"pnpm@9.0.0\"\n}\n", i)
+		text = sprintf("{\n  \"name\": \"p%d\",\n  \"packageManager\": \"pnpm@9.0.%d\"\n}\n", i, i % 7)
 		printf "M 100644 inline packages/p%d/package.json\n", i
 		printf "data %d\n%s\n", length(text), text
 	}
