@@ -125,7 +125,9 @@ impl<'e> Staged<'e> {
     }
 
     fn fresh_at(&self, path: &RepoPath) -> Option<&Entry> {
-        self.fresh().iter().find(|entry| &entry.path == path)
+        // Git's order is that of the bytes.
+        let fresh = self.fresh();
+        fresh.get(fresh.binary_search_by(|entry| entry.path.cmp(path)).ok()?)
     }
 
     /// Which layer answered, for `--verbose`: the end of a sentence.

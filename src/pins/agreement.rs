@@ -222,8 +222,14 @@ impl<'r> Comparison<'r> {
     /// Dockerfile at the top may build any project.
     fn move_down(&self, grouped: &mut Grouped<'r>, references: &References<'r>) {
         let is_same = |a: &Pin, b: &Pin| a.manager == b.manager && a.demand == b.demand;
+        let is_for_others =
+            |about: &Pin| about.kind.role() == Role::Installs || about.kind.is_version_manager();
         let mut moved: Vec<(&[u8], PinId)> = Vec::new();
         for (directory, ids) in &mut *grouped {
+            // There may be as many references as directories.
+            if !ids.iter().any(|id| is_for_others(self.pin(*id))) {
+                continue;
+            }
             let own = references.get(directory).map(|reference| self.pin(*reference));
             let below: Vec<(&[u8], PinId)> = references
                 .iter()
@@ -232,9 +238,7 @@ impl<'r> Comparison<'r> {
                 .collect();
             ids.retain(|id| {
                 let about = self.pin(*id);
-                let is_for_others =
-                    about.kind.role() == Role::Installs || about.kind.is_version_manager();
-                let is_open = is_for_others && own.is_none_or(|own| !is_same(own, about));
+                let is_open = is_for_others(about) && own.is_none_or(|own| !is_same(own, about));
                 let same = |(other, id): &&(&[u8], PinId)| {
                     is_below(other, &about.directory) && is_same(self.pin(*id), about)
                 };
