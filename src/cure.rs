@@ -195,9 +195,10 @@ fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
         _ => "the preparation has not been undone; restore the originals",
     };
     let loses_edits = findings.iter().any(|finding| finding.steps.contains(&Step::TakeBack));
-    let help = match loses_edits {
-        true => format!("{help} (`git checkout` loses later edits)").into(),
-        false => Cow::Borrowed(help),
+    let help = if loses_edits {
+        format!("{help} (`git checkout` loses later edits)").into()
+    } else {
+        help.into()
     };
     (!lines.is_empty()).then_some(Advice { help, commands: lines })
 }

@@ -59,6 +59,7 @@ const JUDGED: &str = "Scope (default: staged files; with a PATH: the work tree)"
 // What to judge.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 struct ScopeArgs {
     /// Staged files: what `git commit` would add to history
     #[arg(long, help_heading = JUDGED)]

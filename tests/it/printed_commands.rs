@@ -53,6 +53,9 @@ impl Scene {
     }
 }
 
+/// What a person does.
+type ByHand = fn(&Scene);
+
 /// A situation, and what is done in it.
 #[derive(Clone, Copy)]
 pub(crate) struct Row {
@@ -61,7 +64,7 @@ pub(crate) struct Row {
     /// A script that asks; its exit code is not 0.
     pub question: &'static str,
     /// What a person does by hand, as the answer says, before the command with this number.
-    pub by_hand: Option<(usize, fn(&Scene))>,
+    pub by_hand: Option<(usize, ByHand)>,
     /// The question after the commands; by default the same one.
     pub again: Option<&'static str>,
     /// Which commands of the answer are tried.
@@ -118,8 +121,7 @@ impl Row {
             Take::Lines => lines(text),
             Take::After(start) => {
                 let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("{text}"));
-                let end = rest.find(['\n', ';', ')', '`']).unwrap_or(rest.len());
-                vec![rest[..end].to_owned()]
+                vec![rest.split(['\n', ';', ')', '`']).next().unwrap().to_owned()]
             }
         }
     }

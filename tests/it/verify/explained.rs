@@ -25,8 +25,10 @@ fn the_help_for_a_rewritten_lockfile_needs_no_packages() {
     sandbox.write("pnpm-lock.yaml", lock());
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
     let template = "modified  pnpm-lock.yaml: SAYS\n\n\
-                help: the lockfile kept a trace of the preparation, which --restore does not undo\n\
-                \x20   git checkout HEAD -- pnpm-lock.yaml\n\nbakstop: 1 path is not clean\n";
+                help: the lockfile kept a trace of the preparation, which --restore does not undo \
+                (`git checkout` loses later edits)\n\
+                \x20   git checkout HEAD -- pnpm-lock.yaml\n\n\
+                more: bakstop explain rewritten-lockfile\nbakstop: 1 path is not clean\n";
     let places = ran.out.split_once(": ").unwrap().1.split_once('\n').unwrap().0.to_owned();
     assert_eq!(ran.out, template.replace("SAYS", &places));
     // The printed commands fix it.
@@ -38,7 +40,8 @@ fn the_help_for_a_rewritten_lockfile_needs_no_packages() {
     fs::write(sandbox.top.join("web/package.json.bak"), "{}").unwrap();
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
     let help = "help: the preparation has not been undone; \
-                the lockfile kept a trace that --restore does not undo\n\
+                the lockfile kept a trace that --restore does not undo (`git checkout` loses later \
+                edits)\n\
                 \x20   docker-prep.sh --restore  # wherever it is kept\n    git checkout HEAD -- \
                 pnpm-lock.yaml\n";
     assert!(ran.out.contains(help), "{ran:?}");
