@@ -22,6 +22,7 @@ pub(crate) mod hook;
 pub(crate) mod man;
 pub(crate) mod pins;
 pub(crate) mod prove;
+pub(crate) mod restore;
 pub(crate) mod rules;
 pub(crate) mod status;
 pub(crate) mod uninstall;

@@ -229,8 +229,8 @@ pub(crate) enum Crashed {
     /// A build, and the comparison of its changes.
     Build,
     Proof,
-    /// Moving pins.
-    Pins,
+    /// Moving pins, or restoring files.
+    Files,
     /// Installing or removing hooks.
     Hooks,
     Nothing,
@@ -247,7 +247,7 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
              `git status` lists what differs"
         }
         Crashed::Proof => "nothing was proven; `bakstop status` shows which hooks are in force",
-        Crashed::Pins => {
+        Crashed::Files => {
             "each file is either unchanged or complete (see `git diff`); run the command again, \
              or edit the rest by hand"
         }

@@ -24,6 +24,7 @@ mod index;
 mod compare;
 mod direct;
 mod staged;
+pub(crate) mod staging;
 // Commits.
 pub(crate) mod history;
 mod change;

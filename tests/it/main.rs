@@ -24,6 +24,7 @@ mod pins;
 mod prove;
 mod push;
 mod real;
+mod restore;
 mod server;
 mod spellings;
 mod support;

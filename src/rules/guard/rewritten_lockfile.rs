@@ -38,6 +38,24 @@ fn steps(kind: FileKind) -> &'static [Step] {
     }
 }
 
+/// How a package manager writes its lockfile anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Install {
+    pub command: &'static str,
+    /// Whether it keeps a trace, so that the committed lockfile is needed first.
+    pub keeps_trace: bool,
+}
+
+/// How a lockfile is written; `None` for another file.
+pub(crate) fn install(path: &RepoPath) -> Option<Install> {
+    let steps = steps(lockfile(path)?);
+    let keeps_trace = steps.contains(&Step::TakeBack);
+    steps.iter().find_map(|step| match step {
+        Step::Install(command) => Some(Install { command, keeps_trace }),
+        _ => None,
+    })
+}
+
 fn lockfile(path: &RepoPath) -> Option<FileKind> {
     FileKind::of(path, FileKind::is_lockfile)
 }

@@ -4,9 +4,10 @@ use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::finding::{Severity, Step};
 use crate::base::path::RepoPath;
-use crate::formats::document::{Node, SyntaxError, Value};
-use crate::formats::npmrc::{self, without_variables};
+use crate::formats::document::{Node, SyntaxError};
+use crate::formats::npmrc;
 use crate::formats::spec::{includes, installs_from, mention, points_into};
+use crate::models::sources::{Names, for_each_source};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
@@ -20,63 +21,16 @@ pub(crate) const RULE: Rule = Rule {
     ..Rule::base(RuleGroup::Guard)
 };
 
-/// Paths of keys, and what the strings below them name.
-type Fields = &'static [(&'static [&'static str], Names)];
-
-/// What a string names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Names {
-    /// The source of a dependency. At any depth below the key.
-    Package,
-    /// A directory with packages, or a file with code. One, or a list.
-    Place,
-    /// The members of a workspace, as a pattern. A list.
-    Members,
-}
-
-use Names::{Members, Package, Place};
-
-const MANIFEST: Fields = &[
-    (&["dependencies"], Package),
-    (&["devDependencies"], Package),
-    (&["optionalDependencies"], Package),
-    (&["peerDependencies"], Package),
-    // npm; values may be nested objects.
-    (&["overrides"], Package),
-    // yarn; pnpm reads it too.
-    (&["resolutions"], Package),
-    (&["pnpm", "overrides"], Package),
-    (&["pnpm", "packageExtensions"], Package),
-    (&["pnpm", "patchedDependencies"], Package),
-    // Bun's catalogs, at the top or in `workspaces`.
-    (&["catalog"], Package),
-    (&["catalogs"], Package),
-    (&["workspaces", "catalog"], Package),
-    (&["workspaces", "catalogs"], Package),
-    (&["patchedDependencies"], Package),
-    // pnpm links this directory instead of the package.
-    (&["publishConfig", "directory"], Place),
-    (&["workspaces"], Members),
-    (&["workspaces", "packages"], Members),
-];
-
-/// The same for pnpm's workspace file and yarn's settings.
-const WORKSPACE: Fields = &[
-    (&["overrides"], Package),
-    (&["catalog"], Package),
-    (&["catalogs"], Package),
-    (&["packageExtensions"], Package),
-    (&["patchedDependencies"], Package),
-    (&["pnpmfile"], Place),
-    (&["globalPnpmfile"], Place),
-    (&["packages"], Members),
-];
-
 /// The settings in `.npmrc` and `.yarnrc` that name a place.
 const SETTINGS: [&str; 3] = ["yarn-offline-mirror", "pnpmfile", "global-pnpmfile"];
 
 fn kind(path: &RepoPath) -> Option<FileKind> {
     FileKind::of(path, |kind| kind.dependencies().is_some() || kind.settings().is_some())
+}
+
+/// Whether the dependencies are among the settings of a workspace.
+fn is_settings(kind: FileKind) -> bool {
+    matches!(kind, FileKind::PnpmWorkspace | FileKind::YarnrcYml)
 }
 
 const RESTORE: &[Step] = &[Step::Restore(None), Step::Stage];
@@ -88,27 +42,43 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     if let Some(dialect) = kind.settings() {
         for setting in npmrc::named(dialect, &file.text, &SETTINGS) {
             let path = setting.text.trim_matches(['"', '\'', ' ']);
-            if let Some((message, help, steps)) = judged(path, Place, file, debris) {
+            if let Some((message, help, steps)) = judged(path, Names::Place, file, debris) {
                 findings.position(file, &setting.value, &message).help(help, steps);
             }
         }
         return;
     }
     let Some(syntax) = kind.dependencies() else { return };
-    let is_settings = matches!(kind, FileKind::PnpmWorkspace | FileKind::YarnrcYml);
     match &*known.document(syntax) {
-        Ok(root) => {
-            for (path, names) in if is_settings { WORKSPACE } else { MANIFEST } {
-                for_each_below(root, path, *names == Package, &mut |node| {
-                    let found = node.text().and_then(|text| judged(text, *names, file, debris));
-                    if let Some((message, help, steps)) = found {
-                        findings.place(file, &node.span, message).help(help, steps);
-                    }
-                });
+        Ok(root) => for_each_source(root, is_settings(kind), &mut |node, names| {
+            let found = node.text().and_then(|text| judged(text, names, file, debris));
+            if let Some((message, help, steps)) = found {
+                findings.place(file, &node.span, message).help(help, steps);
             }
-        }
+        }),
         Err(error) => report_unparsable(file, error, debris, findings),
     }
+}
+
+/// A string of a manifest that names leftovers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trace<'n> {
+    pub node: &'n Node,
+    /// Whether a preparation may have added the key, and not only changed its value.
+    pub may_be_added: bool,
+}
+
+/// The strings of a parsed manifest that name leftovers, in the order of the fields.
+pub(crate) fn traces<'n>(root: &'n Node, path: &RepoPath, debris: &Debris) -> Vec<Trace<'n>> {
+    let Some(kind) = kind(path) else { return Vec::new() };
+    let file = File { path: path.clone(), text: Vec::new(), fresh: true, replaces: true };
+    let mut found = Vec::new();
+    for_each_source(root, is_settings(kind), &mut |node, names| {
+        if node.text().is_some_and(|text| judged(text, names, &file, debris).is_some()) {
+            found.push(Trace { node, may_be_added: names == Names::Override });
+        }
+    });
+    found
 }
 
 /// The message, the help and its steps, if a string names leftovers.
@@ -120,16 +90,16 @@ fn judged(
 ) -> Option<(String, &'static str, &'static [Step])> {
     let directory = file.directory();
     Some(match names {
-        Package => {
+        Names::Package | Names::Override => {
             let from = installs_from(text, &directory, debris)?;
             (format!("this dependency points into {}", from.name), PUT_BACK, RESTORE)
         }
-        Place => {
+        Names::Place => {
             let from = points_into(text, &directory, debris)?;
             let help = "point the setting to another place or remove it, then stage the file";
             (format!("this setting points into {}", from.name), help, &[Step::Stage])
         }
-        Members => {
+        Names::Members => {
             let from = includes(text, &directory, debris)?;
             let help = "remove the pattern, then stage the file";
             (format!("this workspace pattern includes {}", from.name), help, &[Step::Stage])
@@ -150,35 +120,6 @@ fn report_unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings
             .help("fix the syntax, then stage it", &[Step::Stage])
             .severity(Severity::Warning);
     }
-}
-
-/// Calls `visit` with every string at these keys, also in lists and, if `deep`, in maps, in the
-/// order of the file.
-fn for_each_below<'a>(node: &'a Node, keys: &[&str], deep: bool, visit: &mut impl FnMut(&'a Node)) {
-    match (keys, &node.value) {
-        ([key, rest @ ..], _) => {
-            for (found, node) in node.entries() {
-                if is_key(&found.text, key) {
-                    for_each_below(node, rest, deep, visit);
-                } else if found.text == "__proto__" {
-                    // pnpm 10 and 11 look keys up through JavaScript's prototype chain.
-                    for_each_below(node, keys, deep, visit);
-                }
-            }
-        }
-        ([], Value::Text(_)) => visit(node),
-        ([], Value::Map(entries)) if deep => {
-            for (_, node) in entries {
-                for_each_below(node, &[], deep, visit);
-            }
-        }
-        ([], _) => node.items().iter().for_each(|node| for_each_below(node, &[], deep, visit)),
-    }
-}
-
-/// Whether a key is this one. pnpm 10 and 11 expand variables in the keys of settings.
-fn is_key(found: &str, key: &str) -> bool {
-    found == key || found.contains("${") && without_variables(found) == key
 }
 
 #[cfg(test)]

@@ -1,0 +1,150 @@
+//! Restores the entries of the index.
+
+use crate::base::change::{Change as _, Content, Entry, File};
+use crate::base::debris::{Debris, backup_of};
+use crate::base::error::Error;
+use crate::base::finding::Step;
+use crate::base::path::RepoPath;
+use crate::commands::restore::call::{Call, OTHER_SIDES};
+use crate::commands::restore::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
+use crate::cure::commands;
+use crate::engine::LIMIT;
+use crate::git::Staged;
+use crate::git::staging::{self, Replacement};
+use crate::restore::plan::{Change, Plan, Remaining, Side};
+use crate::restore::{Origin, Restored, Version, manifest};
+use crate::rules::is_rewritten;
+
+pub(super) fn restore(call: Call<'_>) -> Result<Plan, Error> {
+    let staged = Staged::read(&call.context.directory, &call.context.env)?;
+    let config = call.configuration(&staged)?;
+    let debris = config.debris();
+    let mut planning = Planning { call, staged: &staged, debris, plan: Plan::default() };
+    let entries: Vec<&Entry> =
+        staged.fresh().iter().filter(|entry| call.selection.has(&entry.path)).collect();
+    for entry in &entries {
+        planning.leftover_or_manifest(entry)?;
+    }
+    for entry in &entries {
+        planning.lockfile(entry)?;
+    }
+    let plan = planning.plan;
+    if !call.dry_run && !plan.changes.is_empty() {
+        write(&staged, &entries, &plan)?;
+    }
+    Ok(plan)
+}
+
+struct Planning<'a> {
+    call: Call<'a>,
+    staged: &'a Staged,
+    debris: &'a Debris,
+    plan: Plan,
+}
+
+impl Planning<'_> {
+    fn left(&mut self, path: &RepoPath, line: Option<usize>, reason: String, next: Vec<String>) {
+        let (side, path) = (Side::Index, path.clone());
+        self.plan.left.push(Remaining { side, path, line, reason, commands: next });
+    }
+
+    /// The file of an entry, if it is rewritten.
+    fn rewritten(
+        &mut self,
+        entry: &Entry,
+        wanted: fn(&RepoPath) -> bool,
+    ) -> Result<Option<File>, Error> {
+        if !entry.is_regular() || !wanted(&entry.path) {
+            return Ok(None);
+        }
+        let Content::Bytes(text) = self.staged.read(entry, LIMIT)? else {
+            self.left(&entry.path, None, "it is too large".to_owned(), Vec::new());
+            return Ok(None);
+        };
+        let path = entry.path.clone();
+        let file = File { path, text, fresh: true, replaces: entry.replaces.is_some() };
+        Ok(is_rewritten(file.clone(), self.debris).then_some(file))
+    }
+
+    fn leftover_or_manifest(&mut self, entry: &Entry) -> Result<(), Error> {
+        let path = &entry.path;
+        if self.debris.content_of(path, entry.mode).is_some() || self.debris.is_backup(path) {
+            self.plan.changes.push((Side::Index, path.clone(), Change::Unstaged));
+        } else if self.rewritten(entry, is_settings)?.is_some() {
+            let reason = "a setting points to a leftover: change it by hand, then stage it";
+            let stage = commands(&Step::Stage, &[path], false);
+            self.left(path, None, reason.to_owned(), stage);
+        } else if let Some(file) = self.rewritten(entry, is_manifest)? {
+            self.manifest(file);
+        }
+        Ok(())
+    }
+
+    fn manifest(&mut self, file: File) {
+        if manifest(&file, &[], self.debris).is_none() {
+            return;
+        }
+        let versions = self.versions(&file);
+        let restored = manifest(&file, &versions, self.debris);
+        let Some(Restored { text, left }) = restored else { return };
+        for left in left {
+            let stage = commands(&Step::Stage, &[&file.path], false);
+            self.left(&file.path, Some(left.line), left.reason, stage);
+        }
+        if text != file.text {
+            let change = Change::Restored { old: file.text, new: text };
+            self.plan.changes.push((Side::Index, file.path, change));
+        }
+    }
+
+    /// The other versions of a manifest.
+    fn versions(&self, file: &File) -> Vec<Version> {
+        let (staged, path) = (self.staged, &file.path);
+        let copies = [(Origin::Backup, backup_of(path)), (Origin::WorkTree, path.clone())];
+        let copies = copies.into_iter().filter_map(|(origin, path)| {
+            // Git may convert the lines of a file when it is staged.
+            let text = staged.on_disk(&path, LIMIT)?;
+            Some(Version { verbatim: !text.contains(&b'\r'), origin, text })
+        });
+        let head = staged.committed(path, LIMIT).map(|text| (Origin::Head, text));
+        let others = OTHER_SIDES
+            .into_iter()
+            .filter_map(|name| Some((Origin::OtherSide, self.call.tree.committed(name, path)?)));
+        let committed = head.into_iter().chain(others);
+        let version = |(origin, text)| Version { origin, text, verbatim: true };
+        copies.chain(committed.map(version)).collect()
+    }
+
+    fn lockfile(&mut self, entry: &Entry) -> Result<(), Error> {
+        let Some(file) = self.rewritten(entry, is_lockfile)? else { return Ok(()) };
+        let plan = &self.plan;
+        let text = |path: &RepoPath| match plan.text(Side::Index, path) {
+            Some(text) => Some(text.to_vec()),
+            None => self.call.tree.committed(":0", path),
+        };
+        let way = Manifests::new(self.call.tree, Side::Index, &text, &[]);
+        match way.way(&file.path, self.debris)? {
+            Way::Committed(_) | Way::New => {
+                self.plan.changes.push((Side::Index, file.path, Change::Unstaged));
+            }
+            Way::Install { reason, commands, .. } => {
+                self.left(&file.path, None, reason.to_owned(), commands);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Changes the index, at once.
+fn write(staged: &Staged, entries: &[&Entry], plan: &Plan) -> Result<(), Error> {
+    let replacement = |(_, path, change): &(Side, RepoPath, Change)| {
+        let entry = entries.iter().find(|entry| entry.path == *path)?;
+        let replacement = match change {
+            Change::Restored { new, .. } => Replacement::Text(new.clone()),
+            Change::Removed | Change::Unstaged => Replacement::Committed,
+        };
+        Some(((*entry).clone(), replacement))
+    };
+    let changes: Vec<_> = plan.changes.iter().filter_map(replacement).collect();
+    staging::replace(staged.git(), &changes)
+}
