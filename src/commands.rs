@@ -16,6 +16,7 @@ pub(crate) mod completions;
 pub(crate) mod destination;
 pub(crate) mod explain;
 pub(crate) mod install;
+mod restoring;
 mod judge;
 pub(crate) mod check;
 pub(crate) mod hook;

@@ -1,19 +1,20 @@
 //! `bakstop restore`: take the traces of a preparation out of the work tree and the index.
 
-mod call;
-mod lockfile;
-mod work_tree;
-mod index;
-
 use std::path::PathBuf;
 
+use crate::base::change::Change;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
+use crate::commands::judge::{Options, configuration};
+use crate::commands::restoring::selection::Selection;
+use crate::commands::restoring::{index, work_tree};
 use crate::commands::{Context, Outcome};
+use crate::config::Config;
+use crate::git::Staged;
 use crate::git::worktree::WorkTree;
+use crate::git::worktree::files::OnDisk;
 use crate::report::{HumanOrJson, View, restore as report};
 use crate::restore::plan::Plan;
-use call::{Call, Selection};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -47,20 +48,44 @@ impl Args {
     pub(crate) fn writes(&self) -> bool {
         !self.dry_run
     }
+
+    /// The configuration that applies to one side.
+    fn configuration(&self, change: &dyn Change, context: &Context) -> Result<Config, Error> {
+        let options = Options {
+            without: &[],
+            config: self.config.as_deref(),
+            recovery_hint: "",
+            explain: false,
+            list: false,
+        };
+        configuration(change, &options, context)
+    }
 }
 
-/// Restores each side: first the work tree, whose files show the originals of the index.
+/// Restores each side. First the index: what is unstaged is an untracked leftover then, and the
+/// backups, which may have the originals, still exist.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let selection = Selection::of(&args.paths, &tree, args.staged)?;
-    let (config, dry_run) = (args.config.as_deref(), args.dry_run);
-    let call = Call { config, dry_run, context, tree: &tree, selection: &selection };
     let mut plan = Plan::default();
-    if args.worktree || !args.staged {
-        plan.add(work_tree::restore(call)?);
-    }
     if args.staged {
-        plan.add(index::restore(call)?);
+        let staged = Staged::read(&context.directory, &context.env)?;
+        let config = args.configuration(&staged, context)?;
+        let of_index = index::plan(&staged, config.debris(), &selection)?;
+        if args.writes() {
+            index::write(&staged, &of_index)?;
+        }
+        plan.add(of_index);
+    }
+    if args.worktree || !args.staged {
+        let files = OnDisk::all(&tree)?;
+        let config = args.configuration(&files, context)?;
+        let (debris, terminal) = (config.debris(), context.terminal);
+        let of_tree = work_tree::plan(&files, debris, &selection, terminal)?;
+        if args.writes() {
+            work_tree::write(&tree, &of_tree, debris)?;
+        }
+        plan.add(of_tree);
     }
     let verdict = if plan.left.is_empty() { Verdict::Clean } else { Verdict::Found };
     let view = View { paint: context.paint, below_top: !tree.prefix().is_empty(), advice: None };

@@ -1,6 +1,8 @@
 //! Replaces entries of the index, and compares the index or the work tree with HEAD.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::base::change::{Entry, ObjectId};
 use crate::base::error::Error;
@@ -51,6 +53,14 @@ fn write_blob(git: &Git, content: &[u8]) -> Result<ObjectId, Error> {
     let written = git.output_with_input(DOING, &["hash-object", "-w", "--stdin"], content)?;
     let id = text(&written.stdout);
     ObjectId::from_hex(id.as_bytes()).ok_or_else(|| unreadable(DOING, &written.stdout))
+}
+
+/// The content of a path in a commit, or in the index as `:0`; `None` if it does not exist or
+/// cannot be read.
+pub(crate) fn blob(git: &Git, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
+    let object = [commit.as_bytes(), b":", path.as_bytes()].concat();
+    let command = [OsStr::new("cat-file"), OsStr::new("blob"), OsStr::from_bytes(&object)];
+    git.output("read the committed file", &command).ok()
 }
 
 /// The wanted paths that may differ from HEAD, each with whether it is missing: in the index, or in

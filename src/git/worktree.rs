@@ -15,6 +15,7 @@ use crate::disk::destination::is_in_git_directory;
 use crate::disk::read::{self, FinalLink, ReadError};
 use crate::git::endless;
 use crate::git::process::Git;
+use crate::git::staging::blob;
 use crate::os::progress::Progress;
 use crate::snapshot::{Fingerprint, Hiding, PathStatus, Snapshot, State};
 
@@ -258,9 +259,7 @@ impl WorkTree {
     /// The content of a path in a commit, or in the index as `:0`; `None` if it does not exist or
     /// cannot be read.
     pub(crate) fn committed(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
-        let object = [commit.as_bytes(), b":", path.as_bytes()].concat();
-        let command = [OsStr::new("cat-file"), OsStr::new("blob"), OsStr::from_bytes(&object)];
-        self.git.output("read the committed file", &command).ok()
+        blob(&self.git, commit, path)
     }
 
     /// The top of the work tree, as git prints it.

@@ -51,15 +51,13 @@ pub(crate) enum FileKind {
     Markdown,
     /// A file of secrets, such as an environment or a private key.
     Secret,
-    /// The script that prepares a Docker build.
-    PrepScript,
 }
 
 use FileKind::{
     BunBinaryLock, BunLock, CargoLock, Compose, Devcontainer, Dockerfile, Dockerignore,
     GitlabPipeline, Manifest, ManifestJson5, ManifestYaml, Markdown, Mise, NpmLock, Npmrc,
-    NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Secret,
-    ToolVersions, Workflow, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
+    NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, Prototools, Secret, ToolVersions, Workflow,
+    YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
@@ -73,7 +71,7 @@ const OF_MISE: Home =
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 47] = [
+static TABLE: [(&str, Home, FileKind); 46] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -108,7 +106,6 @@ static TABLE: [(&str, Home, FileKind); 47] = [
     ("compose*.y{,a}ml", None, Compose),
     ("action.y{,a}ml", None, Workflow),
     ("?*.y{,a}ml", WORKFLOWS, Workflow),
-    ("docker-prep.sh", None, PrepScript),
     (".env*", None, Secret),
     (".netrc*", None, Secret),
     ("id_{rsa,ed25519}*", None, Secret),
@@ -398,7 +395,6 @@ mod tests {
         for path in ["", "/", "\u{200d}", "*", "{", "a/"] {
             assert_eq!(answers(&path.into()), "", "{path:?}");
         }
-        assert!(FileKind::PrepScript.matches(&"scripts/docker-prep.sh".into()));
         assert!(FileKind::Dockerignore.matches(&"api/Dockerfile.dockerignore".into()));
     }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::base::path::RepoPath;
+use crate::cure;
 use crate::edit::excerpt;
 use crate::report::common::{View, plural};
 use crate::report::human::TO_TOP;
@@ -29,16 +30,23 @@ pub(crate) fn human(plan: &Plan, dry_run: bool, view: View<'_>) -> String {
     for (path, reason) in &plan.kept {
         text += &format!("kept {path}: {reason}\n");
     }
-    for Remaining { side, path, line, reason, commands } in &plan.left {
+    for left in &plan.left {
+        let Remaining { side, path, line, reason, .. } = left;
+        let commands = commands(left);
         let line = line.map(|line| format!(":{line}")).unwrap_or_default();
         let side = if *side == Side::Index { " in the index" } else { "" };
         text += &format!("{} {path}{line}{side}: {reason}\n", paint.doubtful("left"));
         let to_top = view.below_top && !commands.is_empty();
-        for command in to_top.then(|| TO_TOP.to_owned()).iter().chain(commands) {
-            text += &format!("    {}\n", paint.good(command));
+        for command in to_top.then(|| TO_TOP.to_owned()).into_iter().chain(commands) {
+            text += &format!("    {}\n", paint.good(&command));
         }
     }
     text + &format!("{} {}\n", paint.strong("bakstop:"), summary(plan, dry_run))
+}
+
+/// The next steps, for a shell at the top of the work tree.
+fn commands(left: &Remaining) -> Vec<String> {
+    left.steps.iter().flat_map(|step| cure::commands(step, &[&left.path], false)).collect()
 }
 
 fn would(change: &Change) -> &'static str {
@@ -81,9 +89,10 @@ pub(crate) fn json(plan: &Plan, dry_run: bool) -> String {
     let changes = plan.changes.iter().map(|(side, path, change)| {
         with_path(path, json!({ "in": side.name(), "change": change.name() }))
     });
-    let left = plan.left.iter().map(|Remaining { side, path, line, reason, commands }| {
+    let left = plan.left.iter().map(|left| {
+        let Remaining { side, path, line, reason, .. } = left;
         let value = json!({
-            "in": side.name(), "line": line, "reason": reason, "commands": commands,
+            "in": side.name(), "line": line, "reason": reason, "commands": commands(left),
         });
         with_path(path, value)
     });

@@ -1,5 +1,6 @@
 //! What is restored in a work tree and an index, and what is not.
 
+use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 
 /// Where a file is restored.
@@ -48,12 +49,11 @@ pub(crate) struct Remaining {
     pub line: Option<usize>,
     /// Safe to print.
     pub reason: String,
-    /// The next steps, for a shell at the top of the work tree.
-    pub commands: Vec<String>,
+    pub steps: Vec<Step>,
 }
 
 /// What is restored, and what is not.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// In the order in which they are made.
     pub changes: Vec<(Side, RepoPath, Change)>,
@@ -70,6 +70,11 @@ impl Plan {
             Change::Restored { new, .. } if *on == side && known == path => Some(&**new),
             _ => None,
         })
+    }
+
+    /// Whether this changes a path.
+    pub(crate) fn changes(&self, path: &RepoPath) -> bool {
+        self.changes.iter().any(|(_, known, _)| known == path)
     }
 
     pub(crate) fn add(&mut self, other: Self) {

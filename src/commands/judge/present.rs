@@ -2,9 +2,12 @@
 
 use crate::base::change::Change;
 use crate::base::error::Error;
-use crate::base::path::RepoPath;
 use crate::commands::Context;
 use crate::commands::judge::judged::{Judged, Options, configuration, engine};
+use crate::commands::restoring::index;
+use crate::commands::restoring::selection::Selection;
+use crate::commands::restoring::work_tree::plan;
+use crate::config::Config;
 use crate::cure::{self, Facts};
 use crate::engine::{Judgement, LIMIT};
 use crate::git::Staged;
@@ -22,9 +25,15 @@ pub(super) fn staged(options: &Options<'_>, context: &Context) -> Result<Judged,
         )
         .help("name a scope (see `bakstop check --help`), or run this in a work tree"));
     }
-    let (on_disk, committed) =
-        (|path: &_| staged.on_disk(path, LIMIT), |path: &_| staged.committed(path, LIMIT));
-    let judgement = in_files(&staged, false, on_disk, committed, options, context)?;
+    let config = configuration(&staged, options, context)?;
+    let facts = Facts {
+        debris: config.debris(),
+        on_disk: &|path| staged.on_disk(path, LIMIT),
+        is_tracked: &|_| true,
+        plan: &|| index::plan(&staged, config.debris(), &Selection::default()).ok(),
+        staged: true,
+    };
+    let judgement = in_files(&staged, false, &config, &facts, options)?;
     let entries = staged.fresh().len();
     let details =
         vec![format!("the index was {}; {} judged", staged.layer(), plural(entries, "new path"))];
@@ -36,32 +45,31 @@ pub(super) fn staged(options: &Options<'_>, context: &Context) -> Result<Judged,
 pub(super) fn work_tree(options: &Options<'_>, context: &Context) -> Result<Judged, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
-    let (on_disk, committed) =
-        (|path: &_| tree.text(path, LIMIT), |path: &_| tree.committed("HEAD", path));
-    let judgement = in_files(&files, true, on_disk, committed, options, context)?;
+    let config = configuration(&files, options, context)?;
+    let (debris, all, terminal) = (config.debris(), Selection::default(), context.terminal);
+    let facts = Facts {
+        debris,
+        on_disk: &|path| tree.text(path, LIMIT),
+        is_tracked: &|path| tree.committed(":0", path).is_some(),
+        plan: &|| plan(&files, debris, &all, terminal).ok(),
+        staged: false,
+    };
+    let judgement = in_files(&files, true, &config, &facts, options)?;
     let entries = files.fresh().len();
     let details = vec![format!("{} of the work tree judged", plural(entries, "file"))];
     let judged = Judged::new(judgement, entries, details, "the work tree has no files");
     Ok(Judged { below_top: !tree.prefix().is_empty(), ..judged })
 }
 
-/// Judges files of a work tree, and adapts the steps to the state of the files on disk and in HEAD.
+/// Judges files, and adapts the steps to the state of the repository.
 fn in_files(
     change: &dyn Change,
     whole: bool,
-    on_disk: impl Fn(&RepoPath) -> Option<Vec<u8>>,
-    committed: impl Fn(&RepoPath) -> Option<Vec<u8>>,
+    config: &Config,
+    facts: &Facts<'_>,
     options: &Options<'_>,
-    context: &Context,
 ) -> Result<Judgement, Error> {
-    let config = configuration(change, options, context)?;
-    let mut judgement = engine(&config, options).whole_tree(whole).judge(change)?;
-    let facts = Facts {
-        debris: config.debris(),
-        on_disk: &on_disk,
-        committed: &committed,
-        script: &|| cure::script_in(change),
-    };
-    cure::in_files(&mut judgement.findings, &facts)?;
+    let mut judgement = engine(config, options).whole_tree(whole).judge(change)?;
+    cure::in_files(&mut judgement.findings, facts);
     Ok(judgement)
 }

@@ -33,8 +33,8 @@ fn is_settings(kind: FileKind) -> bool {
     matches!(kind, FileKind::PnpmWorkspace | FileKind::YarnrcYml)
 }
 
-const RESTORE: &[Step] = &[Step::Restore(None), Step::Stage];
-const PUT_BACK: &str = "restore the original manifest (later edits are lost), then stage it";
+const RESTORE: &[Step] = &[Step::Restore { staged: true }];
+const PUT_BACK: &str = "take the preparation out; every other edit stays";
 
 fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     let file = &known.file;

@@ -5,9 +5,8 @@ use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
-use crate::cure::commands;
-use crate::git::staging::since_head;
-use crate::git::worktree::WorkTree;
+use crate::git::Git;
+use crate::git::staging::{blob, since_head};
 use crate::project::kinds::FileKind;
 use crate::restore::plan::Side;
 use crate::rules::{self, is_rewritten};
@@ -18,13 +17,13 @@ pub(super) enum Way {
     Committed(Vec<u8>),
     /// HEAD has none.
     New,
-    /// By these commands; before them, the lockfile of HEAD, if the install keeps traces.
-    Install { first: Option<Vec<u8>>, reason: &'static str, commands: Vec<String> },
+    /// By these steps; before them, the lockfile of HEAD, if the install keeps traces.
+    Install { first: Option<Vec<u8>>, reason: &'static str, steps: Vec<Step> },
 }
 
 /// The manifests on one side that differ from HEAD.
 pub(super) struct Manifests<'a> {
-    tree: &'a WorkTree,
+    git: &'a Git,
     side: Side,
     /// The text of a manifest after it is restored.
     text: &'a dyn Fn(&RepoPath) -> Option<Vec<u8>>,
@@ -34,12 +33,12 @@ pub(super) struct Manifests<'a> {
 
 impl<'a> Manifests<'a> {
     pub(super) fn new(
-        tree: &'a WorkTree,
+        git: &'a Git,
         side: Side,
         text: &'a dyn Fn(&RepoPath) -> Option<Vec<u8>>,
         untracked: &'a [RepoPath],
     ) -> Self {
-        Self { tree, side, text, untracked }
+        Self { git, side, text, untracked }
     }
 
     /// Whether all manifests in the directory of a lockfile and below are as in HEAD.
@@ -50,15 +49,15 @@ impl<'a> Manifests<'a> {
                 || path.as_bytes().strip_prefix(directory).is_some_and(|rest| rest[0] == b'/')
         };
         let is_manifest = |path: &RepoPath| is_manifest(path) && is_below(path);
-        let changed = since_head(self.tree.git(), self.side == Side::Index, is_manifest)?;
-        let differs = |path: &RepoPath| (self.text)(path) != self.tree.committed("HEAD", path);
+        let changed = since_head(self.git, self.side == Side::Index, is_manifest)?;
+        let differs = |path: &RepoPath| (self.text)(path) != blob(self.git, "HEAD", path);
         Ok(!changed.iter().any(|(path, is_missing)| *is_missing || differs(path))
             && !self.untracked.iter().any(|path| is_manifest(path) && differs(path)))
     }
 
     /// How a lockfile with traces is restored.
     pub(super) fn way(&self, path: &RepoPath, debris: &Debris) -> Result<Way, Error> {
-        let Some(committed) = self.tree.committed("HEAD", path) else { return Ok(Way::New) };
+        let Some(committed) = blob(self.git, "HEAD", path) else { return Ok(Way::New) };
         let file = File { path: path.clone(), text: committed, fresh: true, replaces: true };
         let is_clean = !is_rewritten(file.clone(), debris);
         if is_clean && self.are_committed(path)? {
@@ -72,14 +71,14 @@ impl<'a> Manifests<'a> {
             install.map(|install| Step::Install(install.command)),
             (self.side == Side::Index).then_some(Step::Stage),
         ];
-        let commands = steps.iter().flatten().flat_map(|step| commands(step, &[path], false));
+        let steps = steps.into_iter().flatten().collect();
         let reason = if is_clean {
             "the manifests differ from HEAD: install with them"
         } else {
             "that of HEAD is rewritten too: install with the restored manifests"
         };
         let first = (keeps_trace && is_clean && self.side == Side::WorkTree).then_some(file.text);
-        Ok(Way::Install { first, reason, commands: commands.collect() })
+        Ok(Way::Install { first, reason, steps })
     }
 }
 

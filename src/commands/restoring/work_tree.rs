@@ -7,45 +7,44 @@ use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
-use crate::commands::restore::call::{Call, OTHER_SIDES};
-use crate::commands::restore::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::cure::commands;
+use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
+use crate::commands::restoring::selection::{OTHER_SIDES, Selection};
 use crate::engine::LIMIT;
+use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
 use crate::report::plural;
 use crate::restore::plan::{Change, Plan, Remaining, Side};
 use crate::restore::{Origin, Restored, Version, manifest};
 use crate::rules::is_rewritten;
 
-pub(super) fn restore(call: Call<'_>) -> Result<Plan, Error> {
-    let files = OnDisk::all(call.tree)?;
-    let config = call.configuration(&files)?;
-    let leftovers = call.tree.leftovers(config.debris(), call.context.terminal)?;
-    let mut planning =
-        Planning { call, files: &files, debris: config.debris(), plan: Plan::default() };
+/// Plans to restore the selected files.
+pub(in crate::commands) fn plan(
+    files: &OnDisk<'_>,
+    debris: &Debris,
+    selection: &Selection,
+    terminal: bool,
+) -> Result<Plan, Error> {
+    let leftovers = files.tree().leftovers(debris, terminal)?;
+    let mut planning = Planning { files, debris, selection, plan: Plan::default() };
     planning.manifests(&leftovers)?;
     planning.settings()?;
     let is_restored = planning.plan.left.is_empty();
     planning.lockfiles()?;
     planning.leftovers(leftovers, is_restored);
-    let plan = planning.plan;
-    if !call.dry_run {
-        write(call, &plan, config.debris())?;
-    }
-    Ok(plan)
+    Ok(planning.plan)
 }
 
 struct Planning<'a> {
-    call: Call<'a>,
     files: &'a OnDisk<'a>,
     debris: &'a Debris,
+    selection: &'a Selection,
     plan: Plan,
 }
 
 impl Planning<'_> {
     /// The selected files of a kind that are rewritten, with their texts.
     fn rewritten(&mut self, wanted: fn(&RepoPath) -> bool) -> Result<Vec<File>, Error> {
-        let selection = self.call.selection;
+        let selection = self.selection;
         let mut found = Vec::new();
         for entry in self.files.entries(&|path| wanted(path) && selection.has(path))? {
             let Some(text) = self.text(&entry)? else { continue };
@@ -64,7 +63,7 @@ impl Planning<'_> {
     fn text(&mut self, entry: &Entry) -> Result<Option<Vec<u8>>, Error> {
         match entry.mode {
             Mode::Submodule => Ok(None),
-            Mode::Symlink => Ok(self.call.tree.behind_link(&entry.path, LIMIT)),
+            Mode::Symlink => Ok(self.files.tree().behind_link(&entry.path, LIMIT)),
             Mode::File => match self.files.read(entry, LIMIT)? {
                 Content::Bytes(text) => Ok(Some(text)),
                 Content::TooLarge(_) => {
@@ -76,8 +75,8 @@ impl Planning<'_> {
     }
 
     fn left(&mut self, path: &RepoPath, line: Option<usize>, reason: impl Into<String>) {
-        let (side, path, commands) = (Side::WorkTree, path.clone(), Vec::new());
-        self.plan.left.push(Remaining { side, path, line, reason: reason.into(), commands });
+        let (side, path, steps) = (Side::WorkTree, path.clone(), Vec::new());
+        self.plan.left.push(Remaining { side, path, line, reason: reason.into(), steps });
     }
 
     fn change(&mut self, path: RepoPath, change: Change) {
@@ -106,7 +105,7 @@ impl Planning<'_> {
 
     /// The other versions of a manifest.
     fn versions(&self, path: &RepoPath, leftovers: &[RepoPath]) -> Vec<Version> {
-        let tree = self.call.tree;
+        let tree = self.files.tree();
         let backup =
             leftovers.iter().find(|known| self.debris.backed_up(known).as_ref() == Some(path));
         let backup = backup.and_then(|backup| tree.text(backup, LIMIT));
@@ -131,14 +130,14 @@ impl Planning<'_> {
         if found.is_empty() {
             return Ok(());
         }
-        let (tree, plan) = (self.call.tree, &self.plan);
+        let (tree, plan) = (self.files.tree(), &self.plan);
         let text = |path: &RepoPath| match plan.text(Side::WorkTree, path) {
             Some(text) => Some(text.to_vec()),
             None => tree.text(path, LIMIT),
         };
         let all: Vec<RepoPath> =
             self.files.entries(&is_manifest)?.into_iter().map(|entry| entry.path).collect();
-        let manifests = Manifests::new(tree, Side::WorkTree, &text, &all);
+        let manifests = Manifests::new(tree.git(), Side::WorkTree, &text, &all);
         let mut ways = Vec::new();
         for file in found {
             ways.push((manifests.way(&file.path, self.debris)?, file));
@@ -151,26 +150,26 @@ impl Planning<'_> {
 
     fn lockfile(&mut self, way: Way, file: File) {
         let (side, line, path) = (Side::WorkTree, None, file.path.clone());
-        let (first, reason, commands) = match way {
+        let (first, reason, steps) = match way {
             Way::Committed(text) => {
                 let old = file.text;
                 return self.change(file.path, Change::Restored { old, new: text });
             }
             Way::New => {
                 let reason = "HEAD has no such lockfile: remove it";
-                (None, reason, commands(&Step::Remove, &[&file.path], false))
+                (None, reason, vec![Step::Remove])
             }
-            Way::Install { first, reason, commands } => (first, reason, commands),
+            Way::Install { first, reason, steps } => (first, reason, steps),
         };
         if let Some(text) = first.filter(|text| *text != file.text) {
             self.change(file.path, Change::Restored { old: file.text, new: text });
         }
-        self.plan.left.push(Remaining { side, path, line, reason: reason.to_owned(), commands });
+        self.plan.left.push(Remaining { side, path, line, reason: reason.to_owned(), steps });
     }
 
     /// Removes packed packages, and backups that equal their restored manifests.
     fn leftovers(&mut self, leftovers: Vec<RepoPath>, is_restored: bool) {
-        let selection = self.call.selection;
+        let selection = self.selection;
         let mut waiting: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         for path in leftovers.into_iter().filter(|path| selection.has(path)) {
             let directory = directory_of(&path, self.debris);
@@ -197,7 +196,7 @@ impl Planning<'_> {
         if !is_manifest(original) && !is_lockfile(original) {
             return;
         }
-        let tree = self.call.tree;
+        let tree = self.files.tree();
         let now = match self.plan.text(Side::WorkTree, original) {
             Some(text) => Some(text.to_vec()),
             None => tree.text(original, LIMIT),
@@ -225,17 +224,21 @@ fn directory_of(path: &RepoPath, debris: &Debris) -> Option<Vec<u8>> {
 }
 
 /// Makes the changes. If one file must not be changed, none is.
-fn write(call: Call<'_>, plan: &Plan, debris: &Debris) -> Result<(), Error> {
+pub(in crate::commands) fn write(
+    tree: &WorkTree,
+    plan: &Plan,
+    debris: &Debris,
+) -> Result<(), Error> {
     for (_, path, _) in &plan.changes {
-        call.tree.place_to_change(path)?;
+        tree.place_to_change(path)?;
     }
     for (done, (_, path, change)) in plan.changes.iter().enumerate() {
         let made = match change {
-            Change::Restored { old, new } => call.tree.replace(path, old, new),
+            Change::Restored { old, new } => tree.replace(path, old, new),
             Change::Removed | Change::Unstaged => {
                 let directory = directory_of(path, debris);
                 let directory = directory.unwrap_or_else(|| path.parent().to_vec());
-                call.tree.remove(path, &directory)
+                tree.remove(path, &directory)
             }
         };
         made.map_err(|error| match done {

@@ -5,47 +5,42 @@ use crate::base::debris::{Debris, backup_of};
 use crate::base::error::Error;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
-use crate::commands::restore::call::{Call, OTHER_SIDES};
-use crate::commands::restore::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::cure::commands;
+use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
+use crate::commands::restoring::selection::{OTHER_SIDES, Selection};
 use crate::engine::LIMIT;
 use crate::git::Staged;
-use crate::git::staging::{self, Replacement};
+use crate::git::staging::{self, Replacement, blob};
 use crate::restore::plan::{Change, Plan, Remaining, Side};
 use crate::restore::{Origin, Restored, Version, manifest};
 use crate::rules::is_rewritten;
 
-pub(super) fn restore(call: Call<'_>) -> Result<Plan, Error> {
-    let staged = Staged::read(&call.context.directory, &call.context.env)?;
-    let config = call.configuration(&staged)?;
-    let debris = config.debris();
-    let mut planning = Planning { call, staged: &staged, debris, plan: Plan::default() };
-    let entries: Vec<&Entry> =
-        staged.fresh().iter().filter(|entry| call.selection.has(&entry.path)).collect();
-    for entry in &entries {
+/// Plans to restore the selected entries.
+pub(in crate::commands) fn plan(
+    staged: &Staged,
+    debris: &Debris,
+    selection: &Selection,
+) -> Result<Plan, Error> {
+    let mut planning = Planning { staged, debris, plan: Plan::default() };
+    let entries = || staged.fresh().iter().filter(|entry| selection.has(&entry.path));
+    for entry in entries() {
         planning.leftover_or_manifest(entry)?;
     }
-    for entry in &entries {
+    for entry in entries() {
         planning.lockfile(entry)?;
     }
-    let plan = planning.plan;
-    if !call.dry_run && !plan.changes.is_empty() {
-        write(&staged, &entries, &plan)?;
-    }
-    Ok(plan)
+    Ok(planning.plan)
 }
 
 struct Planning<'a> {
-    call: Call<'a>,
     staged: &'a Staged,
     debris: &'a Debris,
     plan: Plan,
 }
 
 impl Planning<'_> {
-    fn left(&mut self, path: &RepoPath, line: Option<usize>, reason: String, next: Vec<String>) {
+    fn left(&mut self, path: &RepoPath, line: Option<usize>, reason: String, steps: Vec<Step>) {
         let (side, path) = (Side::Index, path.clone());
-        self.plan.left.push(Remaining { side, path, line, reason, commands: next });
+        self.plan.left.push(Remaining { side, path, line, reason, steps });
     }
 
     /// The file of an entry, if it is rewritten.
@@ -72,8 +67,7 @@ impl Planning<'_> {
             self.plan.changes.push((Side::Index, path.clone(), Change::Unstaged));
         } else if self.rewritten(entry, is_settings)?.is_some() {
             let reason = "a setting points to a leftover: change it by hand, then stage it";
-            let stage = commands(&Step::Stage, &[path], false);
-            self.left(path, None, reason.to_owned(), stage);
+            self.left(path, None, reason.to_owned(), Vec::new());
         } else if let Some(file) = self.rewritten(entry, is_manifest)? {
             self.manifest(file);
         }
@@ -88,8 +82,7 @@ impl Planning<'_> {
         let restored = manifest(&file, &versions, self.debris);
         let Some(Restored { text, left }) = restored else { return };
         for left in left {
-            let stage = commands(&Step::Stage, &[&file.path], false);
-            self.left(&file.path, Some(left.line), left.reason, stage);
+            self.left(&file.path, Some(left.line), left.reason, Vec::new());
         }
         if text != file.text {
             let change = Change::Restored { old: file.text, new: text };
@@ -109,7 +102,7 @@ impl Planning<'_> {
         let head = staged.committed(path, LIMIT).map(|text| (Origin::Head, text));
         let others = OTHER_SIDES
             .into_iter()
-            .filter_map(|name| Some((Origin::OtherSide, self.call.tree.committed(name, path)?)));
+            .filter_map(|name| Some((Origin::OtherSide, blob(self.staged.git(), name, path)?)));
         let committed = head.into_iter().chain(others);
         let version = |(origin, text)| Version { origin, text, verbatim: true };
         copies.chain(committed.map(version)).collect()
@@ -120,15 +113,15 @@ impl Planning<'_> {
         let plan = &self.plan;
         let text = |path: &RepoPath| match plan.text(Side::Index, path) {
             Some(text) => Some(text.to_vec()),
-            None => self.call.tree.committed(":0", path),
+            None => blob(self.staged.git(), ":0", path),
         };
-        let way = Manifests::new(self.call.tree, Side::Index, &text, &[]);
+        let way = Manifests::new(self.staged.git(), Side::Index, &text, &[]);
         match way.way(&file.path, self.debris)? {
             Way::Committed(_) | Way::New => {
                 self.plan.changes.push((Side::Index, file.path, Change::Unstaged));
             }
-            Way::Install { reason, commands, .. } => {
-                self.left(&file.path, None, reason.to_owned(), commands);
+            Way::Install { reason, steps, .. } => {
+                self.left(&file.path, None, reason.to_owned(), steps);
             }
         }
         Ok(())
@@ -136,15 +129,15 @@ impl Planning<'_> {
 }
 
 /// Changes the index, at once.
-fn write(staged: &Staged, entries: &[&Entry], plan: &Plan) -> Result<(), Error> {
+pub(in crate::commands) fn write(staged: &Staged, plan: &Plan) -> Result<(), Error> {
     let replacement = |(_, path, change): &(Side, RepoPath, Change)| {
-        let entry = entries.iter().find(|entry| entry.path == *path)?;
+        let entry = staged.fresh().iter().find(|entry| entry.path == *path)?;
         let replacement = match change {
             Change::Restored { new, .. } => Replacement::Text(new.clone()),
             Change::Removed | Change::Unstaged => Replacement::Committed,
         };
-        Some(((*entry).clone(), replacement))
+        Some((entry.clone(), replacement))
     };
     let changes: Vec<_> = plan.changes.iter().filter_map(replacement).collect();
-    staging::replace(staged.git(), &changes)
+    if changes.is_empty() { Ok(()) } else { staging::replace(staged.git(), &changes) }
 }

@@ -1,50 +1,26 @@
-//! What both sides need: the options, and the paths on the command line.
+//! What is restored: the named paths, or everything.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::base::change::Change;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::commands::Context;
-use crate::commands::judge::{Options, configuration};
-use crate::config::Config;
 use crate::git::worktree::WorkTree;
-
-#[derive(Clone, Copy)]
-pub(super) struct Call<'a> {
-    /// The configuration to use instead of that of the repository.
-    pub config: Option<&'a Path>,
-    pub dry_run: bool,
-    pub context: &'a Context,
-    pub tree: &'a WorkTree,
-    pub selection: &'a Selection,
-}
-
-impl Call<'_> {
-    /// The configuration that applies to one side.
-    pub(super) fn configuration(&self, change: &dyn Change) -> Result<Config, Error> {
-        let options = Options {
-            without: &[],
-            config: self.config,
-            recovery_hint: "",
-            explain: false,
-            list: false,
-        };
-        configuration(change, &options, self.context)
-    }
-}
 
 /// Commits with another side of a merge, a pick or a revert.
 pub(super) const OTHER_SIDES: [&str; 3] = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"];
 
 /// Files and directories; everything if there are none.
-#[derive(Debug)]
-pub(super) struct Selection(Vec<RepoPath>);
+#[derive(Debug, Default)]
+pub(in crate::commands) struct Selection(Vec<RepoPath>);
 
 impl Selection {
     /// Resolves paths in the current directory. `staged`: they need not exist on disk.
-    pub(super) fn of(paths: &[PathBuf], tree: &WorkTree, staged: bool) -> Result<Self, Error> {
+    pub(in crate::commands) fn of(
+        paths: &[PathBuf],
+        tree: &WorkTree,
+        staged: bool,
+    ) -> Result<Self, Error> {
         let resolve = |path: &PathBuf| {
             let doing = format!("restore {}", RepoPath::from(path.as_path()));
             let found = below_top(path, tree).ok_or_else(|| {
