@@ -4,6 +4,8 @@
 //! The original of a value is searched in other versions of the file. A value whose original is
 //! not certain stays, with the reason.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::edit::Edit;
@@ -129,10 +131,13 @@ pub(crate) fn manifest<'v>(
 /// What a version has at the same path of keys, if it has anything there.
 type At<'a> = Option<&'a Node>;
 
-/// The value of a key below; a key may occur several times.
-fn below<'a>(at: At<'a>, key: &'a str, occurrence: usize) -> At<'a> {
-    let values: Vec<&Node> = at?.get(key).collect();
-    values.get(occurrence).or(values.last()).copied()
+/// The values of each key of a map; a key may occur several times.
+fn by_key<'a>(at: At<'a>) -> HashMap<&'a str, Vec<&'a Node>> {
+    let mut values: HashMap<&str, Vec<&Node>> = HashMap::new();
+    for (key, node) in at.into_iter().flat_map(Node::entries) {
+        values.entry(&key.text).or_default().push(node);
+    }
+    values
 }
 
 /// What becomes of a trace.
@@ -147,10 +152,10 @@ enum Decision<'a> {
 /// A walk over a manifest and its other versions at once.
 struct Walk<'a> {
     file: &'a File,
-    traces: &'a [Trace<'a>],
+    traces: HashMap<*const Node, Trace<'a>>,
     versions: &'a [Parsed<'a>],
     /// The traces of the versions.
-    unknown: Vec<&'a Node>,
+    unknown: HashSet<*const Node>,
     keys: Vec<&'a str>,
     edits: Vec<Edit>,
     left: Vec<(Span, String)>,
@@ -164,7 +169,9 @@ impl<'a> Walk<'a> {
         debris: &Debris,
     ) -> Self {
         let traces_of = |one: &'a Parsed<'a>| rules::traces(&one.root, &file.path, debris);
-        let unknown = versions.iter().flat_map(traces_of).map(|trace| trace.node).collect();
+        let place = |trace: Trace<'a>| std::ptr::from_ref(trace.node);
+        let unknown = versions.iter().flat_map(traces_of).map(place).collect();
+        let traces = traces.iter().map(|trace| (place(*trace), *trace)).collect();
         let (keys, edits, left) = (Vec::new(), Vec::new(), Vec::new());
         Self { file, traces, versions, unknown, keys, edits, left }
     }
@@ -180,15 +187,23 @@ impl<'a> Walk<'a> {
         }
         let lines = LineIndex::new(&text);
         // The places in the new text: edits before them move them.
-        let left = self.left.iter().map(|(span, reason)| {
-            let (line, _) = lines.locate(moved(span.start, &self.edits));
-            Left { line, reason: reason.clone() }
-        });
-        Some(Restored { left: left.collect(), text: text.clone() })
+        self.edits.sort_by_key(|edit| edit.span.start);
+        self.left.sort_by_key(|(span, _)| span.start);
+        let (mut edits, mut cut, mut added) = (self.edits.iter().peekable(), 0, 0);
+        let mut left = Vec::new();
+        for (span, reason) in self.left {
+            while let Some(edit) = edits.next_if(|edit| edit.span.end <= span.start) {
+                (cut, added) = (cut + edit.span.len(), added + edit.text.len());
+            }
+            let (line, _) = lines.locate((span.start + added).saturating_sub(cut));
+            left.push(Left { line, reason });
+        }
+        drop(lines);
+        Some(Restored { left, text })
     }
 
     fn trace(&self, node: &Node) -> Option<Trace<'a>> {
-        self.traces.iter().find(|trace| std::ptr::eq(trace.node, node)).copied()
+        self.traces.get(&std::ptr::from_ref(node)).copied()
     }
 
     fn holds_trace(&self, node: &Node) -> bool {
@@ -201,7 +216,7 @@ impl<'a> Walk<'a> {
     fn is_unknown(&self, node: &Node) -> bool {
         let mut inner = node.entries().peekable();
         let is_map = inner.peek().is_some();
-        self.unknown.iter().any(|known| std::ptr::eq(*known, node))
+        self.unknown.contains(&std::ptr::from_ref(node))
             || is_map && inner.all(|(_, node)| self.is_unknown(node))
     }
 
@@ -289,11 +304,15 @@ impl<'a> Walk<'a> {
     fn map(&mut self, map: &'a Node, versions: &[At<'a>]) -> Option<Node> {
         let (mut kept, mut removed) = (Vec::new(), Vec::new());
         let entries: Vec<_> = map.entries().collect();
+        let below: Vec<_> = versions.iter().map(|version| by_key(*version)).collect();
+        let mut seen: HashMap<&str, usize> = HashMap::new();
         for (at, (key, node)) in entries.iter().enumerate() {
-            let occurrence = entries[..at].iter().filter(|(known, _)| known.text == key.text);
-            let occurrence = occurrence.count();
-            let below: Vec<At<'a>> =
-                versions.iter().map(|version| below(*version, &key.text, occurrence)).collect();
+            let times = seen.entry(&key.text).and_modify(|times| *times += 1).or_default();
+            let value = |values: &HashMap<&str, Vec<&'a Node>>| {
+                let values = values.get(&*key.text)?;
+                values.get(*times).or(values.last()).copied()
+            };
+            let below: Vec<At<'a>> = below.iter().map(value).collect();
             self.keys.push(&key.text);
             match self.node(node, &below) {
                 Some(node) => kept.push(((*key).clone(), node)),
@@ -326,14 +345,6 @@ impl<'a> Walk<'a> {
     fn replace(&mut self, span: Span, text: String) {
         self.edits.push(Edit { path: self.file.path.clone(), span, text });
     }
-}
-
-/// The offset after these edits.
-fn moved(at: usize, edits: &[Edit]) -> usize {
-    let before = edits.iter().filter(|edit| edit.span.end <= at);
-    let (cut, added) =
-        before.fold((0, 0), |(cut, added), edit| (cut + edit.span.len(), added + edit.text.len()));
-    (at + added).saturating_sub(cut)
 }
 
 /// Whether two documents have the same values in the same order. Numbers are compared as they are

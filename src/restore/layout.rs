@@ -55,7 +55,8 @@ pub(super) fn removals(text: &[u8], map: &Node, removed: &[usize]) -> Vec<Span> 
         };
         return removed.iter().map(lines).collect();
     }
-    let first_kept = (0..entries.len()).find(|at| !removed.contains(at)).unwrap_or_default();
+    let first_kept =
+        (0..entries.len()).find(|at| removed.binary_search(at).is_err()).unwrap_or_default();
     let span = |&at: &usize| {
         let (key, node) = entries[at];
         if at < first_kept {

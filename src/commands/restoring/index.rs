@@ -1,12 +1,14 @@
 //! Restores the entries of the index.
 
+use once_cell::unsync::OnceCell;
+
 use crate::base::change::{Change as _, Content, Entry, File};
 use crate::base::debris::{Debris, backup_of};
 use crate::base::error::Error;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::commands::restoring::selection::{OTHER_SIDES, Selection};
+use crate::commands::restoring::selection::{Selection, other_sides};
 use crate::engine::LIMIT;
 use crate::git::Staged;
 use crate::git::staging::{self, Replacement, blob};
@@ -20,7 +22,7 @@ pub(in crate::commands) fn plan(
     debris: &Debris,
     selection: &Selection,
 ) -> Result<Plan, Error> {
-    let mut planning = Planning { staged, debris, plan: Plan::default() };
+    let mut planning = Planning { staged, debris, sides: OnceCell::new(), plan: Plan::default() };
     let entries = || staged.fresh().iter().filter(|entry| selection.has(&entry.path));
     for entry in entries() {
         planning.leftover_or_manifest(entry)?;
@@ -34,6 +36,8 @@ pub(in crate::commands) fn plan(
 struct Planning<'a> {
     staged: &'a Staged,
     debris: &'a Debris,
+    /// Looked up for the first manifest with a trace.
+    sides: OnceCell<Vec<&'static str>>,
     plan: Plan,
 }
 
@@ -100,8 +104,9 @@ impl Planning<'_> {
             Some(Version { verbatim: !text.contains(&b'\r'), origin, text })
         });
         let head = staged.committed(path, LIMIT).map(|text| (Origin::Head, text));
-        let others = OTHER_SIDES
-            .into_iter()
+        let sides = self.sides.get_or_init(|| other_sides(staged.git()));
+        let others = sides
+            .iter()
             .filter_map(|name| Some((Origin::OtherSide, blob(self.staged.git(), name, path)?)));
         let committed = head.into_iter().chain(others);
         let version = |(origin, text)| Version { origin, text, verbatim: true };

@@ -46,7 +46,10 @@ impl<'a> Manifests<'a> {
         let directory = lockfile.parent();
         let is_below = |path: &RepoPath| {
             directory.is_empty()
-                || path.as_bytes().strip_prefix(directory).is_some_and(|rest| rest[0] == b'/')
+                || path
+                    .as_bytes()
+                    .strip_prefix(directory)
+                    .is_some_and(|rest| rest.starts_with(b"/"))
         };
         let is_manifest = |path: &RepoPath| is_manifest(path) && is_below(path);
         let changed = since_head(self.git, self.side == Side::Index, is_manifest)?;

@@ -5,10 +5,17 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::git::Git;
 use crate::git::worktree::WorkTree;
 
-/// Commits with another side of a merge, a pick or a revert.
-pub(super) const OTHER_SIDES: [&str; 3] = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"];
+/// The names of the commits that are merged, picked or reverted now.
+pub(super) fn other_sides(git: &Git) -> Vec<&'static str> {
+    let is_there = |name: &&str| {
+        let command = ["rev-parse", "--quiet", "--verify", name];
+        git.query("find the merged commit", &command).is_ok_and(|id| id.is_some())
+    };
+    ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"].into_iter().filter(is_there).collect()
+}
 
 /// Files and directories; everything if there are none.
 #[derive(Debug, Default)]

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use once_cell::unsync::OnceCell;
+
 use crate::base::change::{Change as _, Content, Entry, File, Mode};
 use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::commands::restoring::selection::{OTHER_SIDES, Selection};
+use crate::commands::restoring::selection::{Selection, other_sides};
 use crate::engine::LIMIT;
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
@@ -25,7 +27,8 @@ pub(in crate::commands) fn plan(
     terminal: bool,
 ) -> Result<Plan, Error> {
     let leftovers = files.tree().leftovers(debris, terminal)?;
-    let mut planning = Planning { files, debris, selection, plan: Plan::default() };
+    let mut planning =
+        Planning { files, debris, selection, sides: OnceCell::new(), plan: Plan::default() };
     planning.manifests(&leftovers)?;
     planning.settings()?;
     let is_restored = planning.plan.left.is_empty();
@@ -37,6 +40,8 @@ pub(in crate::commands) fn plan(
 struct Planning<'a> {
     files: &'a OnDisk<'a>,
     debris: &'a Debris,
+    /// Looked up for the first manifest with a trace.
+    sides: OnceCell<Vec<&'static str>>,
     selection: &'a Selection,
     plan: Plan,
 }
@@ -109,9 +114,10 @@ impl Planning<'_> {
         let backup =
             leftovers.iter().find(|known| self.debris.backed_up(known).as_ref() == Some(path));
         let backup = backup.and_then(|backup| tree.text(backup, LIMIT));
+        let sides = self.sides.get_or_init(|| other_sides(tree.git()));
         let committed = [(Origin::Index, ":0"), (Origin::Head, "HEAD")];
         let committed =
-            committed.into_iter().chain(OTHER_SIDES.map(|name| (Origin::OtherSide, name)));
+            committed.into_iter().chain(sides.iter().map(|name| (Origin::OtherSide, *name)));
         let committed =
             committed.filter_map(|(origin, name)| Some((origin, tree.committed(name, path)?)));
         let all = backup.map(|text| (Origin::Backup, text)).into_iter().chain(committed);
