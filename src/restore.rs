@@ -132,7 +132,7 @@ pub(crate) fn manifest<'v>(
 type At<'a> = Option<&'a Node>;
 
 /// The values of each key of a map; a key may occur several times.
-fn by_key<'a>(at: At<'a>) -> HashMap<&'a str, Vec<&'a Node>> {
+fn by_key(at: At<'_>) -> HashMap<&str, Vec<&Node>> {
     let mut values: HashMap<&str, Vec<&Node>> = HashMap::new();
     for (key, node) in at.into_iter().flat_map(Node::entries) {
         values.entry(&key.text).or_default().push(node);
@@ -199,7 +199,7 @@ impl<'a> Walk<'a> {
             left.push(Left { line, reason });
         }
         drop(lines);
-        Some(Restored { left, text })
+        Some(Restored { text, left })
     }
 
     fn trace(&self, node: &Node) -> Option<Trace<'a>> {
