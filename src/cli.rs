@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, explain, hook, install, man, pins, prove, rules, status, uninstall, verify,
+    check, completions, explain, hook, install, man, pins, prove, restore, rules, status,
+    uninstall, verify,
 };
 use crate::report::paint::When;
 
@@ -39,6 +40,8 @@ pub(crate) enum Verb {
     Check(check::Args),
     /// Run a build, and report what it changed in the work tree
     Verify(verify::Args),
+    /// Take the traces of a preparation out again, and remove its leftovers
+    Restore(restore::Args),
     /// Test that the installed pre-commit hook blocks a rewritten manifest
     Prove(prove::Args),
     /// List the places that pin a package manager, and whether their versions agree

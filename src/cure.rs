@@ -4,129 +4,78 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::base::change::{Change, File};
-use crate::base::debris::{Debris, backup_of};
-use crate::base::error::Error;
+use crate::base::debris::Debris;
 use crate::base::finding::Step;
 use crate::base::path::{RepoPath, shell_quote};
 use crate::config::Config;
-use crate::project::kinds::FileKind;
+use crate::restore::plan::{Plan, Remaining};
 use crate::rule::{Finding, Subject};
-use crate::rules::{self, is_rewritten};
+use crate::rules;
 use crate::snapshot::{Changes, State, Unfinished};
 
 pub(crate) mod commits;
 pub(crate) mod setup;
-
-/// The name of the preparation script.
-const SCRIPT: &str = "docker-prep.sh";
 
 /// Facts about the repository, looked up only if a finding depends on them.
 pub(crate) struct Facts<'a> {
     pub debris: &'a Debris,
     /// Reads a file of the work tree; `None` if it cannot be read.
     pub on_disk: &'a dyn Fn(&RepoPath) -> Option<Vec<u8>>,
-    /// Reads a file of HEAD.
-    pub committed: &'a dyn Fn(&RepoPath) -> Option<Vec<u8>>,
-    /// Finds the preparation script, if it is in this repository.
-    pub script: &'a dyn Fn() -> Result<Option<RepoPath>, Error>,
+    /// Whether git tracks a path.
+    pub is_tracked: &'a dyn Fn(&RepoPath) -> bool,
+    /// What `bakstop restore` would do; `None` if that is not known.
+    pub plan: &'a dyn Fn() -> Option<Plan>,
+    /// Whether the index is restored as well.
+    pub staged: bool,
 }
 
-impl Facts<'_> {
-    /// Whether the text exists and is not rewritten.
-    fn is_clean(&self, path: &RepoPath, text: Option<Vec<u8>>) -> bool {
-        let file = |text| File { path: path.clone(), text, fresh: false, replaces: true };
-        text.is_some_and(|text| !is_rewritten(file(text), self.debris))
-    }
-}
+/// The steps of what `bakstop restore` restores, with a help.
+const LEFT_BEHIND: &str = "a preparation left it behind";
 
-/// The preparation script among the files of a change, new or not.
-pub(crate) fn script_in(change: &dyn Change) -> Result<Option<RepoPath>, Error> {
-    let scripts = change.entries(&|path| FileKind::PrepScript.matches(path))?;
-    Ok(scripts.into_iter().next().map(|entry| entry.path))
-}
-
-/// The help of a finding, and its steps.
-type Repair = (&'static str, &'static [Step]);
-
-/// Adapts the steps of findings in the index or the work tree.
-pub(crate) fn in_files(findings: &mut [Finding], facts: &Facts<'_>) -> Result<(), Error> {
-    // Facts about a file are looked up once for all of its findings: they judge it again.
-    let mut last: Option<(Finding, Option<Repair>)> = None;
-    for finding in findings.iter_mut().filter(|finding| wants_script(finding)) {
-        let same = |known: &Finding| {
-            known.path == finding.path && known.help == finding.help && known.steps == finding.steps
-        };
-        if !last.as_ref().is_some_and(|(known, _)| same(known)) {
-            last = Some((finding.clone(), instead_of_script(finding, facts)));
-        }
-        if let Some((_, Some((help, steps)))) = last {
-            (finding.help, finding.steps) = (help.into(), steps.into());
-        }
+/// Adapts the steps of findings in the index or the work tree: what `bakstop restore` can repair
+/// has one step.
+pub(crate) fn in_files(findings: &mut [Finding], facts: &Facts<'_>) {
+    let is_asked =
+        |finding: &Finding| wants_restore(finding) || !facts.staged && wants_unstage(finding);
+    if !findings.iter().any(is_asked) {
+        return;
     }
-    if !findings.iter().any(wants_script) {
-        return Ok(());
-    }
-    let script = (facts.script)()?;
-    let findings = findings.iter_mut().filter(|finding| wants_script(finding));
-    for step in findings.flat_map(|finding| finding.steps.to_mut()) {
-        if let Step::Restore(known) = step {
-            known.clone_from(&script);
+    let Some(plan) = (facts.plan)() else { return };
+    let restores =
+        findings.iter().any(|finding| wants_restore(finding) && plan.changes(&finding.path));
+    for finding in findings.iter_mut() {
+        let path = finding.path.clone();
+        let left = plan.left.iter().find(|left| left.path == path);
+        let (to_restore, to_unstage) = (wants_restore(finding), wants_unstage(finding));
+        let by_restore = vec![Step::Restore { staged: facts.staged }].into();
+        if let Some(left) = left.filter(|_| to_restore || to_unstage) {
+            left_over(finding, left, facts.staged);
+        } else if to_restore {
+            finding.steps = by_restore;
+        } else if to_unstage && plan.changes(&path) && (restores || !facts.staged) {
+            (finding.help, finding.steps) = (LEFT_BEHIND.into(), by_restore);
+        } else if to_unstage && !(facts.is_tracked)(&path) {
+            finding.help = "compare it with its original, then remove it".into();
+            finding.steps = (&[]).into();
         }
     }
-    Ok(())
 }
 
-fn wants_script(finding: &Finding) -> bool {
-    finding.steps.iter().any(|step| matches!(step, Step::Restore(_)))
+/// The reason why a trace stays, and what to do instead.
+fn left_over(finding: &mut Finding, left: &Remaining, staged: bool) {
+    finding.help = left.reason.clone().into();
+    // An install reads the restored manifests.
+    let first = left.steps.iter().any(|step| matches!(step, Step::Install(_)));
+    let first = first.then_some(Step::Restore { staged });
+    finding.steps = first.into_iter().chain(left.steps.iter().cloned()).collect();
 }
 
-/// The repair if `docker-prep.sh --restore` does not help: it needs a clean backup. The committed
-/// file helps only if it is clean; a file that is clean on disk only has to be staged.
-fn instead_of_script(finding: &Finding, facts: &Facts<'_>) -> Option<Repair> {
-    const STAGE: &[Step] = &[Step::Stage];
-    let path = &finding.path;
-    let is_committed_clean = || facts.is_clean(path, (facts.committed)(path));
-    let is_manifest = !finding.steps.iter().any(|step| matches!(step, Step::Install(_)));
-    let is_backup_clean = || {
-        let backup = backup_of(path);
-        facts.is_clean(path, (facts.on_disk)(&backup))
-    };
-    if facts.is_clean(path, (facts.on_disk)(path)) {
-        return Some(("the file in the work tree is clean: stage it", STAGE));
-    }
-    if is_manifest && !is_backup_clean() {
-        let restore = "there is no clean backup; restore the committed file (later edits are lost)";
-        let edit =
-            "there is no clean backup or committed file: fix the spec by hand, then stage it";
-        let by_git = is_committed_clean();
-        return Some(if by_git { (restore, &[Step::TakeBack]) } else { (edit, STAGE) });
-    }
-    let delete = "the committed lockfile is rewritten too: delete it, install with the originals, \
-                  then stage it";
-    let by_git = finding.steps.contains(&Step::TakeBack);
-    (by_git && !is_committed_clean()).then_some((delete, STAGE))
+fn wants_restore(finding: &Finding) -> bool {
+    finding.steps.iter().any(|step| matches!(step, Step::Restore { .. }))
 }
 
-/// Adapts the steps of findings in files that a build changed. A committed lockfile is restored, a
-/// new one is removed: another install would need the packed packages.
-pub(crate) fn after_build(
-    findings: &mut [Finding],
-    changes: &Changes,
-    facts: &Facts<'_>,
-) -> Result<(), Error> {
-    for finding in findings.iter_mut().filter(|finding| finding.rule.subject == Subject::Lockfile) {
-        let difference = changes.paths.iter().find(|difference| difference.path == finding.path);
-        let Some(difference) = difference.filter(|difference| difference.before.is_none()) else {
-            continue;
-        };
-        if difference.is(State::Untracked) && !difference.is(State::Staged) {
-            finding.steps = (&[Step::Remove]).into();
-        } else if facts.is_clean(&finding.path, (facts.committed)(&finding.path)) {
-            finding.steps = (&[Step::TakeBack]).into();
-        }
-    }
-    in_files(findings, facts)
+fn wants_unstage(finding: &Finding) -> bool {
+    finding.steps.contains(&Step::Unstage)
 }
 
 /// The next steps for several findings or changes.
@@ -186,13 +135,10 @@ fn undo(changes: &Changes, findings: &[Finding]) -> Option<Advice> {
         }
     }
     let is_lockfile = |finding: &Finding| finding.rule.subject == Subject::Lockfile;
-    let help = match (findings.iter().all(is_lockfile), findings.iter().any(is_lockfile)) {
-        (true, _) => "the lockfile kept a trace of the preparation, which --restore does not undo",
-        (_, true) => {
-            "the preparation has not been undone; \
-             the lockfile kept a trace that --restore does not undo"
-        }
-        _ => "the preparation has not been undone; restore the originals",
+    let help = if findings.iter().all(is_lockfile) {
+        "the lockfile kept a trace of the preparation"
+    } else {
+        "the preparation has not been undone; restore the originals"
     };
     let loses_edits = findings.iter().any(|finding| finding.steps.contains(&Step::TakeBack));
     let help = if loses_edits {
@@ -215,10 +161,14 @@ fn remove_leftovers(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
         // contain work.
         None => !debris.is_backup(path) && !path.as_bytes().ends_with(b"/"),
     };
-    let removable: Vec<&RepoPath> =
-        leftovers.iter().copied().filter(|path| lost_nothing(path)).collect();
-    let help = match (removable.len(), leftovers.len()) {
-        (_, 0) => return None,
+    if leftovers.is_empty() {
+        return None;
+    }
+    let plan = (facts.plan)().unwrap_or_default();
+    let (restored, others): (Vec<&RepoPath>, _) =
+        leftovers.iter().copied().partition(|path| plan.changes(path));
+    let removable: Vec<&RepoPath> = others.into_iter().filter(|path| lost_nothing(path)).collect();
+    let help = match (restored.len() + removable.len(), leftovers.len()) {
         (0, _) => {
             "a backup may hold the only copy of an edit: \
              compare it with its original, then remove it"
@@ -229,7 +179,10 @@ fn remove_leftovers(changes: &Changes, facts: &Facts<'_>) -> Option<Advice> {
              and compare the other backups with their originals first"
         }
     };
-    Some(Advice { help: help.into(), commands: commands(&Step::Remove, &removable, false) })
+    let restore = (!restored.is_empty()).then_some(Step::Restore { staged: false });
+    let steps = restore.iter().chain(std::iter::once(&Step::Remove));
+    let commands = steps.flat_map(|step| commands(step, &removable, false)).collect();
+    Some(Advice { help: help.into(), commands })
 }
 
 /// How to end an unfinished operation of git.
@@ -247,8 +200,8 @@ pub(crate) enum Crashed {
     /// A build, and the comparison of its changes.
     Build,
     Proof,
-    /// Moving pins.
-    Pins,
+    /// Moving pins, or restoring files.
+    Files,
     /// Installing or removing hooks.
     Hooks,
     Nothing,
@@ -265,7 +218,7 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
              `git status` lists what differs"
         }
         Crashed::Proof => "nothing was proven; `bakstop status` shows which hooks are in force",
-        Crashed::Pins => {
+        Crashed::Files => {
             "each file is either unchanged or complete (see `git diff`); run the command again, \
              or edit the rest by hand"
         }
@@ -297,13 +250,22 @@ const COMMANDS: usize = 10;
 
 /// Whether the commands of a step work in any directory of the work tree.
 pub(crate) fn works_anywhere(step: &Step) -> bool {
-    matches!(step, Step::TakeBack | Step::Stage | Step::Unstage | Step::AbortMerge | Step::MovePins)
+    matches!(
+        step,
+        Step::Restore { .. }
+            | Step::TakeBack
+            | Step::Stage
+            | Step::Unstage
+            | Step::AbortMerge
+            | Step::MovePins
+    )
 }
 
 /// The commands of a step, for the top of the work tree or for any directory in it.
 pub(crate) fn commands(step: &Step, paths: &[&RepoPath], from_anywhere: bool) -> Vec<String> {
     match step {
-        Step::Restore(script) => vec![restore(script.as_ref())],
+        Step::Restore { staged: false } => vec!["bakstop restore".to_owned()],
+        Step::Restore { staged: true } => vec!["bakstop restore --staged --worktree".to_owned()],
         Step::Install(command) => {
             let directories: BTreeSet<&[u8]> = paths.iter().map(|path| path.parent()).collect();
             directories.into_iter().map(|directory| run_in(directory, command)).collect()
@@ -314,18 +276,6 @@ pub(crate) fn commands(step: &Step, paths: &[&RepoPath], from_anywhere: bool) ->
         Step::Remove => paths.chunks(NAMED).map(removal).collect(),
         Step::AbortMerge => vec!["git merge --abort".to_owned()],
         Step::MovePins => vec!["bakstop pins --set".to_owned()],
-    }
-}
-
-/// The command that undoes a preparation. A script that is not tracked is only named.
-fn restore(script: Option<&RepoPath>) -> String {
-    match script {
-        None => format!("{SCRIPT} --restore  # wherever it is kept"),
-        // Without a slash, a shell would search PATH.
-        Some(path) if path.parent().is_empty() => {
-            format!("{} --restore", shell_quote(&[b"./", path.as_bytes()].concat()))
-        }
-        Some(path) => format!("{} --restore", shell_quote(path.as_bytes())),
     }
 }
 
@@ -360,23 +310,10 @@ fn on_paths(command: &str, paths: &[&RepoPath], from_anywhere: bool) -> Vec<Stri
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::*;
-    use crate::engine::tests::{Fake, judged_with};
-    use crate::project::kinds::FileKind;
-
-    #[test]
-    fn the_script_is_named_as_a_shell_finds_it() {
-        for (script, shown) in [
-            (None, "docker-prep.sh --restore  # wherever it is kept"),
-            (Some("scripts/docker-prep.sh"), "scripts/docker-prep.sh --restore"),
-            (Some("docker-prep.sh"), "./docker-prep.sh --restore"),
-            (Some("a b/docker-prep.sh"), "'a b/docker-prep.sh' --restore"),
-        ] {
-            assert_eq!(restore(script.map(RepoPath::from).as_ref()), shown);
-        }
-    }
+    use crate::base::change::{Commit, ObjectId};
+    use crate::base::finding::Severity;
+    use crate::restore::plan::{Change, Side};
 
     #[test]
     fn an_install_runs_in_the_directory_of_the_lockfile() {
@@ -398,79 +335,90 @@ mod tests {
         assert!(commands[9].ends_with(" 179.bak"), "{}", commands[9]);
     }
 
-    #[test]
-    fn facts_are_looked_up_once_for_a_file() {
-        let spec = format!("file:../{}/x.tgz", ".docker-deps");
-        let field = format!("\"x\": \"{spec}\", ").repeat(200);
-        let manifest = format!("{{\"dependencies\": {{{field}\"y\": \"1\"}}}}");
-        let change =
-            Fake::default().file("a/package.json", &manifest).file("b/package.json", &manifest);
-        let mut findings = judged_with(&Config::default(), &change).findings;
-        let looks = Cell::new(0);
-        let look = |_: &RepoPath| {
-            looks.set(looks.get() + 1);
-            Some(manifest.clone().into_bytes())
-        };
-        let unasked = || panic!("no script is needed");
-        let facts = Facts {
-            debris: &Debris::default(),
-            on_disk: &look,
-            committed: &look,
-            script: &unasked,
-        };
-        in_files(&mut findings, &facts).unwrap();
-        // On disk, in the backup, in HEAD.
-        assert_eq!((looks.get(), findings.len()), (6, 202));
-        let cured =
-            findings.iter().filter(|finding| finding.help.contains("fix the spec by hand")).count();
-        assert_eq!(cured, 200);
+    fn about(subject: Subject, severity: Severity) -> Finding {
+        let commit = ObjectId::from_bytes(&[1; 20]).map(|id| Commit { id, subject: String::new() });
+        let steps = (&[Step::Stage]).into();
+        let finding =
+            Finding::new(rules::for_subject(subject), "a/package.json".into(), None, "m".into());
+        Finding { severity, commit, steps, help: "as the rule says".into(), ..finding }
+    }
+
+    fn with_steps(path: &str, steps: &[Step]) -> Finding {
+        let finding = about(Subject::Manifest, Severity::Error);
+        Finding { path: path.into(), steps: steps.to_vec().into(), ..finding }
+    }
+
+    fn left(path: &str, steps: &[Step]) -> Remaining {
+        let (side, path, steps) = (Side::WorkTree, path.into(), steps.to_vec());
+        Remaining { side, path, line: None, reason: "why it stays".into(), steps }
     }
 
     #[test]
-    fn the_steps_depend_on_backup_and_commit() {
-        let rewritten =
-            format!("{{\"dependencies\": {{\"x\": \"file:../{}/x.tgz\"}}}}", ".docker-deps");
-        let (rewritten, clean) = (Some(rewritten.into_bytes()), Some(b"{}".to_vec()));
-        let rule = rules::for_subject(Subject::Manifest);
-        let manifest = Finding::new(rule, "a/package.json".into(), None, "m".into());
-        for (on_disk, backup, committed, help, commands_shown) in [
+    fn the_steps_are_those_that_restoring_does_not_make() {
+        const RESTORE: &[Step] = &[Step::Restore { staged: true }];
+        const UNSTAGE: &[Step] = &[Step::Unstage];
+        let changes = ["a/package.json", "a/package.json.bak"];
+        let changes = changes.map(|path| (Side::Index, path.into(), Change::Unstaged));
+        let install = [Step::Install("install"), Step::Stage];
+        let left = vec![
+            left("b/package.json", &[]),
+            left("b/lock", &install),
+            left("c/lock", &[Step::Remove]),
+        ];
+        let plan = Plan { changes: changes.to_vec(), left, kept: Vec::new() };
+        let by_restore = (LEFT_BEHIND, "bakstop restore");
+        for (path, steps, staged, (help, shown)) in [
             (
-                &rewritten,
-                &clean,
-                &None,
-                "as the rule says",
-                "s/docker-prep.sh --restore; git add a/package.json",
+                "a/package.json",
+                RESTORE,
+                true,
+                ("as the rule", "bakstop restore --staged --worktree"),
             ),
-            (&clean, &None, &None, "the file in the work tree is clean", "git add a/package.json"),
+            ("a/package.json", RESTORE, false, ("as the rule", "bakstop restore")),
+            ("a/package.json.bak", UNSTAGE, false, by_restore),
+            ("b/package.json", RESTORE, true, ("why it stays", "")),
             (
-                &rewritten,
-                &None,
-                &clean,
-                "restore the committed file",
-                "git checkout HEAD -- a/package.json",
+                "b/lock",
+                RESTORE,
+                true,
+                (
+                    "why it stays",
+                    "bakstop restore --staged --worktree; (cd b && install); git add b/lock",
+                ),
             ),
-            (&rewritten, &rewritten, &rewritten, "fix the spec by hand", "git add a/package.json"),
+            ("c/lock", RESTORE, false, ("why it stays", "rm c/lock")),
+            ("d.bak", UNSTAGE, false, ("compare it", "")),
+            ("tracked.bak", UNSTAGE, false, ("as the rule", "git rm --cached -f tracked.bak")),
+            // Alone in the index, it is only unstaged.
+            ("a/package.json.bak", UNSTAGE, true, ("as the rule", "git rm --cached -f")),
         ] {
-            let text = |path: &RepoPath| {
-                if FileKind::Manifest.matches(path) { on_disk.clone() } else { backup.clone() }
-            };
-            let script = || Ok(Some("s/docker-prep.sh".into()));
-            let debris = Debris::default();
             let facts = Facts {
-                debris: &debris,
-                on_disk: &text,
-                committed: &|_| committed.clone(),
-                script: &script,
+                debris: &Debris::default(),
+                on_disk: &|_| None,
+                is_tracked: &|path| path.as_bytes().starts_with(b"tracked"),
+                plan: &|| Some(plan.clone()),
+                staged,
             };
-            let steps = (&[Step::Restore(None), Step::Stage]).into();
-            let mut findings =
-                [Finding { steps, help: "as the rule says".into(), ..manifest.clone() }];
-            in_files(&mut findings, &facts).unwrap();
+            let mut findings = [with_steps(path, steps)];
+            in_files(&mut findings, &facts);
             let [Finding { help: chosen, steps, path, .. }] = &findings;
-            assert!(chosen.contains(help), "{chosen}");
             let lines: Vec<String> =
                 steps.iter().flat_map(|step| commands(step, &[path], false)).collect();
-            assert_eq!(lines.join("; "), commands_shown);
+            assert!(chosen.starts_with(help), "{path}: {chosen}");
+            assert!(lines.join("; ").starts_with(shown), "{path}: {lines:?}");
+            assert_eq!(lines.is_empty(), shown.is_empty(), "{path}: {lines:?}");
         }
+        // With a manifest, the same command resolves both.
+        let mut findings =
+            [with_steps("a/package.json", RESTORE), with_steps("a/package.json.bak", UNSTAGE)];
+        let facts = Facts {
+            debris: &Debris::default(),
+            on_disk: &|_| None,
+            is_tracked: &|_| true,
+            plan: &|| Some(plan.clone()),
+            staged: true,
+        };
+        in_files(&mut findings, &facts);
+        assert_eq!(findings[0].steps, findings[1].steps);
     }
 }

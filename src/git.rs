@@ -25,6 +25,7 @@ mod compare;
 mod direct;
 mod staged;
 pub(crate) mod merge;
+pub(crate) mod staging;
 // Commits.
 pub(crate) mod history;
 mod change;

@@ -10,7 +10,7 @@ mod disk;
 // States and measurements.
 mod snapshot;
 mod measure;
-// Parsers, typed views, edits, pins, rules, configuration, engine.
+// Parsers, typed views, edits, pins, rules, restoring, configuration, engine.
 mod formats;
 mod models;
 mod project;
@@ -18,6 +18,7 @@ mod edit;
 mod pins;
 mod rule;
 mod rules;
+mod restore;
 mod config;
 mod engine;
 // The repository and its hooks.

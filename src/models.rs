@@ -7,6 +7,7 @@ pub(crate) mod image;
 pub(crate) mod dockerfile;
 pub(crate) mod workspace;
 pub(crate) mod manifest;
+pub(crate) mod sources;
 pub(crate) mod workflow;
 pub(crate) mod compose;
 pub(crate) mod gitlab;

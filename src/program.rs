@@ -172,7 +172,8 @@ fn recovery_hint(verb: &Verb) -> String {
         Verb::Check(_) => Crashed::Judgement,
         Verb::Verify(_) => Crashed::Build,
         Verb::Prove(_) => Crashed::Proof,
-        Verb::Pins(args) if args.writes() => Crashed::Pins,
+        Verb::Pins(args) if args.writes() => Crashed::Files,
+        Verb::Restore(args) if args.writes() => Crashed::Files,
         Verb::Install(_) | Verb::Uninstall(_) => Crashed::Hooks,
         _ => Crashed::Nothing,
     };
@@ -184,6 +185,7 @@ fn dispatch(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
     match verb {
         Verb::Check(args) => commands::check::run(args, context),
         Verb::Verify(args) => commands::verify::run(args, context),
+        Verb::Restore(args) => commands::restore::run(args, context),
         Verb::Prove(args) => commands::prove::run(args, context),
         Verb::Pins(args) => commands::pins::run(args, context),
         Verb::Install(args) => commands::install::run(args, context),
@@ -230,6 +232,8 @@ mod tests {
             ("pins --set --dry-run", "nothing was changed"),
             ("rules", "nothing was changed"),
             ("pins --set", "`git diff`"),
+            ("restore", "`git diff`"),
+            ("restore --dry-run", "nothing was changed"),
             ("install", "`bakstop status`"),
             ("uninstall", "`bakstop status`"),
         ] {

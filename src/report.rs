@@ -9,6 +9,7 @@ pub(crate) mod json;
 mod gitlab;
 mod junit;
 pub(crate) mod pins;
+pub(crate) mod restore;
 pub(crate) mod runs;
 mod sarif;
 pub(crate) mod verify;

@@ -33,6 +33,9 @@ mod config {
     pub(super) mod unused_allowance;
 }
 
+pub(crate) use guard::rewritten_lockfile::install;
+pub(crate) use guard::rewritten_manifest::{Trace, traces};
+
 /// Every rule, in the order of the documentation.
 pub(crate) const RULES: [&Rule; 14] = [
     &guard::rewritten_manifest::RULE,

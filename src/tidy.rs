@@ -307,9 +307,9 @@ fn processes_are_started_in_two_places() {
 }
 
 /// The rooms that are pure.
-const CORE: [&str; 13] = [
-    "base", "formats", "models", "project", "edit", "pins", "rule", "rules", "config", "engine",
-    "snapshot", "cure", "report",
+const CORE: [&str; 14] = [
+    "base", "formats", "models", "project", "edit", "pins", "rule", "rules", "restore", "config",
+    "engine", "snapshot", "cure", "report",
 ];
 
 /// Texts of code that reaches outside, and the rooms that may.

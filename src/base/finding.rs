@@ -217,9 +217,8 @@ fn escape_seam(before: &str, piece: String) -> String {
 /// A step that resolves a finding. `cure` renders it as a command to paste.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
-    /// `docker-prep.sh --restore`, with the path of the script; `None` until `cure` sets it, and if
-    /// it is not in this repository.
-    Restore(Option<RepoPath>),
+    /// `bakstop restore`: the work tree, or the index as well.
+    Restore { staged: bool },
     /// `git checkout HEAD --`.
     TakeBack,
     /// This command of the package manager, in the directory of the lockfile.

@@ -113,8 +113,9 @@ fn verified(changes: &Changes, since: Since<'_>) {
     let facts = Facts {
         debris: &Debris::default(),
         on_disk: &on_disk,
-        committed: &|_| None,
-        script: &|| Ok(None),
+        is_tracked: &|_| true,
+        plan: &|| None,
+        staged: false,
     };
     let advice = cure::of_changes(changes, findings, &facts);
     let report = Verification {

@@ -24,7 +24,7 @@ pub(super) fn staged(git: &Git) -> Result<LayerAnswer, Error> {
 }
 
 /// The tree-ish to compare the index with, and the top of the work tree, if any.
-fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error> {
+pub(super) fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error> {
     const HEAD: [&str; 2] = ["--verify", "HEAD^{commit}"];
     let ask = |what: &[&str]| git.run(DOING, &[&["rev-parse", "--quiet"], what, &HEAD].concat());
     let mut answer = ask(&["--show-toplevel"])?;

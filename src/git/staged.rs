@@ -59,6 +59,11 @@ impl<'e> Staged<'e> {
         }
     }
 
+    /// Git in the directory of the user.
+    pub(crate) fn git(&self) -> &Git {
+        &self.git
+    }
+
     /// Whether the user is below the top of the work tree.
     pub(crate) fn is_below_top(&self) -> bool {
         self.answer.below_top

@@ -1,6 +1,7 @@
 //! The state of the work tree: unclean paths, ignored leftovers, and the repository around it.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use crate::disk::destination::is_in_git_directory;
 use crate::disk::read::{self, FinalLink, ReadError};
 use crate::git::endless;
 use crate::git::process::{Git, without_slash};
+use crate::git::staging::blob;
 use crate::os::progress::Progress;
 use crate::snapshot::{Fingerprint, Hiding, PathStatus, Snapshot, State};
 
@@ -348,10 +350,63 @@ impl WorkTree {
         hasher.finish().map_err(failed)
     }
 
-    /// The content of a path in a commit; `None` if it does not exist or cannot be read.
+    /// The content of a path in a commit, or in the index as `:0`; `None` if it does not exist or
+    /// cannot be read.
     pub(crate) fn committed(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
-        let object = format!("{commit}:{}", std::str::from_utf8(path.as_bytes()).ok()?);
-        self.git.output("read the committed file", &["cat-file", "blob", &object]).ok()
+        blob(&self.git, commit, path)
+    }
+
+    /// The top of the work tree, as git prints it.
+    pub(crate) fn top(&self) -> &Path {
+        &self.top
+    }
+
+    /// Git in the directory of the user.
+    pub(crate) fn git(&self) -> &Git {
+        &self.git
+    }
+
+    /// The untracked leftovers of a preparation, ignored or not. A nested repository ends in a
+    /// slash.
+    pub(crate) fn leftovers(
+        &self,
+        debris: &Debris,
+        terminal: bool,
+    ) -> Result<Vec<RepoPath>, Error> {
+        let index = WorkTreeIndex::read(&self.git, DOING)?;
+        let settings = Settings::read(&self.git)?;
+        Ok(self.walk(&index, settings.sparse, debris, terminal)?.debris)
+    }
+
+    /// The content of the regular file that a link leads to; `None` if it cannot be read, or is
+    /// also a path of this work tree.
+    pub(crate) fn behind_link(&self, path: &RepoPath, limit: u64) -> Option<Vec<u8>> {
+        let target = self.place(path).canonicalize().ok()?;
+        let is_inside = target.starts_with(self.top.canonicalize().ok()?);
+        if is_inside { None } else { read::file(&target, FinalLink::Refuse, limit).ok() }
+    }
+
+    /// Whether a file or a directory exists at a path.
+    pub(crate) fn exists(&self, path: &RepoPath) -> bool {
+        self.place(path).symlink_metadata().is_ok()
+    }
+
+    /// Removes a file, and the directories below `directory` that are empty then.
+    pub(crate) fn remove(&self, path: &RepoPath, directory: &[u8]) -> Result<(), Error> {
+        let failed = |error: WriteError| {
+            Error::new(format!("remove {path}"), error)
+                .help("make its directory writable by this user")
+        };
+        atomic::remove(&self.place_to_change(path)?).map_err(failed)?;
+        let mut above = RepoPath::new(path.parent());
+        while above.as_bytes().len() > directory.len() && above.as_bytes().starts_with(directory) {
+            match atomic::remove(&self.place(&above)) {
+                Err(WriteError::Io(error)) if error.kind() == ErrorKind::DirectoryNotEmpty => break,
+                done => done.map_err(failed)?,
+            }
+            above = RepoPath::new(above.parent());
+        }
+        Ok(())
     }
 
     /// The path from the top of the work tree; `None` for a file outside.

@@ -59,16 +59,14 @@ pub(crate) enum FileKind {
     Markdown,
     /// A file of secrets, such as an environment or a private key.
     Secret,
-    /// The script that prepares a Docker build.
-    PrepScript,
 }
 
 use FileKind::{
     BunBinaryLock, BunEnvironment, BunLock, Bunfig, CargoLock, Compose, Devcontainer, Dockerfile,
     Dockerignore, GitlabPipeline, InstallCode, Manifest, ManifestJson5, ManifestYaml, Markdown,
-    Mise, NpmLock, Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript,
-    Prototools, Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc,
-    YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
+    Mise, NpmLock, Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, Prototools,
+    Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc, YarnrcCopy,
+    YarnrcYml, YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
@@ -86,7 +84,7 @@ const OF_YARN: Home = Some(|path| {
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 53] = [
+static TABLE: [(&str, Home, FileKind); 52] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -127,7 +125,6 @@ static TABLE: [(&str, Home, FileKind); 53] = [
     ("compose*.y{,a}ml", None, Compose),
     ("action.y{,a}ml", None, Workflow),
     ("?*.y{,a}ml", WORKFLOWS, Workflow),
-    ("docker-prep.sh", None, PrepScript),
     (".env*", None, Secret),
     (".netrc*", None, Secret),
     ("id_{rsa,ed25519}*", None, Secret),
@@ -448,7 +445,6 @@ mod tests {
         for path in ["", "/", "\u{200d}", "*", "{", "a/"] {
             assert_eq!(answers(&path.into()), "", "{path:?}");
         }
-        assert!(FileKind::PrepScript.matches(&"scripts/docker-prep.sh".into()));
         assert!(FileKind::Dockerignore.matches(&"api/Dockerfile.dockerignore".into()));
     }
 

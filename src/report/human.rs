@@ -298,7 +298,7 @@ mod tests {
         let place = place.map(|(text, marked)| at(text, marked));
         Finding {
             help: "put it back".into(),
-            steps: vec![Step::Restore(Some("s/restore".into())), Step::Stage].into(),
+            steps: vec![Step::Restore { staged: false }, Step::Stage].into(),
             ..Finding::new(rule, path.into(), place, "this points astray".into())
         }
     }
@@ -333,7 +333,7 @@ mod tests {
              \x202 | {\"日本\": \"x\"}\n\
              \x20  |          ^^^\n\
              \x20  = help: put it back\n\
-             \x20      s/restore --restore\n\
+             \x20      bakstop restore\n\
              \x20      git add a.json\n\
              \n\
              bakstop: 1 error in 1 file\n"
@@ -415,15 +415,17 @@ mod tests {
         let below = View { below_top: true, ..VIEW };
         let shown = check(&[finding("web/a.bak", None)], below);
         assert!(shown.contains(" --> web/a.bak\n   = help"), "{shown}");
+        assert!(shown.contains("      bakstop restore\n       git add :/web/a.bak\n"), "{shown}");
+        let steps = (&[Step::Remove, Step::Stage]).into();
+        let at_top = Finding { steps, ..finding("web/a.bak", None) };
+        let shown = check(&[at_top], below);
         assert!(
             shown.contains(
                 "    cd \"$(git rev-parse --show-toplevel)\"\n       \
-                 s/restore --restore\n       git add web/a.bak\n"
+                 rm web/a.bak\n       git add web/a.bak\n"
             ),
             "{shown}"
         );
-        let only_git = Finding { steps: (&[Step::Stage]).into(), ..finding("web/a.bak", None) };
-        assert!(check(&[only_git], below).contains("    git add :/web/a.bak\n"));
     }
 
     #[test]
@@ -456,7 +458,7 @@ mod tests {
              \x20  = note: web/b.json:2:3: pinned here\n\
              \x20  = note: c: no such file\n\
              \x20  = help: put it back\n\
-             \x20      s/restore --restore\n\
+             \x20      bakstop restore\n\
              \x20      git add a.json\n\
              \n\
              bakstop: 2 errors in 1 file\n"

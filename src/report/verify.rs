@@ -363,8 +363,9 @@ mod tests {
         let facts = Facts {
             debris: &debris,
             on_disk: &on_disk,
-            committed: &|_| None,
-            script: &|| Ok(None),
+            is_tracked: &|_| true,
+            plan: &|| None,
+            staged: false,
         };
         let advice = cure::of_changes(changes, findings, &facts);
         Verification { findings, advice: advice.as_ref(), ..verification(changes, since) }
@@ -373,7 +374,7 @@ mod tests {
 
     fn rewritten() -> Finding {
         Finding {
-            steps: vec![Step::Restore(Some("s/restore".into())), Step::Stage].into(),
+            steps: vec![Step::Restore { staged: false }].into(),
             ..Finding::new(
                 rules::for_subject(Subject::Manifest),
                 "package.json".into(),
@@ -424,7 +425,7 @@ mod tests {
              ignored leftover  package.json.bak\n\
              \n\
              help: the preparation has not been undone; restore the originals\n\
-             \x20   s/restore --restore\n\
+             \x20   bakstop restore\n\
              \n\
              more: bakstop explain rewritten-manifest\n\
              bakstop: the command changed 2 paths; it ended with exit code 3\n"
@@ -433,10 +434,14 @@ mod tests {
 
     #[test]
     fn a_staged_file_is_staged_again() {
-        let finding = rewritten();
-        let changes = changes(&[(b"package.json", None, Some(status(&[State::Staged])))]);
-        let shown = human(&changes, &[finding], None, &[]);
-        assert!(shown.contains("    s/restore --restore\n    git add package.json\n"), "{shown}");
+        let steps = vec![Step::TakeBack, Step::Stage].into();
+        let finding = Finding { steps, ..rewritten() };
+        let staged = |state| {
+            let changes = changes(&[(b"package.json", None, Some(status(&[state])))]);
+            let shown = human(&changes, std::slice::from_ref(&finding), None, &[]);
+            shown.contains("\n    git add package.json\n")
+        };
+        assert!(staged(State::Staged) && !staged(State::Modified));
     }
 
     #[test]
@@ -591,8 +596,9 @@ mod tests {
         let facts = Facts {
             debris: &Debris::default(),
             on_disk: &|_| None,
-            committed: &|_| None,
-            script: &|| Ok(None),
+            is_tracked: &|_| true,
+            plan: &|| None,
+            staged: false,
         };
         let advice = cure::of_changes(&changes, &[], &facts).unwrap();
         let verification = Verification {

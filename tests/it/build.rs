@@ -114,7 +114,7 @@ fn real_build() {
 /// streams and the status of git.
 fn check_leftovers(results: &impl Fn(&str) -> (String, String, String, String)) {
     let unrestored = "help: the preparation has not been undone; \
-                restore the originals\n    scripts/docker-prep.sh --restore\n";
+                restore the originals\n    bakstop restore\n";
     let (code, out, _, status) = results("forgotten");
     assert_eq!((&*code, status.lines().count()), ("1", 3), "{out}");
     for line in [
@@ -130,8 +130,7 @@ fn check_leftovers(results: &impl Fn(&str) -> (String, String, String, String)) 
 
     let (code, out, _, status) = results("installed");
     assert_eq!((&*code, status.lines().count()), ("1", 1), "{out}");
-    let help = "help: the lockfile kept a trace of the preparation, which --restore does not \
-                  undo\n    git checkout HEAD -- pnpm-lock.yaml\n\n\
+    let help = "help: the lockfile kept a trace of the preparation\n    bakstop restore\n\n\
                   bakstop: the command changed 1 path\n";
     assert!(out.contains("modified  pnpm-lock.yaml: ") && out.ends_with(help), "{out}");
 

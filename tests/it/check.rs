@@ -120,8 +120,7 @@ fn from_a_subdirectory_the_whole_index_is_judged() {
         finish(sandbox.command(BAKSTOP).arg("check").current_dir(sandbox.top.join("backend")));
     assert_eq!(ran.code, Some(1));
     assert!(ran.out.contains("--> web/package.json:4:17\n"), "{}", ran.out);
-    let step = "cd \"$(git rev-parse --show-toplevel)\"\n       docker-prep.sh --restore  # \
-                wherever it is kept\n       git add web/package.json\n";
+    let step = "every other edit stays\n       bakstop restore --staged --worktree\n\n";
     assert!(ran.out.contains(step), "{}", ran.out);
     let ran = sandbox.bakstop(&["-C", "backend", "check", "--format", "json"]);
     assert_eq!(paths(&ran), ["web/package.json"]);
@@ -134,37 +133,78 @@ fn steps(sandbox: &Sandbox) -> Vec<String> {
     help.take_while(|line| !line.is_empty()).map(|line| line.trim().to_owned()).collect()
 }
 
+const RESTORE: &str = "bakstop restore --staged --worktree";
+
+/// Runs the steps that `check` prints, which must be these.
+fn follow(sandbox: &Sandbox, expected: &[&str]) {
+    assert_eq!(steps(sandbox), expected);
+    for step in expected {
+        let step = step.replace("bakstop", BAKSTOP);
+        let ran = finish(sandbox.command("sh").args(["-c", &step]));
+        assert_eq!(ran.code, Some(0), "{step}: {ran:?}");
+    }
+    assert_eq!(found(sandbox), [""; 0]);
+}
+
 #[test]
 fn the_printed_steps_work() {
-    let original = |sandbox: &Sandbox| fs::read(sandbox.top.join("web/package.json")).unwrap();
+    let read =
+        |sandbox: &Sandbox| fs::read_to_string(sandbox.top.join("web/package.json")).unwrap();
 
     let sandbox = Sandbox::workspace();
-    sandbox.write("web/package.json.bak", original(&sandbox));
+    let original = read(&sandbox);
+    sandbox.write("web/package.json.bak", &original);
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
-    assert_eq!(
-        steps(&sandbox),
-        ["docker-prep.sh --restore  # wherever it is kept", "git add web/package.json"]
-    );
-    // Preparing twice leaves a backup of the rewritten file.
-    sandbox.write("web/package.json.bak", original(&sandbox));
-    assert_eq!(steps(&sandbox), ["git checkout HEAD -- web/package.json"]);
-    fs::remove_file(sandbox.top.join("web/package.json.bak")).unwrap();
-    assert_eq!(steps(&sandbox), ["git checkout HEAD -- web/package.json"]);
-    for step in steps(&sandbox) {
-        assert_eq!(finish(sandbox.command("sh").args(["-c", &step])).code, Some(0), "{step}");
-    }
-    assert_eq!(found(&sandbox), [""; 0]);
+    follow(&sandbox, &[RESTORE]);
+    assert_eq!(sandbox.git(&["status", "--porcelain", "--ignored"]), "");
 
-    // A manifest that is already correct in the work tree must not be overwritten, only staged.
+    // Preparing twice leaves a backup of the rewritten file; the leftovers are staged as well.
+    sandbox.rewrite("web/package.json");
+    sandbox.write("web/package.json.bak", read(&sandbox));
+    sandbox.write(".docker-deps/x.tgz", "packed");
+    sandbox.git(&["add", "-A", "-f"]);
+    assert_eq!(found(&sandbox).len(), 3);
+    follow(&sandbox, &[RESTORE]);
+    assert_eq!(read(&sandbox), original);
+
+    // Partly staged: both edits stay where they are.
+    sandbox.rewrite("web/package.json");
+    sandbox.write("web/package.json", read(&sandbox).replace("@shop/web", "@shop/a"));
+    sandbox.git(&["add", "web/package.json"]);
+    sandbox.write("web/package.json", read(&sandbox).replace("@shop/a", "@shop/b"));
+    follow(&sandbox, &[RESTORE]);
+    assert_eq!(read(&sandbox), original.replace("@shop/web", "@shop/b"));
+    let staged = sandbox.git(&["show", ":web/package.json"]);
+    assert_eq!(staged, original.replace("@shop/web", "@shop/a"));
+
+    // A manifest that is already correct in the work tree must not be overwritten.
+    sandbox.git(&["reset", "-q", "--hard"]);
     sandbox.rewrite("web/package.json");
     sandbox.git(&["add", "-A"]);
-    let edited =
-        String::from_utf8(original(&sandbox)).unwrap().replace(&rewritten_spec(), "^1.5.0");
+    let edited = original.replace("^1.4.0", "^1.5.0");
     sandbox.write("web/package.json", &edited);
-    assert_eq!(steps(&sandbox), ["git add web/package.json"]);
-    sandbox.git(&["add", "web/package.json"]);
-    assert_eq!(found(&sandbox), [""; 0]);
+    follow(&sandbox, &[RESTORE]);
+    assert_eq!(read(&sandbox), edited);
+}
+
+#[test]
+fn the_printed_steps_work_for_a_commit_of_all_files() {
+    let sandbox = Sandbox::workspace();
+    crate::hooks::install(&sandbox);
+    sandbox.rewrite("web/package.json");
+    sandbox.write("web/index.js", "edited\n");
+    for arguments in [&["commit", "-a", "-m", "x"][..], &["commit", "-m", "y", "web/package.json"]]
+    {
+        let ran = sandbox.try_git(arguments);
+        assert!(
+            ran.code != Some(0) && ran.err.contains(&format!("\n       {RESTORE}\n")),
+            "{ran:?}"
+        );
+    }
+    assert_eq!(sandbox.bakstop(&["restore", "--staged", "--worktree"]).code, Some(0));
+    sandbox.git(&["commit", "-q", "-a", "-m", "x"]);
+    assert_eq!(sandbox.git(&["diff", "--name-only", "HEAD~1"]), "web/index.js\n");
 }
 
 #[test]
@@ -176,8 +216,9 @@ fn the_printed_steps_do_not_restore_a_bad_or_missing_file_of_head() {
     let text = fs::read_to_string(sandbox.top.join("backend/package.json")).unwrap();
     sandbox.write("backend/package.json", text.replace("@shop/", "@store/"));
     sandbox.git(&["add", "-A"]);
-    assert_eq!(steps(&sandbox), ["git add backend/package.json"]);
-    assert!(sandbox.bakstop(&["check"]).out.contains("fix the spec by hand"));
+    assert_eq!(steps(&sandbox), [""; 0]);
+    let by_hand = "help: dependencies > @acme/ui: no original is known: write it by hand\n";
+    assert!(sandbox.bakstop(&["check"]).out.contains(by_hand));
     sandbox.git(&["reset", "-q", "--hard"]);
 
     // It is missing in HEAD.
@@ -186,7 +227,7 @@ fn the_printed_steps_do_not_restore_a_bad_or_missing_file_of_head() {
         format!("{{\"dependencies\": {{\"a\": \"{}\"}}}}", rewritten_spec()),
     );
     sandbox.git(&["add", "-A"]);
-    assert_eq!(steps(&sandbox), ["git add new/package.json"]);
+    assert_eq!(steps(&sandbox), [""; 0]);
     sandbox.git(&["reset", "-q"]);
     sandbox.write("new/pnpm-lock.yaml", format!("  x: {}\n", rewritten_spec()));
     sandbox.git(&["add", "new/pnpm-lock.yaml"]);
@@ -195,6 +236,25 @@ fn the_printed_steps_do_not_restore_a_bad_or_missing_file_of_head() {
     sandbox.write("new/pnpm-lock.yaml", format!("  y: {}\n", rewritten_spec()));
     sandbox.git(&["add", "new/pnpm-lock.yaml"]);
     assert_eq!(steps(&sandbox)[1], "(cd new && pnpm install --lockfile-only)");
+}
+
+#[test]
+fn the_printed_steps_work_in_the_work_tree() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write(".gitignore", "");
+    sandbox.commit_all("Ignore nothing");
+    fs::copy(sandbox.top.join("web/package.json"), sandbox.top.join("web/package.json.bak"))
+        .unwrap();
+    sandbox.rewrite("web/package.json");
+    sandbox.write(".docker-deps/x.tgz", "packed");
+    sandbox.write("own.bak", "own");
+    let ran = sandbox.bakstop(&["check", "--worktree"]);
+    assert_eq!(ran.out.matches("\n       bakstop restore\n").count(), 3, "{}", ran.out);
+    assert!(!ran.out.contains("git rm"), "{}", ran.out);
+    assert!(ran.out.contains("= help: compare it with its original, then remove it\n"), "{ran:?}");
+    assert_eq!(sandbox.bakstop(&["restore"]).code, Some(0));
+    fs::remove_file(sandbox.top.join("own.bak")).unwrap();
+    assert_eq!(sandbox.bakstop(&["check", "--worktree"]).code, Some(0));
 }
 
 #[test]
@@ -439,8 +499,8 @@ fn the_machine_readable_report_is_versioned() {
             },
             "labels": [],
             "message": "this dependency points into .docker-deps",
-            "help": "there is no clean backup; restore the committed file (later edits are lost)",
-            "steps": ["git checkout HEAD -- web/package.json"],
+            "help": "take the preparation out; every other edit stays",
+            "steps": ["bakstop restore --staged --worktree"],
             "fix": null,
         }],
         "summary": { "errors": 1, "warnings": 0, "judged": 1 },

@@ -367,6 +367,8 @@ fn a_guard_that_cannot_answer_never_passes() {
         &["verify", "--format", "json"],
         &["verify", "--format", "json", "--", "true"],
         &["pins"],
+        &["restore"],
+        &["restore", "--staged", "--format", "json"],
         &["prove"],
         &["status"],
         &["install", "--dry-run"],

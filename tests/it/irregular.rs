@@ -117,7 +117,7 @@ const DEVICE: &str = "it is a device, not a regular file";
 
 #[test]
 fn every_verb_with_a_manifest_that_is_a_fifo() {
-    let verbs: [(&[&str], i32, &str); 20] = [
+    let verbs: [(&[&str], i32, &str); 22] = [
         (&["check"], 0, ""),
         (&["check", "--worktree"], 2, FIFO),
         (&["check", "--tree", "HEAD"], 0, ""),
@@ -131,6 +131,8 @@ fn every_verb_with_a_manifest_that_is_a_fifo() {
         (&["pins"], 2, FIFO),
         (&["pins", "--set", "pnpm@10.8.0"], 2, FIFO),
         (&["pins", "--set", "pnpm@10.8.0", "--dry-run"], 2, FIFO),
+        (&["restore"], 2, FIFO),
+        (&["restore", "--staged"], 0, ""),
         (&["install"], 2, FIFO),
         (&["install", "--native"], 0, ""),
         (&["uninstall"], 0, ""),
@@ -178,8 +180,13 @@ fn manifests_that_are_not_regular_files() {
 #[test]
 fn files_of_git_that_are_not_regular_files() {
     for path in [".gitignore", ".gitattributes", ".gitmodules"] {
-        let waits: [&[&str]; 4] =
-            [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
+        let waits: [&[&str]; 5] = [
+            &["check", "--worktree"],
+            &["pins"],
+            &["restore"],
+            &["verify"],
+            &["verify", "--", "true"],
+        ];
         check_verbs(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
         check_verbs(
             pinned,
@@ -193,8 +200,13 @@ fn files_of_git_that_are_not_regular_files() {
 #[test]
 fn ignore_and_attribute_files_that_are_not_regular_files() {
     for path in ["web/.gitignore", "new/.gitignore", "web/.gitattributes"] {
-        let waits: [&[&str]; 4] =
-            [&["check", "--worktree"], &["pins"], &["verify"], &["verify", "--", "true"]];
+        let waits: [&[&str]; 5] = [
+            &["check", "--worktree"],
+            &["pins"],
+            &["restore"],
+            &["verify"],
+            &["verify", "--", "true"],
+        ];
         check_verbs(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
         check_verbs(pinned, path, Kind::Fifo, &[(&["check"], 0, ""), (&["status"], 1, "")]);
     }

@@ -26,6 +26,7 @@ mod printed_commands;
 mod prove;
 mod push;
 mod real;
+mod restore;
 mod server;
 mod spellings;
 mod support;

@@ -2,11 +2,14 @@
 
 use crate::base::change::Change;
 use crate::base::error::Error;
-use crate::base::path::RepoPath;
 use crate::commands::Context;
 use crate::commands::judge::judged::{Judged, Options, configuration, engine};
 use crate::commands::judge::paths::Paths;
 use crate::cure::commits::in_merge;
+use crate::commands::restoring::index;
+use crate::commands::restoring::selection::Selection;
+use crate::commands::restoring::work_tree::plan;
+use crate::config::Config;
 use crate::cure::{self, Facts};
 use crate::engine::{Judgement, LIMIT};
 use crate::git::worktree::WorkTree;
@@ -29,11 +32,17 @@ pub(super) fn staged(
         )
         .help("name a scope (see `bakstop check --help`), or run this in a work tree"));
     }
-    let (on_disk, committed) =
-        (|path: &_| staged.on_disk(path, LIMIT), |path: &_| staged.committed(path, LIMIT));
+    let config = configuration(&staged, options, context)?;
+    let facts = Facts {
+        debris: config.debris(),
+        on_disk: &|path| staged.on_disk(path, LIMIT),
+        is_tracked: &|_| true,
+        plan: &|| index::plan(&staged, config.debris(), &Selection::default()).ok(),
+        staged: true,
+    };
     let change = paths.narrow(&staged);
     paths.must_exist_in(&staged)?;
-    let mut judgement = in_files(&change, false, on_disk, committed, options, context)?;
+    let mut judgement = in_files(&change, false, &config, &facts, options)?;
     if !judgement.findings.is_empty() {
         about_merge(&mut judgement.findings, &staged, context);
     }
@@ -62,35 +71,33 @@ pub(super) fn work_tree(
 ) -> Result<Judged, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
-    let (on_disk, committed) =
-        (|path: &_| tree.text(path, LIMIT), |path: &_| tree.committed("HEAD", path));
+    let config = configuration(&files, options, context)?;
+    let (debris, all, terminal) = (config.debris(), Selection::default(), context.terminal);
+    let facts = Facts {
+        debris,
+        on_disk: &|path| tree.text(path, LIMIT),
+        is_tracked: &|path| tree.committed(":0", path).is_some(),
+        plan: &|| plan(&files, debris, &all, terminal).ok(),
+        staged: false,
+    };
     let change = paths.narrow(&files);
     paths.must_exist_in(&files)?;
-    let whole = paths.is_empty();
-    let judgement = in_files(&change, whole, on_disk, committed, options, context)?;
+    let judgement = in_files(&change, paths.is_empty(), &config, &facts, options)?;
     let entries = change.fresh().len();
     let details = vec![format!("{} of the work tree judged", plural(entries, "file"))];
     let judged = Judged::new(judgement, entries, details, "the work tree has no files");
     Ok(Judged { below_top: !tree.prefix().is_empty(), ..judged })
 }
 
-/// Judges files of a work tree, and adapts the steps to the state of the files on disk and in HEAD.
+/// Judges files, and adapts the steps to the state of the repository.
 fn in_files(
     change: &dyn Change,
     whole: bool,
-    on_disk: impl Fn(&RepoPath) -> Option<Vec<u8>>,
-    committed: impl Fn(&RepoPath) -> Option<Vec<u8>>,
+    config: &Config,
+    facts: &Facts<'_>,
     options: &Options<'_>,
-    context: &Context,
 ) -> Result<Judgement, Error> {
-    let config = configuration(change, options, context)?;
-    let mut judgement = engine(&config, options).whole_tree(whole).judge(change)?;
-    let facts = Facts {
-        debris: config.debris(),
-        on_disk: &on_disk,
-        committed: &committed,
-        script: &|| cure::script_in(change),
-    };
-    cure::in_files(&mut judgement.findings, &facts)?;
+    let mut judgement = engine(config, options).whole_tree(whole).judge(change)?;
+    cure::in_files(&mut judgement.findings, facts);
     Ok(judgement)
 }

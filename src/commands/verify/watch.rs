@@ -9,6 +9,8 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
+use crate::commands::restoring::selection::Selection;
+use crate::commands::restoring::work_tree::plan;
 use crate::commands::verify::args::Args;
 use crate::commands::{Context, Outcome, listed};
 use crate::config::{self, Allowance, Config};
@@ -98,13 +100,19 @@ impl Watch<'_> {
     ) -> Result<Outcome, Error> {
         let mut findings = self.find_rewritten(changes)?;
         let tree = self.tree;
-        let facts = Facts {
-            debris: self.config.debris(),
-            on_disk: &|path| tree.text(path, LIMIT),
-            committed: &|path| tree.committed("HEAD", path),
-            script: &|| cure::script_in(&OnDisk::all(tree)?),
+        let is_staged = |path: &RepoPath| {
+            changes.paths.iter().any(|one| one.path == *path && one.is(State::Staged))
         };
-        cure::after_build(&mut findings, changes, &facts)?;
+        let (debris, terminal) = (self.config.debris(), self.context.terminal);
+        let plan = || plan(&OnDisk::all(tree).ok()?, debris, &Selection::default(), terminal).ok();
+        let facts = Facts {
+            debris,
+            on_disk: &|path| tree.text(path, LIMIT),
+            is_tracked: &|path| tree.committed(":0", path).is_some(),
+            plan: &plan,
+            staged: findings.iter().any(|finding| is_staged(&finding.path)),
+        };
+        cure::in_files(&mut findings, &facts);
         let (advice, rewritten_backups) =
             (cure::of_changes(changes, &findings, &facts), self.rewritten_backups(changes));
         let verification = Verification {

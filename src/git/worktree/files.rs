@@ -47,6 +47,11 @@ impl<'a> OnDisk<'a> {
         Ok(Self { tree, entries, listed: true })
     }
 
+    /// The work tree that the files are in.
+    pub(crate) fn tree(&self) -> &'a WorkTree {
+        self.tree
+    }
+
     /// The file at a path, if it exists.
     pub(crate) fn file(tree: &'a WorkTree, path: RepoPath) -> Result<Self, Error> {
         let mode = tree.mode(&path)?;

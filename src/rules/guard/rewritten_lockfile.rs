@@ -18,24 +18,24 @@ pub(crate) const RULE: Rule = Rule {
     ..Rule::base(RuleGroup::Guard)
 };
 
-/// The steps that repair a lockfile. Restoring `package.json` does not undo what an install wrote
-/// into it. With pnpm and bun, an install with the restored manifests does; npm and yarn keep the
-/// trace, so the committed file is restored first (observed with npm 11, pnpm 10 to 12, yarn 1 and
-/// 4, bun 1).
-fn steps(kind: FileKind) -> &'static [Step] {
-    use Step::{Install, Restore, Stage, TakeBack};
-    match kind {
-        FileKind::NpmLock => {
-            &[Restore(None), TakeBack, Install("npm install --package-lock-only"), Stage]
-        }
-        FileKind::YarnLock | FileKind::YarnPnp => {
-            &[Restore(None), TakeBack, Install("yarn install"), Stage]
-        }
-        FileKind::BunLock | FileKind::BunBinaryLock => {
-            &[Restore(None), Install("bun install --lockfile-only"), Stage]
-        }
-        _ => &[Restore(None), Install("pnpm install --lockfile-only"), Stage],
-    }
+/// How a package manager writes its lockfile anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Install {
+    pub command: &'static str,
+    /// Whether it keeps a trace, so that the committed lockfile is needed first: observed with npm
+    /// 11, yarn 1 and 4, and not with pnpm 10 to 12 and bun 1.
+    pub keeps_trace: bool,
+}
+
+/// How a lockfile is written; `None` for another file.
+pub(crate) fn install(path: &RepoPath) -> Option<Install> {
+    let (command, keeps_trace) = match lockfile(path)? {
+        FileKind::NpmLock => ("npm install --package-lock-only", true),
+        FileKind::YarnLock | FileKind::YarnPnp => ("yarn install", true),
+        FileKind::BunLock | FileKind::BunBinaryLock => ("bun install --lockfile-only", false),
+        _ => ("pnpm install --lockfile-only", false),
+    };
+    Some(Install { command, keeps_trace })
 }
 
 fn lockfile(path: &RepoPath) -> Option<FileKind> {
@@ -57,8 +57,8 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     };
     let (help, steps) = if file.replaces {
         (
-            "restoring package.json does not undo this; restore the manifests, then install again",
-            steps(lockfile),
+            "restoring package.json does not undo this: restore the lockfile as well",
+            &[Step::Restore { staged: true }][..],
         )
     } else {
         (

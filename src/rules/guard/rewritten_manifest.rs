@@ -4,10 +4,11 @@ use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::finding::{Severity, Step};
 use crate::base::path::RepoPath;
-use crate::formats::document::{Node, SyntaxError, Value};
-use crate::formats::npmrc::{self, without_variables};
+use crate::formats::document::{Node, SyntaxError};
+use crate::formats::npmrc;
 use crate::formats::spec::{includes, installs_from, points_into};
 use crate::formats::trace::mention;
+use crate::models::sources::{Names, SourceFields, for_each_source};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
@@ -23,70 +24,6 @@ pub(crate) const RULE: Rule = Rule {
     check: Check::File { wants: |path| kind(path).is_some(), judge },
     ..Rule::base(RuleGroup::Guard)
 };
-
-/// Paths of keys, and what the strings below them name.
-type Fields = &'static [(&'static [&'static str], Names)];
-
-/// What a string names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Names {
-    /// The source of a dependency. At any depth below the key.
-    Package,
-    /// A directory with packages, or a file with code. One, or a list.
-    Place,
-    /// The members of a workspace, as a pattern. A list.
-    Members,
-}
-
-use Names::{Members, Package, Place};
-
-const MANIFEST: Fields = &[
-    (&["dependencies"], Package),
-    (&["devDependencies"], Package),
-    (&["optionalDependencies"], Package),
-    (&["peerDependencies"], Package),
-    // npm; values may be nested objects.
-    (&["overrides"], Package),
-    // yarn; pnpm reads it too.
-    (&["resolutions"], Package),
-    (&["pnpm", "overrides"], Package),
-    (&["pnpm", "packageExtensions"], Package),
-    (&["pnpm", "patchedDependencies"], Package),
-    // Bun's catalogs, at the top or in `workspaces`.
-    (&["catalog"], Package),
-    (&["catalogs"], Package),
-    (&["workspaces", "catalog"], Package),
-    (&["workspaces", "catalogs"], Package),
-    (&["patchedDependencies"], Package),
-    // pnpm links this directory instead of the package.
-    (&["publishConfig", "directory"], Place),
-    (&["workspaces"], Members),
-    (&["workspaces", "packages"], Members),
-];
-
-/// The same for the settings of bun.
-const BUNFIG: Fields = &[(&["install", "cache"], Place)];
-
-/// The same for pnpm's workspace file and yarn's settings.
-const WORKSPACE: Fields = &[
-    (&["overrides"], Package),
-    (&["catalog"], Package),
-    (&["catalogs"], Package),
-    (&["packageExtensions"], Package),
-    (&["patchedDependencies"], Package),
-    (&["pnpmfile"], Place),
-    (&["globalPnpmfile"], Place),
-    (&["storeDir"], Place),
-    (&["virtualStoreDir"], Place),
-    // With the lockfile, pnpm 11 and 12 move `node_modules` there.
-    (&["lockfileDir"], Place),
-    (&["cacheFolder"], Place),
-    (&["globalFolder"], Place),
-    (&["yarnPath"], Place),
-    (&["plugins"], Place),
-    (&["injectEnvironmentFiles"], Place),
-    (&["packages"], Members),
-];
 
 /// The settings that name a place, in `.npmrc`, `.yarnrc` and the environment of bun.
 const SETTINGS: [&str; 11] = [
@@ -108,8 +45,16 @@ fn kind(path: &RepoPath) -> Option<FileKind> {
     FileKind::of(path, |kind| kind.dependencies().is_some() || kind.settings().is_some())
 }
 
-const RESTORE: &[Step] = &[Step::Restore(None), Step::Stage];
-const PUT_BACK: &str = "restore the original manifest (later edits are lost), then stage it";
+fn fields(kind: FileKind) -> SourceFields {
+    match kind {
+        FileKind::PnpmWorkspace | FileKind::YarnrcYml => SourceFields::Workspace,
+        FileKind::Bunfig => SourceFields::Bunfig,
+        _ => SourceFields::Manifest,
+    }
+}
+
+const RESTORE: &[Step] = &[Step::Restore { staged: true }];
+const PUT_BACK: &str = "take the preparation out; every other edit stays";
 
 fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     let file = &known.file;
@@ -122,31 +67,43 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
         };
         for setting in settings {
             let path = setting.text.trim_matches(['"', '\'', ' ']);
-            if let Some((message, help, steps)) = judged(path, Place, file, debris) {
+            if let Some((message, help, steps)) = judged(path, Names::Place, file, debris) {
                 findings.position(file, &setting.value, &message).help(help, steps);
             }
         }
         return;
     }
     let Some(syntax) = kind.dependencies() else { return };
-    let fields = match kind {
-        FileKind::PnpmWorkspace | FileKind::YarnrcYml => WORKSPACE,
-        FileKind::Bunfig => BUNFIG,
-        _ => MANIFEST,
-    };
     match &*known.document(syntax) {
-        Ok(root) => {
-            for (path, names) in fields {
-                for_each_below(root, path, *names != Members, &mut |node| {
-                    let found = node.text().and_then(|text| judged(text, *names, file, debris));
-                    if let Some((message, help, steps)) = found {
-                        findings.place(file, &node.span, message).help(help, steps);
-                    }
-                });
+        Ok(root) => for_each_source(root, fields(kind), &mut |node, names| {
+            let found = node.text().and_then(|text| judged(text, names, file, debris));
+            if let Some((message, help, steps)) = found {
+                findings.place(file, &node.span, message).help(help, steps);
             }
-        }
+        }),
         Err(error) => report_unparsable(file, error, debris, findings),
     }
+}
+
+/// A string of a manifest that names leftovers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trace<'n> {
+    pub node: &'n Node,
+    /// Whether a preparation may have added the key, and not only changed its value.
+    pub may_be_added: bool,
+}
+
+/// The strings of a parsed manifest that name leftovers, in the order of the fields.
+pub(crate) fn traces<'n>(root: &'n Node, path: &RepoPath, debris: &Debris) -> Vec<Trace<'n>> {
+    let Some(kind) = kind(path) else { return Vec::new() };
+    let file = File { path: path.clone(), text: Vec::new(), fresh: true, replaces: true };
+    let mut found = Vec::new();
+    for_each_source(root, fields(kind), &mut |node, names| {
+        if node.text().is_some_and(|text| judged(text, names, &file, debris).is_some()) {
+            found.push(Trace { node, may_be_added: names == Names::Override });
+        }
+    });
+    found
 }
 
 /// The message, the help and its steps, if a string names leftovers.
@@ -158,16 +115,16 @@ fn judged(
 ) -> Option<(String, &'static str, &'static [Step])> {
     let directory = file.directory();
     Some(match names {
-        Package => {
+        Names::Package | Names::Override => {
             let from = installs_from(text, &directory, debris)?;
             (format!("this dependency points into {}", from.name), PUT_BACK, RESTORE)
         }
-        Place => {
+        Names::Place => {
             let from = points_into(text, &directory, debris)?;
             let help = "point the setting to another place or remove it, then stage the file";
             (format!("this setting points into {}", from.name), help, &[Step::Stage])
         }
-        Members => {
+        Names::Members => {
             let from = includes(text, &directory, debris)?;
             let help = "remove the pattern, then stage the file";
             (format!("this workspace pattern includes {}", from.name), help, &[Step::Stage])
@@ -188,35 +145,6 @@ fn report_unparsable(file: &File, error: &SyntaxError, debris: &Debris, findings
             .help("fix the syntax, then stage it", &[Step::Stage])
             .severity(Severity::Warning);
     }
-}
-
-/// Calls `visit` with every string at these keys, also in lists and, if `deep`, in maps, in the
-/// order of the file.
-fn for_each_below<'a>(node: &'a Node, keys: &[&str], deep: bool, visit: &mut impl FnMut(&'a Node)) {
-    match (keys, &node.value) {
-        ([key, rest @ ..], _) => {
-            for (found, node) in node.entries() {
-                if is_key(&found.text, key) {
-                    for_each_below(node, rest, deep, visit);
-                } else if found.text == "__proto__" {
-                    // pnpm 10 and 11 look keys up through JavaScript's prototype chain.
-                    for_each_below(node, keys, deep, visit);
-                }
-            }
-        }
-        ([], Value::Text(_)) => visit(node),
-        ([], Value::Map(entries)) if deep => {
-            for (_, node) in entries {
-                for_each_below(node, &[], deep, visit);
-            }
-        }
-        ([], _) => node.items().iter().for_each(|node| for_each_below(node, &[], deep, visit)),
-    }
-}
-
-/// Whether a key is this one. pnpm 10 and 11 expand variables in the keys of settings.
-fn is_key(found: &str, key: &str) -> bool {
-    found == key || found.contains("${") && without_variables(found) == key
 }
 
 #[cfg(test)]

@@ -123,7 +123,12 @@ fn output_of_verify_and_pins() {
     }
     for colour in COLOURS {
         for format in ["human", "json"] {
-            for verb in [&["verify", "--verbose"][..], &["pins"]] {
+            for verb in [
+                &["verify", "--verbose"][..],
+                &["pins"],
+                &["restore", "--dry-run"],
+                &["restore", "--dry-run", "--staged"],
+            ] {
                 harmless(
                     &sandbox,
                     &words(&[&["--color", colour], verb, &["--format", format]].concat()),

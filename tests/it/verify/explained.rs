@@ -25,25 +25,21 @@ fn the_help_for_a_rewritten_lockfile_needs_no_packages() {
     sandbox.write("pnpm-lock.yaml", lock());
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
     let template = "modified  pnpm-lock.yaml: SAYS\n\n\
-                help: the lockfile kept a trace of the preparation, which --restore does not undo \
-                (`git checkout` loses later edits)\n\
-                \x20   git checkout HEAD -- pnpm-lock.yaml\n\n\
+                help: the lockfile kept a trace of the preparation\n\
+                \x20   bakstop restore\n\n\
                 more: bakstop explain rewritten-lockfile\nbakstop: 1 path is not clean\n";
     let places = ran.out.split_once(": ").unwrap().1.split_once('\n').unwrap().0.to_owned();
     assert_eq!(ran.out, template.replace("SAYS", &places));
     // The printed commands fix it.
-    sandbox.run("sh", &["-c", "git checkout -q HEAD -- pnpm-lock.yaml"]);
+    assert_eq!(sandbox.bakstop(&["restore"]).code, Some(0));
     assert_eq!(sandbox.bakstop(&["verify"]).code, Some(0));
 
     sandbox.write("pnpm-lock.yaml", lock());
     sandbox.rewrite("web/package.json");
     fs::write(sandbox.top.join("web/package.json.bak"), "{}").unwrap();
     let ran = sandbox.bakstop(&["verify", "--no-diff"]);
-    let help = "help: the preparation has not been undone; \
-                the lockfile kept a trace that --restore does not undo (`git checkout` loses later \
-                edits)\n\
-                \x20   docker-prep.sh --restore  # wherever it is kept\n    git checkout HEAD -- \
-                pnpm-lock.yaml\n";
+    let help = "help: the preparation has not been undone; restore the originals\n    bakstop \
+                restore\n\nmore: ";
     assert!(ran.out.contains(help), "{ran:?}");
 }
 
@@ -52,8 +48,8 @@ fn the_help_for_an_untracked_lockfile_is_to_remove_it() {
     let sandbox = Sandbox::workspace();
     sandbox.write("backend/pnpm-lock.yaml", lock());
     let ran = sandbox.bakstop(&["verify"]);
-    let help = "help: the lockfile kept a trace of the preparation, which --restore does not \
-                undo\n    rm backend/pnpm-lock.yaml\n";
+    let help =
+        "help: the lockfile kept a trace of the preparation\n    rm backend/pnpm-lock.yaml\n";
     assert!(ran.out.contains(help), "{ran:?}");
 }
 
@@ -68,12 +64,7 @@ fn a_rewritten_backup_is_a_separate_warning() {
     let warning = "warning: web/package.json.bak is rewritten as well: restoring it overwrites \
                    web/package.json with a rewritten file\n";
     assert!(ran.out.contains(warning), "{ran:?}");
-    // The steps do not use the backup.
-    assert!(
-        ran.out.contains("\n    git checkout HEAD -- web/package.json\n")
-            && !ran.out.contains("--restore"),
-        "{ran:?}"
-    );
+    assert!(ran.out.contains("\n    bakstop restore\n"), "{ran:?}");
     let report = report(&sandbox.bakstop(&["verify", "--format", "json"]));
     assert_eq!(report["warnings"][0]["path"], "web/package.json.bak");
     sandbox.git(&["restore", "web"]);

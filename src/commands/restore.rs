@@ -1,0 +1,99 @@
+//! `bakstop restore`: take the traces of a preparation out of the work tree and the index.
+
+use std::path::PathBuf;
+
+use crate::base::change::Change;
+use crate::base::error::Error;
+use crate::base::finding::Verdict;
+use crate::commands::judge::{Options, configuration};
+use crate::commands::restoring::selection::Selection;
+use crate::commands::restoring::{index, work_tree};
+use crate::commands::{Context, Outcome};
+use crate::config::Config;
+use crate::git::Staged;
+use crate::git::worktree::WorkTree;
+use crate::git::worktree::files::OnDisk;
+use crate::report::{HumanOrJson, View, restore as report};
+use crate::restore::plan::Plan;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Restore only these files, and those in these directories
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Restore the index instead of the work tree
+    #[arg(long)]
+    staged: bool,
+
+    /// With --staged: restore the work tree as well
+    #[arg(long)]
+    worktree: bool,
+
+    /// Print the changes as a diff, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: HumanOrJson,
+
+    /// Use this configuration instead of the one of the repository
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Args {
+    /// Whether files may be changed.
+    pub(crate) fn writes(&self) -> bool {
+        !self.dry_run
+    }
+
+    /// The configuration that applies to one side.
+    fn configuration(&self, change: &dyn Change, context: &Context) -> Result<Config, Error> {
+        let options = Options {
+            paths: &[],
+            without: &[],
+            config: self.config.as_deref(),
+            recovery_hint: "",
+            explain: false,
+            list: false,
+        };
+        configuration(change, &options, context)
+    }
+}
+
+/// Restores each side. First the index: what is unstaged is an untracked leftover then, and the
+/// backups, which may have the originals, still exist.
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    let tree = WorkTree::open(&context.directory)?;
+    let selection = Selection::of(&args.paths, &tree, args.staged)?;
+    let mut plan = Plan::default();
+    if args.staged {
+        let staged = Staged::read(&context.directory, &context.env)?;
+        let config = args.configuration(&staged, context)?;
+        let of_index = index::plan(&staged, config.debris(), &selection)?;
+        if args.writes() {
+            index::write(&staged, &of_index)?;
+        }
+        plan.add(of_index);
+    }
+    if args.worktree || !args.staged {
+        let files = OnDisk::all(&tree)?;
+        let config = args.configuration(&files, context)?;
+        let (debris, terminal) = (config.debris(), context.terminal);
+        let of_tree = work_tree::plan(&files, debris, &selection, terminal)?;
+        if args.writes() {
+            work_tree::write(&tree, &of_tree, debris)?;
+        }
+        plan.add(of_tree);
+    }
+    let verdict = if plan.left.is_empty() { Verdict::Clean } else { Verdict::Found };
+    let below_top = !tree.prefix().is_empty();
+    let view = View { paint: context.paint, below_top, advice: None, can_explain: false };
+    let out = match args.format {
+        HumanOrJson::Human => report::human(&plan, args.dry_run, view),
+        HumanOrJson::Json => report::json(&plan, args.dry_run),
+    };
+    Ok(Outcome::new(verdict, out))
+}

@@ -1,0 +1,6 @@
+//! What restoring would change in the work tree and in the index.
+
+pub(super) mod selection;
+mod lockfile;
+pub(super) mod work_tree;
+pub(super) mod index;

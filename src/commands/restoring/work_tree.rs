@@ -1,0 +1,259 @@
+//! Restores the files of the work tree.
+
+use std::collections::BTreeMap;
+
+use once_cell::unsync::OnceCell;
+
+use crate::base::change::{Change as _, Content, Entry, File, Mode};
+use crate::base::debris::Debris;
+use crate::base::error::Error;
+use crate::base::finding::Step;
+use crate::base::path::RepoPath;
+use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
+use crate::commands::restoring::selection::{Selection, other_sides};
+use crate::engine::LIMIT;
+use crate::git::worktree::WorkTree;
+use crate::git::worktree::files::OnDisk;
+use crate::report::plural;
+use crate::restore::plan::{Change, Plan, Remaining, Side};
+use crate::restore::{Origin, Restored, Version, manifest};
+use crate::rules::is_rewritten;
+
+/// Plans to restore the selected files.
+pub(in crate::commands) fn plan(
+    files: &OnDisk<'_>,
+    debris: &Debris,
+    selection: &Selection,
+    terminal: bool,
+) -> Result<Plan, Error> {
+    let leftovers = files.tree().leftovers(debris, terminal)?;
+    let mut planning =
+        Planning { files, debris, selection, sides: OnceCell::new(), plan: Plan::default() };
+    planning.manifests(&leftovers)?;
+    planning.settings()?;
+    let is_restored = planning.plan.left.is_empty();
+    planning.lockfiles()?;
+    planning.leftovers(leftovers, is_restored);
+    Ok(planning.plan)
+}
+
+struct Planning<'a> {
+    files: &'a OnDisk<'a>,
+    debris: &'a Debris,
+    /// Looked up for the first manifest with a trace.
+    sides: OnceCell<Vec<&'static str>>,
+    selection: &'a Selection,
+    plan: Plan,
+}
+
+impl Planning<'_> {
+    /// The selected files of a kind that are rewritten, with their texts.
+    fn rewritten(&mut self, wanted: fn(&RepoPath) -> bool) -> Result<Vec<File>, Error> {
+        let selection = self.selection;
+        let mut found = Vec::new();
+        for entry in self.files.entries(&|path| wanted(path) && selection.has(path))? {
+            let Some(text) = self.text(&entry)? else { continue };
+            let file = File { path: entry.path, text, fresh: true, replaces: true };
+            if is_rewritten(file.clone(), self.debris) {
+                if entry.mode == Mode::File {
+                    found.push(file);
+                } else {
+                    self.left(&file.path, None, "a link to a file elsewhere: restore it there");
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn text(&mut self, entry: &Entry) -> Result<Option<Vec<u8>>, Error> {
+        match entry.mode {
+            Mode::Submodule => Ok(None),
+            Mode::Symlink => Ok(self.files.tree().behind_link(&entry.path, LIMIT)),
+            Mode::File => match self.files.read(entry, LIMIT)? {
+                Content::Bytes(text) => Ok(Some(text)),
+                Content::TooLarge(_) => {
+                    self.left(&entry.path, None, "it is too large");
+                    Ok(None)
+                }
+            },
+        }
+    }
+
+    fn left(&mut self, path: &RepoPath, line: Option<usize>, reason: impl Into<String>) {
+        let (side, path, steps) = (Side::WorkTree, path.clone(), Vec::new());
+        self.plan.left.push(Remaining { side, path, line, reason: reason.into(), steps });
+    }
+
+    fn change(&mut self, path: RepoPath, change: Change) {
+        self.plan.changes.push((Side::WorkTree, path, change));
+    }
+
+    fn manifests(&mut self, leftovers: &[RepoPath]) -> Result<(), Error> {
+        for file in self.rewritten(is_manifest)? {
+            // A file that does not parse, and names no leftover, is not known to be rewritten.
+            if manifest(&file, &[], self.debris).is_none() {
+                continue;
+            }
+            let versions = self.versions(&file.path, leftovers);
+            let Some(Restored { text, left }) = manifest(&file, &versions, self.debris) else {
+                continue;
+            };
+            for left in left {
+                self.left(&file.path, Some(left.line), left.reason);
+            }
+            if text != file.text {
+                self.change(file.path, Change::Restored { old: file.text, new: text });
+            }
+        }
+        Ok(())
+    }
+
+    /// The other versions of a manifest.
+    fn versions(&self, path: &RepoPath, leftovers: &[RepoPath]) -> Vec<Version> {
+        let tree = self.files.tree();
+        let backup =
+            leftovers.iter().find(|known| self.debris.backed_up(known).as_ref() == Some(path));
+        let backup = backup.and_then(|backup| tree.text(backup, LIMIT));
+        let sides = self.sides.get_or_init(|| other_sides(tree.git()));
+        let committed = [(Origin::Index, ":0"), (Origin::Head, "HEAD")];
+        let committed =
+            committed.into_iter().chain(sides.iter().map(|name| (Origin::OtherSide, *name)));
+        let committed =
+            committed.filter_map(|(origin, name)| Some((origin, tree.committed(name, path)?)));
+        let all = backup.map(|text| (Origin::Backup, text)).into_iter().chain(committed);
+        all.map(|(origin, text)| Version { origin, text, verbatim: true }).collect()
+    }
+
+    fn settings(&mut self) -> Result<(), Error> {
+        for file in self.rewritten(is_settings)? {
+            self.left(&file.path, None, "a setting points to a leftover: change it by hand");
+        }
+        Ok(())
+    }
+
+    fn lockfiles(&mut self) -> Result<(), Error> {
+        let found = self.rewritten(is_lockfile)?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let (tree, plan) = (self.files.tree(), &self.plan);
+        let text = |path: &RepoPath| match plan.text(Side::WorkTree, path) {
+            Some(text) => Some(text.to_vec()),
+            None => tree.text(path, LIMIT),
+        };
+        let all: Vec<RepoPath> =
+            self.files.entries(&is_manifest)?.into_iter().map(|entry| entry.path).collect();
+        let manifests = Manifests::new(tree.git(), Side::WorkTree, &text, &all);
+        let mut ways = Vec::new();
+        for file in found {
+            ways.push((manifests.way(&file.path, self.debris)?, file));
+        }
+        for (way, file) in ways {
+            self.lockfile(way, file);
+        }
+        Ok(())
+    }
+
+    fn lockfile(&mut self, way: Way, file: File) {
+        let (side, line, path) = (Side::WorkTree, None, file.path.clone());
+        let (first, reason, steps) = match way {
+            Way::Committed(text) => {
+                let old = file.text;
+                return self.change(file.path, Change::Restored { old, new: text });
+            }
+            Way::New => {
+                let reason = "HEAD has no such lockfile: remove it";
+                (None, reason, vec![Step::Remove])
+            }
+            Way::Install { first, reason, steps } => (first, reason, steps),
+        };
+        if let Some(text) = first.filter(|text| *text != file.text) {
+            self.change(file.path, Change::Restored { old: file.text, new: text });
+        }
+        self.plan.left.push(Remaining { side, path, line, reason: reason.to_owned(), steps });
+    }
+
+    /// Removes packed packages, and backups that equal their restored manifests.
+    fn leftovers(&mut self, leftovers: Vec<RepoPath>, is_restored: bool) {
+        let selection = self.selection;
+        let mut waiting: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+        for path in leftovers.into_iter().filter(|path| selection.has(path)) {
+            let directory = directory_of(&path, self.debris);
+            if let (None, Some(original)) = (&directory, self.debris.backed_up(&path)) {
+                self.backup(path, &original);
+            } else if let Some(directory) = directory {
+                if path.as_bytes().ends_with(b"/") {
+                    self.left(&path, None, "a repository of its own: remove it by hand");
+                } else if is_restored || !selection.is_all() {
+                    self.change(path, Change::Removed);
+                } else {
+                    *waiting.entry(directory).or_default() += 1;
+                }
+            }
+        }
+        for (directory, files) in waiting {
+            let reason = format!("{} stay while a manifest points into it", plural(files, "file"));
+            self.plan.kept.push((RepoPath::new(directory), reason));
+        }
+    }
+
+    fn backup(&mut self, path: RepoPath, original: &RepoPath) {
+        // Only a preparation makes backups of these; others are not looked at.
+        if !is_manifest(original) && !is_lockfile(original) {
+            return;
+        }
+        let tree = self.files.tree();
+        let now = match self.plan.text(Side::WorkTree, original) {
+            Some(text) => Some(text.to_vec()),
+            None => tree.text(original, LIMIT),
+        };
+        if now.is_some() && now == tree.text(&path, LIMIT) {
+            self.change(path, Change::Removed);
+        } else {
+            self.plan.kept.push((path, format!("it differs from {original}")));
+        }
+    }
+}
+
+/// The leftover directory that a path is in, as a path; `None` for a path that is not in one.
+fn directory_of(path: &RepoPath, debris: &Debris) -> Option<Vec<u8>> {
+    let mut length = 0;
+    for part in path.components() {
+        length += part.len();
+        let inner = path.as_bytes().get(length + 1..).unwrap_or_default();
+        if debris.directory(part).is_some() && !inner.is_empty() {
+            return path.as_bytes().get(..length).map(<[u8]>::to_vec);
+        }
+        length += 1;
+    }
+    None
+}
+
+/// Makes the changes. If one file must not be changed, none is.
+pub(in crate::commands) fn write(
+    tree: &WorkTree,
+    plan: &Plan,
+    debris: &Debris,
+) -> Result<(), Error> {
+    for (_, path, _) in &plan.changes {
+        tree.place_to_change(path)?;
+    }
+    for (done, (_, path, change)) in plan.changes.iter().enumerate() {
+        let made = match change {
+            Change::Restored { old, new } => tree.replace(path, old, new),
+            Change::Removed | Change::Unstaged => {
+                let directory = directory_of(path, debris);
+                let directory = directory.unwrap_or_else(|| path.parent().to_vec());
+                tree.remove(path, &directory)
+            }
+        };
+        made.map_err(|error| match done {
+            0 => error,
+            _ => error.help(format!(
+                "the first {} restored already: fix this, and run it again",
+                if done == 1 { "file is".to_owned() } else { format!("{done} files are") }
+            )),
+        })?;
+    }
+    Ok(())
+}
