@@ -64,9 +64,9 @@ pub(crate) enum FileKind {
 use FileKind::{
     BunBinaryLock, BunEnvironment, BunLock, Bunfig, CargoLock, Compose, Devcontainer, Dockerfile,
     Dockerignore, GitlabPipeline, InstallCode, Manifest, ManifestJson5, ManifestYaml, Markdown,
-    Mise, NpmLock, Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, Prototools,
-    Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc, YarnrcCopy,
-    YarnrcYml, YarnrcYmlCopy,
+    Mise, NpmLock, Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, Prototools, Secret,
+    ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml,
+    YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
