@@ -154,7 +154,8 @@ fn an_unfinished_restore_is_reported_with_its_steps() {
         (ran.code, &*ran.out.replace(&rewritten_spec(), "SPEC"), &*ran.err),
         (
             Some(1),
-            "modified          web/package.json: this dependency points into .docker-deps\n\
+            "modified          web/package.json: this dependency points into .docker-deps \
+             [rewritten-manifest]\n\
              ignored leftover  .docker-deps/acme-ui-1.4.0.tgz\n\
              ignored leftover  web/package.json.bak\n\
              \n\
@@ -169,6 +170,7 @@ fn an_unfinished_restore_is_reported_with_its_steps() {
              help: the preparation has not been undone; restore the originals\n\
              \x20   bakstop restore\n\
              \n\
+             more: bakstop explain rewritten-manifest\n\
              bakstop: 3 paths are not clean\n",
             ""
         )
