@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::path::{Component, Path, PathBuf};
 
-use crate::base::change::{Change, Commit, Content, Entry};
+use crate::base::change::{Change, Commit, Content, Entry, Older};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::commands::Context;
@@ -137,6 +137,10 @@ impl Change for Narrowed<'_> {
 
     fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {
         Ok(self.change.at(path)?.map(|entry| self.marked(entry)))
+    }
+
+    fn before(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
+        self.change.before(wanted)
     }
 
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
