@@ -356,11 +356,6 @@ impl WorkTree {
         blob(&self.git, commit, path)
     }
 
-    /// The top of the work tree, as git prints it.
-    pub(crate) fn top(&self) -> &Path {
-        &self.top
-    }
-
     /// Git in the directory of the user.
     pub(crate) fn git(&self) -> &Git {
         &self.git

@@ -112,7 +112,9 @@ fn only_the_named_paths_are_restored() {
     let absolute = sandbox.top.join("backend");
     let ran = restore(&sandbox, &[absolute.to_str().unwrap(), "--format", "json"]);
     assert_eq!(report(&ran).0.len(), 2, "{ran:?}");
-    for (path, reason) in [("missing", "it does not exist"), ("../x", "outside of the work tree")] {
+    for (path, reason) in
+        [("missing", "missing does not exist"), ("../x", "outside of the work tree")]
+    {
         let ran = restore(&sandbox, &[path]);
         assert!(ran.code == Some(2) && ran.err.contains(reason), "{ran:?}");
     }

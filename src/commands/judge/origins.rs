@@ -14,7 +14,7 @@ use crate::project::Project;
 
 /// The pins of a commit.
 #[derive(Clone)]
-struct State {
+struct PinState {
     project: Project,
     /// The pins of these files. The places may be those of a newer version.
     table: Rc<PinTable>,
@@ -37,7 +37,7 @@ pub(super) fn of_new_pins(
     let known: Vec<Statement> = known.difference(&new).copied().collect();
     let open = known.len()..known.len() + new.len();
     let held = known.into_iter().chain(new).enumerate().collect();
-    let state = State { project: table.project.clone(), table: Rc::new(table), held };
+    let state = PinState { project: table.project.clone(), table: Rc::new(table), held };
     let judged: HashSet<&ObjectId> = commits.nodes.iter().map(|node| &node.id).collect();
     if !judged.contains(&tip.commit) {
         let mut new = state.held.clone();
@@ -81,7 +81,7 @@ pub(super) fn of_new_pins(
     Ok(parts)
 }
 
-impl State {
+impl PinState {
     /// The state of a parent.
     fn before(&self, tree: &ObjectId, parent: &ObjectId, objects: &Objects) -> Result<Self, Error> {
         let changes = TreeChanges::new(objects);
