@@ -65,7 +65,7 @@ impl Args {
     }
 }
 
-/// Restores each side. First the index: what is unstaged is an untracked leftover then, and the
+/// Restores each side. First the index: an unstaged file is an untracked leftover then, and the
 /// backups, which may have the originals, still exist.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
@@ -89,7 +89,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         let files = OnDisk::all(&tree)?;
         let config = args.configuration(&files, context)?;
         let (debris, terminal) = (config.debris(), context.terminal);
-        let of_tree = work_tree::plan(&files, debris, &paths, terminal)?;
+        // In a dry run, the index is not changed.
+        let of_index = if args.writes() { Plan::default() } else { plan.clone() };
+        let of_tree = work_tree::plan_after(&of_index, &files, debris, &paths, terminal)?;
         if args.writes() {
             work_tree::write(&tree, &of_tree, debris)?;
         }

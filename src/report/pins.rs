@@ -268,16 +268,12 @@ fn pin<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> Value {
         Demand::Empty(_) => ("empty", None),
         Demand::Unknown => ("unknown", None),
     };
-    let relation = match row.relation {
-        Relation::Reference => "reference",
-        Relation::Agrees => "agrees",
-        Relation::Differs => "differs",
-        Relation::Floats => "floats",
-        Relation::Unjudged(_) => "unjudged",
-    };
-    let reason = match row.relation {
-        Relation::Unjudged(doubt) => Some(doubt.reason()),
-        _ => None,
+    let (relation, reason) = match row.relation {
+        Relation::Reference => ("reference", None),
+        Relation::Agrees => ("agrees", None),
+        Relation::Differs => ("differs", None),
+        Relation::Floats => ("floats", None),
+        Relation::Unjudged(doubt) => ("unjudged", Some(doubt.reason())),
     };
     let variables = pin.used.iter().map(|used| {
         let (line, column) = places.locate(table, row.id.file, used.span.start);

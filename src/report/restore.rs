@@ -1,4 +1,4 @@
-//! What was restored, and what was not: as text, and `bakstop.restore/1` as JSON.
+//! The changes of a restore, and the traces that stay: as text, and `bakstop.restore/1` as JSON.
 
 use serde_json::{Value, json};
 

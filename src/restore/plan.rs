@@ -1,4 +1,4 @@
-//! What is restored in a work tree and an index, and what is not.
+//! The changes that restore a work tree and an index, and the traces that stay.
 
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
@@ -52,7 +52,7 @@ pub(crate) struct Remaining {
     pub steps: Vec<Step>,
 }
 
-/// What is restored, and what is not.
+/// The changes, and the traces and files that stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// In the order in which they are made.

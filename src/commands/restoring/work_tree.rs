@@ -27,9 +27,27 @@ pub(in crate::commands) fn plan(
     paths: &Paths,
     terminal: bool,
 ) -> Result<Plan, Error> {
-    let leftovers = files.tree().leftovers(debris, terminal)?;
-    let mut planning =
-        TreePlanning { files, debris, paths, sides: OnceCell::new(), plan: Plan::default() };
+    plan_after(&Plan::default(), files, debris, paths, terminal)
+}
+
+/// [`plan`] for the index that these changes will make.
+pub(in crate::commands) fn plan_after(
+    of_index: &Plan,
+    files: &OnDisk<'_>,
+    debris: &Debris,
+    paths: &Paths,
+    terminal: bool,
+) -> Result<Plan, Error> {
+    let tree = files.tree();
+    let mut leftovers = tree.leftovers(debris, terminal)?;
+    // What is unstaged is untracked then, unless HEAD has it.
+    leftovers.extend(of_index.changes.iter().filter_map(|(_, path, change)| {
+        let is_left = *change == Restoration::Unstaged && tree.exists(path);
+        (is_left && tree.committed("HEAD", path).is_none()).then(|| path.clone())
+    }));
+    leftovers.sort();
+    let (sides, plan) = (OnceCell::new(), Plan::default());
+    let mut planning = TreePlanning { files, debris, of_index, paths, sides, plan };
     planning.manifests(&leftovers)?;
     planning.settings()?;
     let is_restored = planning.plan.left.is_empty();
@@ -41,6 +59,8 @@ pub(in crate::commands) fn plan(
 struct TreePlanning<'a> {
     files: &'a OnDisk<'a>,
     debris: &'a Debris,
+    /// The changes of the index that are not made yet.
+    of_index: &'a Plan,
     /// Looked up for the first manifest with a trace.
     sides: OnceCell<Vec<&'static str>>,
     paths: &'a Paths,
@@ -116,13 +136,18 @@ impl TreePlanning<'_> {
             leftovers.iter().find(|known| self.debris.backed_up(known).as_ref() == Some(path));
         let backup = backup.and_then(|backup| tree.text(backup, LIMIT));
         let sides = self.sides.get_or_init(|| other_sides(tree.git()));
-        let committed = [(Origin::Index, ":0"), (Origin::Head, "HEAD")];
-        let committed =
-            committed.into_iter().chain(sides.iter().map(|name| (Origin::OtherSide, *name)));
+        let staged = self.of_index.text(Side::Index, path).map(<[u8]>::to_vec);
+        let staged = staged.or_else(|| tree.committed(":0", path));
+        let committed = [(Origin::Head, "HEAD")].into_iter();
+        let committed = committed.chain(sides.iter().map(|name| (Origin::OtherSide, *name)));
         let committed =
             committed.filter_map(|(origin, name)| Some((origin, tree.committed(name, path)?)));
-        let all = backup.map(|text| (Origin::Backup, text)).into_iter().chain(committed);
-        all.map(|(origin, text)| Version { origin, text, verbatim: true }).collect()
+        let copies = [(Origin::Backup, backup), (Origin::Index, staged)].into_iter();
+        let copies = copies.filter_map(|(origin, text)| Some((origin, text?)));
+        copies
+            .chain(committed)
+            .map(|(origin, text)| Version { origin, text, verbatim: true })
+            .collect()
     }
 
     fn settings(&mut self) -> Result<(), Error> {

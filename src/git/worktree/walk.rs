@@ -388,13 +388,7 @@ impl<'a> Walk<'a> {
         }
         let file = place.join(OsStr::from_bytes(bytes));
         if is_repository(&file) {
-            let path = RepoPath::new(path);
-            if !directory.reported {
-                seen.nested.insert(path.clone());
-            }
-            if !directory.foreign && self.debris.content_of(&path, Mode::Submodule).is_some() {
-                seen.debris.push(path);
-            }
+            self.nested(directory, RepoPath::new(path), seen);
         } else if directory.foreign || bytes == b"node_modules" {
             // Not searched, but git must be able to read it.
             let listed = list(&file, &path)?;
@@ -405,14 +399,20 @@ impl<'a> Walk<'a> {
                 seen.rules.push(RepoPath::new([&path, rules].concat()));
             }
         } else {
-            inner.push(PendingDirectory {
-                path,
-                entries: 0..0,
-                reported: true,
-                foreign: directory.foreign,
-            });
+            let foreign = directory.foreign;
+            inner.push(PendingDirectory { path, entries: 0..0, reported: true, foreign });
         }
         Ok(())
+    }
+
+    /// Adds a repository inside this one to the lists that it belongs to.
+    fn nested(&self, directory: &PendingDirectory, path: RepoPath, seen: &mut Seen) {
+        if !directory.reported {
+            seen.nested.insert(path.clone());
+        }
+        if !directory.foreign && self.debris.content_of(&path, Mode::Submodule).is_some() {
+            seen.debris.push(path);
+        }
     }
 
     /// Adds an untracked file that is not a directory to the lists that it belongs to.
