@@ -17,6 +17,7 @@ pub(crate) mod destination;
 pub(crate) mod rules;
 pub(crate) mod explain;
 pub(crate) mod install;
+mod paths;
 mod restoring;
 mod judge;
 pub(crate) mod check;

@@ -34,7 +34,7 @@ pub(crate) struct Config {
     weights: BTreeMap<&'static str, Weight>,
     debris: Debris,
     /// The leftovers with the built-in directory unchanged, and the line that changes it.
-    with_built_in: Option<(Debris, Origin)>,
+    with_built_in: Option<(Debris, ConfigPlace)>,
     allowances: Vec<Allowance>,
     verify: Vec<Allowance>,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Config {
 struct Weight {
     /// `None` if the rule is off.
     severity: Option<Severity>,
-    origin: Origin,
+    origin: ConfigPlace,
 }
 
 /// An exception: the findings that it names are hidden.
@@ -58,12 +58,12 @@ pub(crate) struct Allowance {
     until: Option<(Span, Date)>,
     /// Not escaped.
     pub reason: String,
-    pub origin: Origin,
+    pub origin: ConfigPlace,
 }
 
 /// A place in the configuration, printed as `bakstop.json:12:5`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Origin {
+pub(crate) struct ConfigPlace {
     /// The file name, as printed.
     pub name: String,
     /// Starts at 1.
@@ -72,7 +72,7 @@ pub(crate) struct Origin {
     pub column: usize,
 }
 
-impl Display for Origin {
+impl Display for ConfigPlace {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:{}:{}", self.name, self.line, self.column)
     }
@@ -84,14 +84,15 @@ pub(crate) enum Treatment<'a> {
     /// Reported with this severity.
     Reported(Severity),
     /// Hidden, because its rule is off.
-    Off(&'a Origin),
+    Off(&'a ConfigPlace),
 }
 
 impl Config {
     /// Gives a rule a severity, for tests with rules outside the table.
     #[cfg(test)]
     pub(crate) fn with_severity(rule: &Rule, severity: Option<Severity>) -> Self {
-        let weight = Weight { severity, origin: Origin { name: FILE.into(), line: 1, column: 1 } };
+        let weight =
+            Weight { severity, origin: ConfigPlace { name: FILE.into(), line: 1, column: 1 } };
         Self { weights: [(rule.id, weight)].into(), ..Self::default() }
     }
 
@@ -126,7 +127,7 @@ impl Config {
     }
 
     /// The leftovers with the built-in directory unchanged, and the line that changes it.
-    pub(crate) fn with_built_in(&self) -> Option<&(Debris, Origin)> {
+    pub(crate) fn with_built_in(&self) -> Option<&(Debris, ConfigPlace)> {
         self.with_built_in.as_ref()
     }
 
@@ -160,7 +161,7 @@ impl Config {
     }
 
     /// The line that keeps this rule from blocking a rewritten file at this path, and how.
-    pub(crate) fn exempts(&self, rule: &Rule, path: &RepoPath) -> Option<(&Origin, String)> {
+    pub(crate) fn exempts(&self, rule: &Rule, path: &RepoPath) -> Option<(&ConfigPlace, String)> {
         let id = rule.id;
         if let Some(Weight { severity, origin }) = self.weights.get(id)
             && *severity != Some(Severity::Error)

@@ -313,7 +313,7 @@ mod tests {
     use super::*;
     use crate::base::change::{Commit, ObjectId};
     use crate::base::finding::Severity;
-    use crate::restore::plan::{Change, Side};
+    use crate::restore::plan::{Restoration, Side};
 
     #[test]
     fn an_install_runs_in_the_directory_of_the_lockfile() {
@@ -358,7 +358,7 @@ mod tests {
         const RESTORE: &[Step] = &[Step::Restore { staged: true }];
         const UNSTAGE: &[Step] = &[Step::Unstage];
         let changes = ["a/package.json", "a/package.json.bak"];
-        let changes = changes.map(|path| (Side::Index, path.into(), Change::Unstaged));
+        let changes = changes.map(|path| (Side::Index, path.into(), Restoration::Unstaged));
         let install = [Step::Install("install"), Step::Stage];
         let left = vec![
             left("b/package.json", &[]),

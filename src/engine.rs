@@ -7,7 +7,7 @@ use crate::base::change::{Change, Commit, Entry};
 use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::Place;
-use crate::config::{self, Config, Origin, Treatment};
+use crate::config::{self, Config, ConfigPlace, Treatment};
 use crate::pins::PinTable;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, ConfigReading, Finding, Findings, Rule};
@@ -40,7 +40,7 @@ pub(crate) struct Judgement {
 pub(crate) struct Hidden {
     pub finding: Finding,
     /// The line of the configuration.
-    pub by: Origin,
+    pub by: ConfigPlace,
     /// The reason, from the configuration if it has one. Not escaped.
     pub reason: String,
 }

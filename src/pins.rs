@@ -23,7 +23,7 @@ mod statements;
 
 pub(crate) use agreement::{Doubt, PinGroup, PinId, PinTable, Relation, Row, Statement};
 pub(crate) use files::{is_same, pins_of_file, select};
-pub(crate) use moving::{NewVersion, Plan, plan};
+pub(crate) use moving::{MovePlan, NewVersion, plan};
 pub(crate) use pin::{Demand, Fault, Manager, Pin, PinKind, Role, Strictness};
 
 #[cfg(test)]

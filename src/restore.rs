@@ -112,7 +112,7 @@ pub(crate) fn manifest<'v>(
     let parsed: Vec<Parsed<'_>> = versions.iter().filter_map(parse).collect();
     let whole = parsed.iter().filter(|one| one.version.origin.is_copy());
     for copy in whole {
-        let walk = Walk::new(file, &traces, std::slice::from_ref(copy), debris);
+        let walk = Restoring::new(file, &traces, std::slice::from_ref(copy), debris);
         let Some(restored) = walk.run(&root, syntax) else { continue };
         let read = formats::parse(syntax, &restored.text);
         let same = read
@@ -123,7 +123,7 @@ pub(crate) fn manifest<'v>(
             return Some(Restored { text, left: Vec::new() });
         }
     }
-    let walk = Walk::new(file, &traces, &parsed, debris);
+    let walk = Restoring::new(file, &traces, &parsed, debris);
     walk.run(&root, syntax)
         .or_else(|| unchanged(first, "its layout cannot be edited safely: restore it by hand"))
 }
@@ -141,7 +141,7 @@ fn by_key(at: At<'_>) -> HashMap<&str, Vec<&Node>> {
 }
 
 /// What becomes of a trace.
-enum Decision<'a> {
+enum Fate<'a> {
     /// This value of a version replaces it.
     Replace(&'a Version, &'a Node),
     /// Its key is removed.
@@ -150,7 +150,7 @@ enum Decision<'a> {
 }
 
 /// A walk over a manifest and its other versions at once.
-struct Walk<'a> {
+struct Restoring<'a> {
     file: &'a File,
     traces: HashMap<*const Node, Trace<'a>>,
     versions: &'a [Parsed<'a>],
@@ -161,7 +161,7 @@ struct Walk<'a> {
     left: Vec<(Span, String)>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Restoring<'a> {
     fn new(
         file: &'a File,
         traces: &'a [Trace<'a>],
@@ -244,12 +244,12 @@ impl<'a> Walk<'a> {
 
     fn value(&mut self, trace: Trace<'a>, versions: &[At<'a>]) -> Option<Node> {
         match self.decide(trace, versions) {
-            Decision::Remove => None,
-            Decision::Keep(reason) => {
+            Fate::Remove => None,
+            Fate::Keep(reason) => {
                 self.keep(trace.node.span.clone(), &reason);
                 Some(trace.node.clone())
             }
-            Decision::Replace(version, node) => {
+            Fate::Replace(version, node) => {
                 let literal = version.text.get(node.span.clone()).unwrap_or_default();
                 let literal = String::from_utf8_lossy(literal).into_owned();
                 // The lines of a block depend on its indentation. Every JSON string is one of YAML.
@@ -265,7 +265,7 @@ impl<'a> Walk<'a> {
 
     /// Chooses the original of a trace. What was staged is newer than a commit; a copy that git
     /// does not know is of an unknown age, so it must not contradict.
-    fn decide(&self, trace: Trace<'a>, versions: &[At<'a>]) -> Decision<'a> {
+    fn decide(&self, trace: Trace<'a>, versions: &[At<'a>]) -> Fate<'a> {
         let values: Vec<(&'a Version, &'a Node, &'a str)> = (self.versions.iter().zip(versions))
             .filter_map(|(one, at)| Some((one.version, (*at)?, (*at)?.text()?)))
             .filter(|(_, node, _)| !self.is_unknown(node))
@@ -275,9 +275,9 @@ impl<'a> Walk<'a> {
         let mut values = values.into_iter().filter(|(version, ..)| counts(version.origin));
         let Some((version, node, text)) = values.next() else {
             return if trace.may_be_added {
-                Decision::Remove
+                Fate::Remove
             } else {
-                Decision::Keep("no original is known: write it by hand".to_owned())
+                Fate::Keep("no original is known: write it by hand".to_owned())
             };
         };
         let shown = |version: &Version, text: &str| {
@@ -285,7 +285,7 @@ impl<'a> Walk<'a> {
         };
         if let Some((other, _, different)) = values.find(|(_, _, other)| *other != text) {
             let (one, two) = (shown(version, text), shown(other, different));
-            return Decision::Keep(format!("{one}, {two}: write one of them by hand"));
+            return Fate::Keep(format!("{one}, {two}: write one of them by hand"));
         }
         // HEAD shows that the key is new, and a backup that it is not.
         let is_absent = self
@@ -295,9 +295,9 @@ impl<'a> Walk<'a> {
             .any(|(one, at)| at.is_none() && one.version.origin == Origin::Head);
         if trace.may_be_added && version.origin.is_copy() && is_absent {
             let copy = shown(version, text);
-            return Decision::Keep(format!("{copy}, HEAD has no such key: decide by hand"));
+            return Fate::Keep(format!("{copy}, HEAD has no such key: decide by hand"));
         }
-        Decision::Replace(version, node)
+        Fate::Replace(version, node)
     }
 
     /// The map without its traces; `None` if it is empty then, and no version has it.

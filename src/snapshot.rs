@@ -300,7 +300,7 @@ pub(crate) struct Changes {
     pub hooks: ChangedHooks,
     /// Repositories that git refuses now, and that were examined before.
     pub refused: BTreeSet<RepoPath>,
-    /// All repositories that were not examined. This is no change.
+    /// All repositories that were not examined: not a change.
     pub unexamined: BTreeSet<RepoPath>,
     /// Operations and locks that are new.
     pub begun: BTreeSet<Unfinished>,

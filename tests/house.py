@@ -30,6 +30,7 @@ COLUMNS = 100
 LONGEST = 60
 VISIBLE = r"(?:pub(?:\([a-z]+\))? )?"
 TESTS = re.compile(r"#\[cfg\(test\)\]\n" + VISIBLE + r"mod tests \{")
+TEST_FILES = re.compile(r"#\[cfg\(test\)\]\nmod (\w+);")
 NAMES = re.compile(
     r'"(?:package\.json|pnpm-lock\.yaml|pnpm-workspace\.yaml|\.npmrc|\.yarnrc\.yml|compose'
     r'|dockerfile|yarn\.lock)"',
@@ -49,11 +50,14 @@ def read(root, directory, *endings):
 
 
 def production(whole):
-    """The files below src without their unit tests."""
-    code = {}
+    """The files below src without their unit tests, in modules and in files of their own."""
+    tests = set()
     for path, text in whole.items():
-        path = path.removeprefix("src/")
-        if path.split("/")[0] not in ("tidy.rs", "fuzz") and "fuzz.rs" not in path:
+        tests |= {f"{path[:-3]}/{name}.rs" for name in TEST_FILES.findall(text)}
+    code = {}
+    for path in sorted(whole.keys() - tests):
+        text, path = whole[path], path.removeprefix("src/")
+        if re.split(r"[/.]", path)[0] not in ("tidy", "fuzz") and "fuzz.rs" not in path:
             code[path] = TESTS.split(text)[0]
     return code
 

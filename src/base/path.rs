@@ -41,6 +41,15 @@ impl RepoPath {
         self.0.iter().rposition(|&byte| byte == b'/').map_or(&[], |slash| &self.0[..slash])
     }
 
+    /// Whether this is the path of `directory`, or of something in it; everything is in the top,
+    /// which is empty.
+    pub(crate) fn is_in(&self, directory: &[u8]) -> bool {
+        match self.0.strip_prefix(directory) {
+            Some([] | [b'/', ..]) => true,
+            rest => rest.is_some() && directory.is_empty(),
+        }
+    }
+
     /// A path below this directory.
     pub(crate) fn join(&self, below: &Self) -> Self {
         Self([&self.0[..], b"/", &below.0].concat())
@@ -181,6 +190,15 @@ mod tests {
         assert_eq!(path.file_name(), b"x.tgz");
         assert_eq!(path.parent(), b"backend/.docker-deps");
         assert_eq!(RepoPath::from("package.json").parent(), b"");
+        for (directory, is_in) in [
+            ("", true),
+            ("backend", true),
+            ("backend/.docker-deps/x.tgz", true),
+            ("back", false),
+            ("backend/.docker-deps/x.tgz/y", false),
+        ] {
+            assert_eq!(path.is_in(directory.as_bytes()), is_in, "{directory}");
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(crate) enum SecretKind {
     Password,
 }
 
-/// Whether a literal text stands for a secret, or for nothing.
+/// Whether a literal text is empty, or takes the place of a secret.
 pub(crate) fn is_placeholder(literal: &str, kind: SecretKind) -> bool {
     let literal = literal.trim_matches(|c: char| c.is_whitespace() || "\"'`".contains(c));
     let lower = literal.to_lowercase();

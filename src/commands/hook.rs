@@ -68,27 +68,22 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     };
     let failed = |error: Error| if server { error } else { error.or_help(&*recovery_hint) };
     let mut judged = judge(&task.scope, &options, context).map_err(failed)?;
-    let mut note = None;
+    let mut notes = Vec::new();
     if let Some(certain) = task.certain.filter(|_| judged.entries == 0) {
-        note = Some(setup::nothing_staged(certain));
+        notes.push(format!("bakstop: {}", setup::nothing_staged(certain)));
         if certain {
             task.stops = None;
             judged = judge(&Scope::Head, &options, context).map_err(failed)?;
         }
     }
-    let mut outcome = report(&judged, task.stops, context);
-    if let Some(note) = note {
-        outcome = outcome.note(format!("bakstop: {note}"));
-    }
     if !skipped.is_empty() {
         let skipped: Vec<&str> = skipped.iter().map(|rule| rule.id).collect();
-        outcome = outcome
-            .note(format!("bakstop: not checked, because of {SKIP}: {}", skipped.join(", ")));
+        notes.push(format!("bakstop: not checked, because of {SKIP}: {}", skipped.join(", ")));
     }
     if args.verbose {
-        outcome = judged.verbose_lines().iter().fold(outcome, Outcome::note);
+        notes.extend(judged.verbose_lines());
     }
-    Ok(outcome)
+    Ok(notes.into_iter().fold(report(&judged, task.stops, context), Outcome::note))
 }
 
 /// What a hook judges.

@@ -3,7 +3,7 @@
 
 mod judged;
 mod origins;
-mod paths;
+mod narrowed;
 mod past;
 mod present;
 
@@ -13,9 +13,9 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::refs::{self, RefUpdate};
 use crate::commands::Context;
+use crate::commands::paths::Paths;
 pub(super) use judged::{Judged, Options, Scope, configuration};
 use past::Past;
-use paths::Paths;
 use present::{staged, work_tree};
 
 pub(super) fn judge(
@@ -23,7 +23,7 @@ pub(super) fn judge(
     options: &Options<'_>,
     context: &Context,
 ) -> Result<Judged, Error> {
-    let paths = Paths::of(options.paths, context)?;
+    let paths = Paths::of(options.paths, narrowed::DOING, context)?;
     let past = || Past::open(options, &paths, context);
     match scope {
         Scope::Staged => staged(options, &paths, context),

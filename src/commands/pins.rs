@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
-use crate::pins::{NewVersion, PinId, PinTable, Plan, Role, Row, plan};
+use crate::pins::{MovePlan, NewVersion, PinId, PinTable, Role, Row, plan};
 use crate::report::View;
 use crate::report::{HumanOrJson, pins as report};
 use crate::rule::{Finding, Rule, RuleGroup};
@@ -89,7 +89,7 @@ fn judged(table: &PinTable, files: &OnDisk<'_>, config: &Config) -> Vec<Finding>
 }
 
 /// Plans to move the pins to one version, or those of each project to its declared version.
-fn plan_moves(table: &PinTable, spec: Option<&str>, config: &Config) -> Result<Plan, Error> {
+fn plan_moves(table: &PinTable, spec: Option<&str>, config: &Config) -> Result<MovePlan, Error> {
     let (doing, of_pins) = ("move the pins", rules::in_group(RuleGroup::Pins));
     let is_allowed =
         |row: &Row| of_pins.iter().any(|rule| config.hides(rule, &table.file(row.id).path));
@@ -135,7 +135,7 @@ fn set(
     args: &Args,
     tree: &WorkTree,
     table: &PinTable,
-    plan: &Plan,
+    plan: &MovePlan,
     findings: &[Finding],
     view: View<'_>,
 ) -> Result<Outcome, Error> {

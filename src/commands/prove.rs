@@ -27,7 +27,7 @@ mod probe;
 mod obstacle;
 
 use obstacle::{Attempt, Obstacle};
-use probe::{HOOK, MANIFEST, Manifests, Probe, RULE};
+use probe::{HOOK, MANIFEST, Probe, Probes, RULE};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -71,12 +71,12 @@ struct Trial<'a> {
 }
 
 /// The result of all attempts.
-struct Report<'a> {
+struct ProofReport<'a> {
     /// In their order; the last one may have an obstacle.
     trials: &'a [Trial<'a>],
     /// The one that is reported: the failed one, or that of the topmost manifest.
     shown: &'a Trial<'a>,
-    manifests: &'a Manifests,
+    manifests: &'a Probes,
     seconds: f64,
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let rehearsal = &Rehearsal::prepare(&git, &context.env)?;
     let config = &obstacle::configuration(context, &git);
     let exempts = config.as_ref().ok().and_then(Option::as_ref);
-    let manifests = &Manifests::find(rehearsal, &layout, exempts, args.all)?;
+    let manifests = &Probes::find(rehearsal, &layout, exempts, args.all)?;
     let nonce = &rehearsal.nonce();
     let scene = Scene { context, git: &git, layout: &layout, config, rehearsal, nonce };
     let mut trials: Vec<Trial<'_>> = Vec::new();
@@ -112,7 +112,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         return Err(Error::new("prove that a commit is blocked", "no manifest was tried"));
     };
     let seconds = start.elapsed().as_secs_f64();
-    let report = Report { trials: &trials, shown, manifests, seconds };
+    let report = ProofReport { trials: &trials, shown, manifests, seconds };
 
     let verdict = if failed.is_none() { Verdict::Clean } else { Verdict::Found };
     let out = match args.format {
@@ -174,7 +174,7 @@ impl Scene<'_> {
 
     /// The lines about manifests for which nothing is proven: those that the configuration allows,
     /// and those that were not tried although the hook may not run the guard for them.
-    fn not_proven(&self, report: &Report<'_>) -> Result<Vec<String>, Error> {
+    fn not_proven(&self, report: &ProofReport<'_>) -> Result<Vec<String>, Error> {
         let mut lines = Vec::new();
         if let Some(config) = self.config.as_ref().map_err(Error::clone)? {
             let manifests = self.rehearsal.files_named(MANIFEST)?;
@@ -184,7 +184,7 @@ impl Scene<'_> {
                 format!("bakstop: not proven for every manifest: {origin} {how}")
             });
         }
-        let Manifests { left, absent, .. } = *report.manifests;
+        let Probes { left, absent, .. } = *report.manifests;
         if !report.shown.is_ours && left > 0 {
             let more = plural(left, "more manifest");
             lines.push(format!("bakstop: not tried: {more}; `bakstop prove --all` tries each"));
@@ -205,7 +205,7 @@ fn lines(hook_run: &HookRun) -> impl Iterator<Item = String> {
     lines.filter(|_| !output.is_empty()).map(|line| no_command(Escaped(line).to_string()))
 }
 
-impl Report<'_> {
+impl ProofReport<'_> {
     /// "a rewritten package.json", or what was blocked of several.
     fn blocked(&self) -> String {
         match self.trials {

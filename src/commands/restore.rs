@@ -6,7 +6,7 @@ use crate::base::change::Change;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::judge::{Options, configuration};
-use crate::commands::restoring::selection::Selection;
+use crate::commands::paths::Paths;
 use crate::commands::restoring::{index, work_tree};
 use crate::commands::{Context, Outcome};
 use crate::config::Config;
@@ -15,6 +15,8 @@ use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
 use crate::report::{HumanOrJson, View, restore as report};
 use crate::restore::plan::Plan;
+
+const DOING: &str = "restore the named paths";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -63,16 +65,21 @@ impl Args {
     }
 }
 
-/// Restores each side. First the index: what is unstaged is an untracked leftover then, and the
+/// Restores each side. First the index: an unstaged file is an untracked leftover then, and the
 /// backups, which may have the originals, still exist.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
-    let selection = Selection::of(&args.paths, &tree, args.staged)?;
+    let paths = Paths::of(&args.paths, DOING, context)?;
+    // A staged file need not exist in the work tree.
+    if let Some(missing) = paths.missing(|path| args.staged || tree.exists(path)) {
+        return Err(Error::new(DOING, format!("{missing} does not exist"))
+            .help("name existing files and directories"));
+    }
     let mut plan = Plan::default();
     if args.staged {
         let staged = Staged::read(&context.directory, &context.env)?;
         let config = args.configuration(&staged, context)?;
-        let of_index = index::plan(&staged, config.debris(), &selection)?;
+        let of_index = index::plan(&staged, config.debris(), &paths)?;
         if args.writes() {
             index::write(&staged, &of_index)?;
         }
@@ -82,7 +89,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         let files = OnDisk::all(&tree)?;
         let config = args.configuration(&files, context)?;
         let (debris, terminal) = (config.debris(), context.terminal);
-        let of_tree = work_tree::plan(&files, debris, &selection, terminal)?;
+        // In a dry run, the index is not changed.
+        let of_index = if args.writes() { Plan::default() } else { plan.clone() };
+        let of_tree = work_tree::plan_after(&of_index, &files, debris, &paths, terminal)?;
         if args.writes() {
             work_tree::write(&tree, &of_tree, debris)?;
         }

@@ -1,6 +1,5 @@
 //! What restoring would change in the work tree and in the index.
 
-pub(super) mod selection;
 mod lockfile;
 pub(super) mod work_tree;
 pub(super) mod index;

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
+use crate::base::path::RepoPath;
 use crate::commands::{Context, Outcome};
 use crate::cure::setup as cure;
 use crate::git::Git;
@@ -94,17 +95,8 @@ impl Status<'_> {
     fn json(&self) -> String {
         let shown = |program: &Path| display_path(program, &self.layout.top);
         let hooks = self.health.iter().map(|health| {
-            let (state, _) = name(&health.state);
             let program = health.binary.as_deref().map(shown);
-            json!({
-                "hook": health.hook.name(),
-                "state": state.replace(' ', "-"),
-                "reason": cure::explain(&health.state),
-                "notes": health.notes.iter().map(|note| cure::note(health.hook, note))
-                    .collect::<Vec<_>>(),
-                "program": program.as_ref().map(path),
-                "program_hex": program.as_ref().map(path_hex),
-            })
+            hook_json(health, program.as_ref())
         });
         let programs = self.programs.iter().map(|(version, program)| {
             let program = shown(program);
@@ -134,6 +126,19 @@ impl Status<'_> {
             "summary": self.summary,
         }))
     }
+}
+
+fn hook_json(health: &Health, program: Option<&RepoPath>) -> Value {
+    let (state, _) = name(&health.state);
+    let notes = health.notes.iter().map(|note| cure::note(health.hook, note));
+    json!({
+        "hook": health.hook.name(),
+        "state": state.replace(' ', "-"),
+        "reason": cure::explain(&health.state),
+        "notes": notes.collect::<Vec<_>>(),
+        "program": program.map(path),
+        "program_hex": program.map(path_hex),
+    })
 }
 
 /// The name of a state, and how it is painted.

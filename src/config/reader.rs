@@ -8,7 +8,7 @@ use crate::base::debris::{DOCKER_DEPS, Directory};
 use crate::base::escape::Escaped;
 use crate::base::finding::{LineIndex, Severity, Span};
 use crate::base::pattern::Pattern;
-use crate::config::{Allowance, Config, Origin, Weight};
+use crate::config::{Allowance, Config, ConfigPlace, Weight};
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
 use crate::rule::{Problem, Rule, RuleGroup, Subject};
@@ -279,9 +279,9 @@ impl ConfigReader<'_> {
         self.problems.push(Problem { span: Some(span.clone()), message: message.into() });
     }
 
-    fn origin(&mut self, span: &Span) -> Origin {
+    fn origin(&mut self, span: &Span) -> ConfigPlace {
         let (line, column) = self.lines.locate(span.start);
-        Origin { name: self.name.into(), line, column }
+        ConfigPlace { name: self.name.into(), line, column }
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> Affected
 
 /// The place of a commit, and what rewriting it meets.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Situation {
     pub relation: HeadRelation,
     /// Whether a hook may judge what a rebase picks, and stop at the very commit to be rewritten.
     pub picks_are_judged: bool,
@@ -79,12 +79,12 @@ pub(crate) enum HeadRelation {
     Other(Option<String>),
 }
 
-/// How to rewrite the affected commits. `place` is called for the first of them.
+/// How to rewrite the affected commits. `situation` is called for the first of them.
 pub(crate) fn rewriting(
     commits: &Commits,
     affected: &Affected,
     rewrite: Rewrite,
-    place: impl FnOnce(&ObjectId) -> Result<Place, Error>,
+    situation: impl FnOnce(&ObjectId) -> Result<Situation, Error>,
 ) -> Result<Option<String>, Error> {
     let is_affected = |node: &&CommitNode| affected.commits.contains(&node.id);
     let nodes: Vec<&CommitNode> = commits.nodes.iter().filter(is_affected).collect();
@@ -94,7 +94,7 @@ pub(crate) fn rewriting(
                       every clone keeps its own copy";
         return Ok(Some(filter.to_owned()));
     }
-    let Place { relation, picks_are_judged } = place(&first.id)?;
+    let Situation { relation, picks_are_judged } = situation(&first.id)?;
     let unjudged = if picks_are_judged { format!("{SWITCH}=0 ") } else { String::new() };
     let removal = affected.removal();
     if nodes.len() == 1 && relation == HeadRelation::Same {
@@ -103,37 +103,66 @@ pub(crate) fn rewriting(
             None => "fix the files and `git add` them, then:\n    git commit --amend".to_owned(),
         }));
     }
-    let (place, checkout) = match relation {
-        HeadRelation::Other(None) => ("with its branch checked out, ", String::new()),
-        HeadRelation::Other(Some(command)) => ("", format!("    {command}\n")),
-        HeadRelation::Same | HeadRelation::Ancestor => ("", String::new()),
+    let base = match &first.parents[..] {
+        [] => "--root".to_owned(),
+        _ => format!("{}~1", first.id.short()),
     };
     let merges = commits.nodes.iter().any(|node| node.parents.len() > 1);
     let keep = if merges { " --rebase-merges" } else { "" };
-    let from = if first.parents.is_empty() {
-        "--root".to_owned()
-    } else {
-        format!("{}~1", first.id.short())
-    };
-    if let Some(remove) = removal {
-        let remove = shell_quote(remove.as_bytes());
-        return Ok(Some(format!(
-            "{place}remove it from every commit; the files stay:\n{checkout}    \
-             {unjudged}git rebase --autostash{keep} --exec {remove} {from}"
-        )));
-    }
-    let editor = editor(&nodes);
-    let editor = shell_quote(editor.as_bytes());
-    Ok(Some(format!(
-        "{place}rewrite the commits named above; git stops at each of them:\n{checkout}    \
-         GIT_SEQUENCE_EDITOR={editor} {unjudged}git -c core.abbrev=12 rebase -i \
-         --autostash{keep} {from}\n  \
-         where it stops, fix the files and `git add` them, then:\n    \
-         git commit --amend && {unjudged}git rebase --continue\n  \
-         (git rebase --skip, if nothing is left of a commit)"
-    )))
+    let rebase = Rebase { keep, base, relation, unjudged };
+    Ok(Some(match removal {
+        Some(remove) => rebase.that_removes(&remove),
+        None => rebase.that_stops(&nodes),
+    }))
 }
 
+/// How to rebase.
+struct Rebase {
+    /// The option for merges, after a blank.
+    keep: &'static str,
+    base: String,
+    relation: HeadRelation,
+    /// The variable that lets picks pass, with a blank.
+    unjudged: String,
+}
+
+impl Rebase {
+    /// The words before, and the line that checks the branch out.
+    fn start(&self) -> (&'static str, String) {
+        match &self.relation {
+            HeadRelation::Other(None) => ("with its branch checked out, ", String::new()),
+            HeadRelation::Other(Some(command)) => ("", format!("    {command}\n")),
+            HeadRelation::Same | HeadRelation::Ancestor => ("", String::new()),
+        }
+    }
+
+    /// Runs a command after each commit.
+    fn that_removes(&self, remove: &str) -> String {
+        let Self { keep, base, unjudged, .. } = self;
+        let (place, checkout) = self.start();
+        let remove = shell_quote(remove.as_bytes());
+        format!(
+            "{place}remove it from every commit; the files stay:\n{checkout}    \
+             {unjudged}git rebase --autostash{keep} --exec {remove} {base}"
+        )
+    }
+
+    /// Stops at these commits.
+    fn that_stops(&self, nodes: &[&CommitNode]) -> String {
+        let Self { keep, base, unjudged, .. } = self;
+        let (place, checkout) = self.start();
+        let editor = editor(nodes);
+        let editor = shell_quote(editor.as_bytes());
+        format!(
+            "{place}rewrite the commits named above; git stops at each of them:\n{checkout}    \
+             GIT_SEQUENCE_EDITOR={editor} {unjudged}git -c core.abbrev=12 rebase -i \
+             --autostash{keep} {base}\n  \
+             where it stops, fix the files and `git add` them, then:\n    \
+             git commit --amend && {unjudged}git rebase --continue\n  \
+             (git rebase --skip, if nothing is left of a commit)"
+        )
+    }
+}
 /// The command that lets a rebase stop at these commits. A merge has no `edit`.
 fn editor(nodes: &[&CommitNode]) -> String {
     let mut command = "sed -i.old".to_owned();

@@ -6,7 +6,7 @@ use crate::base::path::{FOLDED_BY, Folded, fold};
 
 /// A directory of leftovers that a text names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Trace<'a> {
+pub(crate) struct Mention<'a> {
     pub directory: &'a Directory,
     /// Its name in the text.
     pub span: Span,
@@ -15,9 +15,9 @@ pub(crate) struct Trace<'a> {
 /// The first mention of a directory of leftovers in a text of unknown structure, in UTF-8, UTF-16
 /// or UTF-32, and under up to three layers of escapes, as in a URL in a URL in a string. The span
 /// is empty, at the start, if the encoding or a second layer hides the place.
-pub(crate) fn mention<'a>(text: &[u8], debris: &'a Debris) -> Option<Trace<'a>> {
+pub(crate) fn mention<'a>(text: &[u8], debris: &'a Debris) -> Option<Mention<'a>> {
     let hidden =
-        |text: &[u8]| find_debris(text, debris, false).map(|trace| Trace { span: 0..0, ..trace });
+        |text: &[u8]| find_debris(text, debris, false).map(|trace| Mention { span: 0..0, ..trace });
     let deeper = |text: &[u8]| {
         let once = unescaped(text);
         hidden(&once).or_else(|| hidden(&unescaped(&once)))
@@ -66,21 +66,25 @@ fn unquoted(text: &[u8]) -> Vec<u8> {
 /// A name that only starts or ends like it (`my.docker-deps`, `.docker-deps-old`) is another name,
 /// unless the text is `packed`: its strings follow each other without a separator. A name without a
 /// leading dot may be that of a package, so it counts only before a slash.
-pub(crate) fn find_debris<'a>(text: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>> {
+pub(crate) fn find_debris<'a>(
+    text: &[u8],
+    debris: &'a Debris,
+    packed: bool,
+) -> Option<Mention<'a>> {
     if memchr::memchr2(b'\\', b'%', text).is_none() && text.is_ascii() {
         return find_first(text, debris, packed);
     }
-    let Trace { directory, span } = find_first(&unescaped(text), debris, packed)?;
+    let Mention { directory, span } = find_first(&unescaped(text), debris, packed)?;
     let mut offsets = characters(text).map(|(at, _)| at).skip(span.start);
     let start = offsets.next().unwrap_or(text.len());
     let end = offsets.nth(span.len().saturating_sub(1)).unwrap_or(text.len());
-    Some(Trace { directory, span: start..end })
+    Some(Mention { directory, span: start..end })
 }
 
-fn find_first<'a>(text: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>> {
+fn find_first<'a>(text: &[u8], debris: &'a Debris, packed: bool) -> Option<Mention<'a>> {
     let traces = debris.directories().iter().filter_map(|directory| {
         find_component(text, directory.name.as_bytes(), packed)
-            .map(|span| Trace { directory, span })
+            .map(|span| Mention { directory, span })
     });
     traces.min_by_key(|trace| trace.span.start)
 }

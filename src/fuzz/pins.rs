@@ -7,7 +7,7 @@ use crate::base::finding::Span;
 use crate::base::path::RepoPath;
 use crate::fuzz::asserts::{json, safe, split_input, within};
 use crate::pins::pin::{FilePins, exact};
-use crate::pins::{self, Demand, NewVersion, Pin, PinId, PinTable, Plan};
+use crate::pins::{self, Demand, MovePlan, NewVersion, Pin, PinId, PinTable};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::report::View;
@@ -114,7 +114,7 @@ pub(super) fn edit(data: &[u8]) {
 }
 
 /// A plan changes versions, and nothing else.
-fn check(table: &PinTable, plan: &Plan, target: &dyn Fn(usize) -> Option<NewVersion>) {
+fn check(table: &PinTable, plan: &MovePlan, target: &dyn Fn(usize) -> Option<NewVersion>) {
     let targets: BTreeMap<PinId, NewVersion> =
         table.rows.iter().filter_map(|row| Some((row.id, target(row.group)?))).collect();
     let all_moved: BTreeSet<PinId> = plan.moved.iter().copied().collect();

@@ -1,4 +1,4 @@
-//! The merge that is being made: what the other branch brings.
+//! The merge or pick that is being made: what the other side brings.
 
 use crate::base::change::{Commit, Entry, ObjectId};
 use crate::git::objects::subject;
@@ -21,6 +21,15 @@ pub(crate) fn merged(git: &Git, env: &Environment) -> Option<ObjectId> {
     let heads = env.names().filter_map(|name| name.to_str()?.strip_prefix("GITHEAD_"));
     let mut heads = heads.filter_map(|id| ObjectId::from_hex(id.as_bytes()));
     heads.next().filter(|_| heads.next().is_none())
+}
+
+/// The names of the commits that are merged, picked or reverted now.
+pub(crate) fn other_sides(git: &Git) -> Vec<&'static str> {
+    let is_there = |name: &&str| {
+        let command = ["rev-parse", "--quiet", "--verify", name];
+        git.query(DOING, &command).is_ok_and(|id| id.is_some())
+    };
+    ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"].into_iter().filter(is_there).collect()
 }
 
 /// The commit of the branch that ends in `end` which brings an entry as it is; `None` if the entry

@@ -24,15 +24,15 @@ pub(super) struct TreeWalk<'a> {
     objects: &'a Objects,
     /// The keys of blobs that were reported, and of trees that were reported with all their
     /// entries.
-    reported: HashSet<Key>,
+    reported: HashSet<VisitKey>,
     hashes: RandomState,
     /// While trees are read ahead: those that will be reported with all their entries.
-    ahead: Option<Vec<Key>>,
+    ahead: Option<Vec<VisitKey>>,
 }
 
 /// An object, and a hash of its path and kind. The same blob at another path is another entry: what
 /// a file means depends on its place. So is a link with the content of a file.
-type Key = (ObjectId, u64);
+type VisitKey = (ObjectId, u64);
 
 /// The maximum number of entries that are kept before the first of them is reported: a push may
 /// bring any number.
@@ -174,7 +174,7 @@ impl<'a> TreeWalk<'a> {
         }
     }
 
-    fn key(&self, id: &ObjectId, path: &[u8], mode: u32) -> Key {
+    fn key(&self, id: &ObjectId, path: &[u8], mode: u32) -> VisitKey {
         (*id, self.hashes.hash_one((path, mode)))
     }
 }

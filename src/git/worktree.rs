@@ -129,18 +129,22 @@ impl WorkTree {
             suspects.add_rules(&mut records)?;
         }
         add_unlisted(seen, detail, &mut records);
+        self.add(records, detail, &mut snapshot)?;
+        let RepositoryState { head, refs, stashes, unfinished, tree: _ } = state;
+        Ok(Snapshot { head, refs, stashes, unfinished, ..snapshot })
+    }
+
+    /// Adds paths to a snapshot.
+    fn add(&self, records: Records, detail: Detail, to: &mut Snapshot) -> Result<(), Error> {
         for (path, record) in records {
             let fingerprint = match detail {
                 Detail::Paths => None,
-                _ => Some(self.fingerprint(&path, &record, detail, &mut snapshot)?),
+                _ => Some(self.fingerprint(&path, &record, detail, to)?),
             };
             let StatusRecord { states, notes, staged, .. } = record;
-            snapshot
-                .paths
-                .insert(path, PathStatus { states, notes, staged, fingerprint, text: None });
+            to.paths.insert(path, PathStatus { states, notes, staged, fingerprint, text: None });
         }
-        let RepositoryState { head, refs, stashes, unfinished, tree: _ } = state;
-        Ok(Snapshot { head, refs, stashes, unfinished, ..snapshot })
+        Ok(())
     }
 
     /// A snapshot of the settings and hooks alone.
@@ -354,11 +358,6 @@ impl WorkTree {
     /// cannot be read.
     pub(crate) fn committed(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
         blob(&self.git, commit, path)
-    }
-
-    /// The top of the work tree, as git prints it.
-    pub(crate) fn top(&self) -> &Path {
-        &self.top
     }
 
     /// Git in the directory of the user.

@@ -74,29 +74,32 @@ pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Ve
             };
             Ok(shown_slots(&place).map(of).collect())
         }
-        Setup::Foreign(foreign) => {
-            let state = |named: bool| match named {
-                true => HookState::Doubtful(
-                    "bakstop is configured there, but cannot check whether it runs".into(),
-                ),
-                false if foreign.is_off() => HookState::NotInForce(Defect::SwitchedOff),
-                false => HookState::NotInForce(Defect::NotNamed),
-            };
-            let ours = match foreign.owner {
-                // It may have left some hooks of ours alone so far.
-                Owner::Manager { .. } => HookDirectory::native(&layout.hooks, top)?.slots,
-                _ => Vec::new(),
-            };
-            let of = |&(hook, named): &(Hook, bool)| match ours
-                .iter()
-                .find(|slot| slot.hook == hook && slot.is_file_of_ours())
-            {
-                Some(slot) => of_file(slot, layout, env).finish(),
-                None => Health::new(hook, state(named)),
-            };
-            Ok(foreign.named.iter().map(of).collect())
-        }
+        Setup::Foreign(foreign) => of_foreign(foreign, layout, env),
     }
+}
+
+/// Judges hooks that someone else runs.
+fn of_foreign(foreign: &Foreign, layout: &Layout, env: &Environment) -> Result<Vec<Health>, Error> {
+    let state = |named: bool| match named {
+        true => HookState::Doubtful(
+            "bakstop is configured there, but cannot check whether it runs".into(),
+        ),
+        false if foreign.is_off() => HookState::NotInForce(Defect::SwitchedOff),
+        false => HookState::NotInForce(Defect::NotNamed),
+    };
+    let ours = match foreign.owner {
+        // It may have left some hooks of ours alone so far.
+        Owner::Manager { .. } => HookDirectory::native(&layout.hooks, &layout.top)?.slots,
+        _ => Vec::new(),
+    };
+    let of = |&(hook, named): &(Hook, bool)| {
+        let file = ours.iter().find(|slot| slot.hook == hook && slot.is_file_of_ours());
+        match file {
+            Some(slot) => of_file(slot, layout, env).finish(),
+            None => Health::new(hook, state(named)),
+        }
+    };
+    Ok(foreign.named.iter().map(of).collect())
 }
 
 /// A note that a configured manager will replace a hook of ours.

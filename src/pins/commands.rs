@@ -45,7 +45,7 @@ pub(super) fn program(words: &[Resolved]) -> Option<&str> {
 
 /// A form of command: the program and its first words (alternatives separated by `|`), the words
 /// after these, the channel, and the label.
-type Form = (&'static str, &'static [&'static str], Words, Channel, &'static str);
+type InstallForm = (&'static str, &'static [&'static str], Words, Channel, &'static str);
 
 /// The meaning of the words of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ enum Words {
 
 const YARN_VERSION: Words = Words::Version(Manager::Yarn);
 
-const FORMS: [Form; 26] = [
+const FORMS: [InstallForm; 26] = [
     ("npm", &["exec|x"], Words::Once, Channel::Once, "npm exec"),
     ("npm", &[], Words::Npm, Channel::Npm, "npm install -g"),
     ("npx", &[], Words::Once, Channel::Once, "npx"),

@@ -10,7 +10,7 @@ use crate::pins::images::{self, Container};
 use crate::pins::pin::{self, Channel, FilePins, PinKind};
 use crate::pins::scripts::joined;
 
-/// What is known of a stage.
+/// The known facts about a stage.
 #[derive(Debug)]
 struct StageFacts {
     base: Option<usize>,

@@ -44,7 +44,7 @@ impl NewVersion {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Plan {
+pub(crate) struct MovePlan {
     /// The numbers of the files that change.
     pub files: Vec<usize>,
     pub moved: Vec<PinId>,
@@ -60,7 +60,7 @@ pub(crate) fn plan(
     table: &PinTable,
     target: impl Fn(usize) -> Option<NewVersion>,
     is_allowed: impl Fn(&Row) -> bool,
-) -> Plan {
+) -> MovePlan {
     let mut moves =
         Moves { table, wanted: BTreeMap::new(), edits: Vec::new(), unmoved: BTreeMap::new() };
     let mut variables = SharedVariables { table, known: HashMap::new() };
@@ -101,7 +101,7 @@ impl Moves<'_> {
     }
 
     /// Applies the edits of every file that is read back as intended.
-    fn into_plan(mut self) -> Plan {
+    fn into_plan(mut self) -> MovePlan {
         let (ids, edits): (Vec<PinId>, Vec<Edit>) =
             std::mem::take(&mut self.edits).into_iter().unzip();
         let is_as_intended = |number, after: &PinTable| self.is_as_intended(number, after);
@@ -114,7 +114,7 @@ impl Moves<'_> {
             self.leave(id, "more than the version would change in its file");
         }
         let files = texts.into_keys().collect();
-        Plan { files, moved, unmoved: self.unmoved.into_iter().collect(), after }
+        MovePlan { files, moved, unmoved: self.unmoved.into_iter().collect(), after }
     }
 
     /// Whether the edits give a file the intended meaning.
@@ -324,7 +324,7 @@ mod tests {
         File { path: path.into(), text: text.into(), fresh: true, replaces: false }
     }
 
-    fn moved(files: Vec<File>, spec: &str) -> (PinTable, Plan) {
+    fn moved(files: Vec<File>, spec: &str) -> (PinTable, MovePlan) {
         let table = PinTable::new(files.into_iter().collect());
         let target = NewVersion::parse(spec).unwrap();
         let plan = plan(&table, |_| Some(target.clone()), |_| false);

@@ -55,7 +55,7 @@ impl PinTable {
         older: &Self,
         wanted: &[Statement],
     ) -> BTreeMap<Statement, Statement> {
-        let mut known: HashMap<Key<'_>, Vec<Statement>> = HashMap::new();
+        let mut known: HashMap<StatementKey<'_>, Vec<Statement>> = HashMap::new();
         // The last of a list is found first.
         for statement in older.statements().collect::<Vec<_>>().into_iter().rev() {
             known.entry(older.key(statement, self)).or_default().push(statement);
@@ -90,7 +90,7 @@ impl PinTable {
 
     /// The statement without its place. A path that the other table does not have is left out: the
     /// file may be renamed.
-    fn key(&self, statement: Statement, other: &Self) -> Key<'_> {
+    fn key(&self, statement: Statement, other: &Self) -> StatementKey<'_> {
         let path = |file: usize| {
             let path = &self.project.file(file).path;
             other.project.number(path.as_bytes()).map(|_| path)
@@ -99,7 +99,7 @@ impl PinTable {
             let pin = self.pin(id);
             let hash = (pin.strictness == Strictness::Text).then_some(&*pin.hash);
             let version = has_version.then_some((&pin.demand, hash));
-            Side { path: path(id.file), kind: pin.kind, manager: pin.manager, version }
+            PinKey { path: path(id.file), kind: pin.kind, manager: pin.manager, version }
         };
         match statement {
             Statement::Row(row) => {
@@ -111,11 +111,15 @@ impl PinTable {
                         self.pin(reference).manager == self.pin(row.id).manager
                     });
                 let pin = side(row.id, row.relation != Relation::Agrees);
-                Key::Row(row.relation, pin, reference.map(|id| side(id, is_about_version)))
+                StatementKey::Row(row.relation, pin, reference.map(|id| side(id, is_about_version)))
             }
             Statement::Fault(file, fault) => {
                 let (span, fault) = &self.file_pins[file].faults[fault];
-                Key::Fault(path(file), fault, self.project.file(file).text.get(span.clone()))
+                StatementKey::Fault(
+                    path(file),
+                    fault,
+                    self.project.file(file).text.get(span.clone()),
+                )
             }
         }
     }
@@ -123,14 +127,14 @@ impl PinTable {
 
 /// What must be equal in two equal statements.
 #[derive(Debug, PartialEq, Eq, Hash)]
-enum Key<'t> {
-    Row(Relation, Side<'t>, Option<Side<'t>>),
+enum StatementKey<'t> {
+    Row(Relation, PinKey<'t>, Option<PinKey<'t>>),
     Fault(Option<&'t RepoPath>, &'t Fault, Option<&'t [u8]>),
 }
 
 /// A pin of a relation.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Side<'t> {
+struct PinKey<'t> {
     path: Option<&'t RepoPath>,
     kind: PinKind,
     manager: Manager,

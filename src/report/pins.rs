@@ -11,7 +11,7 @@ use crate::base::finding::{LineIndex, Span};
 use crate::base::path::RepoPath;
 use crate::edit::excerpt;
 use crate::pins::{
-    Demand, Doubt, Manager, Pin, PinGroup, PinId, PinTable, Plan, Relation, Role, Row,
+    Demand, Doubt, Manager, MovePlan, Pin, PinGroup, PinId, PinTable, Relation, Role, Row,
 };
 use crate::project::kinds::FileKind;
 use crate::report::common::{Report, View, plural};
@@ -203,7 +203,7 @@ fn state(relation: Relation, pin: &Pin) -> &'static str {
 /// The pins that were moved, or would be; those that were not, and why; and the findings.
 pub(crate) fn moved(
     table: &PinTable,
-    plan: &Plan,
+    plan: &MovePlan,
     findings: &[Finding],
     verb: &str,
     view: View<'_>,
@@ -227,7 +227,7 @@ pub(crate) fn moved(
 }
 
 /// A diff of the changes, and the pins that would not be moved.
-pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
+pub(crate) fn diff(table: &PinTable, plan: &MovePlan, view: View<'_>) -> String {
     let mut text = String::new();
     for number in &plan.files {
         let (old, new) = (table.project.file(*number), plan.after.project.file(*number));
@@ -235,7 +235,7 @@ pub(crate) fn diff(table: &PinTable, plan: &Plan, view: View<'_>) -> String {
             text += &format!("{}\n", view.paint.diff(&line));
         }
     }
-    let left = Plan { unmoved: plan.unmoved.clone(), ..Plan::default() };
+    let left = MovePlan { unmoved: plan.unmoved.clone(), ..MovePlan::default() };
     match (left.unmoved.is_empty(), text.is_empty()) {
         (true, false) => text,
         (_, true) => moved(table, &left, &[], "to move", view),
@@ -268,16 +268,12 @@ fn pin<'b>(table: &'b PinTable, row: &Row, places: &mut Places<'b>) -> Value {
         Demand::Empty(_) => ("empty", None),
         Demand::Unknown => ("unknown", None),
     };
-    let relation = match row.relation {
-        Relation::Reference => "reference",
-        Relation::Agrees => "agrees",
-        Relation::Differs => "differs",
-        Relation::Floats => "floats",
-        Relation::Unjudged(_) => "unjudged",
-    };
-    let reason = match row.relation {
-        Relation::Unjudged(doubt) => Some(doubt.reason()),
-        _ => None,
+    let (relation, reason) = match row.relation {
+        Relation::Reference => ("reference", None),
+        Relation::Agrees => ("agrees", None),
+        Relation::Differs => ("differs", None),
+        Relation::Floats => ("floats", None),
+        Relation::Unjudged(doubt) => ("unjudged", Some(doubt.reason())),
     };
     let variables = pin.used.iter().map(|used| {
         let (line, column) = places.locate(table, row.id.file, used.span.start);

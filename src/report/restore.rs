@@ -1,4 +1,4 @@
-//! What was restored, and what was not: as text, and `bakstop.restore/1` as JSON.
+//! The changes of a restore, and the traces that stay: as text, and `bakstop.restore/1` as JSON.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::edit::excerpt;
 use crate::report::common::{View, plural};
 use crate::report::human::TO_TOP;
 use crate::report::json;
-use crate::restore::plan::{Change, Plan, Remaining, Side};
+use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 
 /// A line for each file, then a summary. With `dry_run`, the differences instead.
 pub(crate) fn human(plan: &Plan, dry_run: bool, view: View<'_>) -> String {
@@ -16,7 +16,7 @@ pub(crate) fn human(plan: &Plan, dry_run: bool, view: View<'_>) -> String {
     let mut text = String::new();
     for (side, path, change) in &plan.changes {
         match change {
-            Change::Restored { old, new } if dry_run => {
+            Restoration::Restored { old, new } if dry_run => {
                 for line in excerpt::unified(path, old, new, 3) {
                     text += &format!("{}\n", paint.diff(&line));
                 }
@@ -49,16 +49,16 @@ fn commands(left: &Remaining) -> Vec<String> {
     left.steps.iter().flat_map(|step| cure::commands(step, &[&left.path], false)).collect()
 }
 
-fn would(change: &Change) -> &'static str {
+fn would(change: &Restoration) -> &'static str {
     match change {
-        Change::Restored { .. } => "would restore",
-        Change::Removed => "would remove",
-        Change::Unstaged => "would unstage",
+        Restoration::Restored { .. } => "would restore",
+        Restoration::Removed => "would remove",
+        Restoration::Unstaged => "would unstage",
     }
 }
 
-fn in_index(side: Side, change: &Change) -> &'static str {
-    let is_clear = matches!(change, Change::Unstaged);
+fn in_index(side: Side, change: &Restoration) -> &'static str {
+    let is_clear = matches!(change, Restoration::Unstaged);
     if side == Side::Index && !is_clear { " in the index" } else { "" }
 }
 

@@ -1,4 +1,4 @@
-//! What is restored in a work tree and an index, and what is not.
+//! The changes that restore a work tree and an index, and the traces that stay.
 
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
@@ -21,7 +21,7 @@ impl Side {
 
 /// A change that restores a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum Restoration {
     /// The text becomes another.
     Restored { old: Vec<u8>, new: Vec<u8> },
     /// The file is deleted.
@@ -30,7 +30,7 @@ pub(crate) enum Change {
     Unstaged,
 }
 
-impl Change {
+impl Restoration {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Restored { .. } => "restored",
@@ -52,11 +52,11 @@ pub(crate) struct Remaining {
     pub steps: Vec<Step>,
 }
 
-/// What is restored, and what is not.
+/// The changes, and the traces and files that stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// In the order in which they are made.
-    pub changes: Vec<(Side, RepoPath, Change)>,
+    pub changes: Vec<(Side, RepoPath, Restoration)>,
     /// The traces that stay.
     pub left: Vec<Remaining>,
     /// The files that stay because they may not belong to a preparation, each with the reason.
@@ -67,7 +67,7 @@ impl Plan {
     /// The text that a path has after the changes on a side, if one restores it.
     pub(crate) fn text(&self, side: Side, path: &RepoPath) -> Option<&[u8]> {
         self.changes.iter().find_map(|(on, known, change)| match change {
-            Change::Restored { new, .. } if *on == side && known == path => Some(&**new),
+            Restoration::Restored { new, .. } if *on == side && known == path => Some(&**new),
             _ => None,
         })
     }

@@ -1,4 +1,4 @@
-//! Only what is new about pins is reported, in every scope: an old mismatch blocks no commit.
+//! Only new statements about pins are reported, in every scope: an old mismatch blocks no commit.
 
 use std::fs;
 use std::path::Path;

@@ -32,7 +32,7 @@ fn restore(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
     sandbox.bakstop(&[&["restore"], arguments].concat())
 }
 
-/// The changes of a report, and what is left.
+/// The changes of a report, and the traces that stay.
 fn report(ran: &Ran) -> (Vec<String>, Vec<String>) {
     let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
     let lines = |key: &str, of: &[&str]| {
@@ -112,7 +112,9 @@ fn only_the_named_paths_are_restored() {
     let absolute = sandbox.top.join("backend");
     let ran = restore(&sandbox, &[absolute.to_str().unwrap(), "--format", "json"]);
     assert_eq!(report(&ran).0.len(), 2, "{ran:?}");
-    for (path, reason) in [("missing", "it does not exist"), ("../x", "outside of the work tree")] {
+    for (path, reason) in
+        [("missing", "missing does not exist"), ("../x", "outside of the work tree")]
+    {
         let ran = restore(&sandbox, &[path]);
         assert!(ran.code == Some(2) && ran.err.contains(reason), "{ran:?}");
     }
@@ -296,6 +298,21 @@ fn a_dry_run_prints_a_diff_and_changes_nothing() {
         assert_eq!(ran.out.contains("would remove web/package.json.bak\n"), arguments.len() == 1);
         assert_eq!(crate::hooks::snapshot(&sandbox.top), before);
     }
+}
+
+#[test]
+fn a_dry_run_announces_what_the_run_does() {
+    let sandbox = prepared();
+    let manifest = |spec: &str| format!("{{\"dependencies\": {{\"x\": \"{spec}\"}}}}");
+    // Only the backup has the original, and it is untracked after the index is restored.
+    sandbox.write("new/package.json", manifest(&rewritten_spec()));
+    sandbox.write("new/package.json.bak", manifest("^1.0.0"));
+    sandbox.git(&["add", "-A", "-f"]);
+    let arguments = ["--staged", "--worktree", "--format", "json"];
+    let announced = restore(&sandbox, &[&arguments[..], &["--dry-run"]].concat());
+    let done = restore(&sandbox, &arguments);
+    assert_eq!((announced.code, report(&announced)), (Some(0), report(&done)));
+    assert_eq!(report(&restore(&sandbox, &arguments)), (Vec::new(), Vec::new()));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Finds the commits that made pins disagree.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::base::change::{Commit, ObjectId};
@@ -14,13 +15,16 @@ use crate::project::Project;
 
 /// The pins of a commit.
 #[derive(Clone)]
-struct State {
+struct PinState {
     project: Project,
     /// The pins of these files. The places may be those of a newer version.
     table: Rc<PinTable>,
     /// The statements of the tip that hold here, by their numbers.
     held: BTreeMap<usize, Statement>,
 }
+
+/// A commit that made statements, its state, and those statements.
+type Made = (ObjectId, PinState, BTreeMap<usize, Statement>);
 
 /// Splits the new statements of a tip by the commits that made them: each holds there and in no
 /// parent, and from there to the tip. One that came from a commit that is not judged is left out;
@@ -37,14 +41,35 @@ pub(super) fn of_new_pins(
     let known: Vec<Statement> = known.difference(&new).copied().collect();
     let open = known.len()..known.len() + new.len();
     let held = known.into_iter().chain(new).enumerate().collect();
-    let state = State { project: table.project.clone(), table: Rc::new(table), held };
-    let judged: HashSet<&ObjectId> = commits.nodes.iter().map(|node| &node.id).collect();
-    if !judged.contains(&tip.commit) {
+    let state = PinState { project: table.project.clone(), table: Rc::new(table), held };
+    if !commits.nodes.iter().any(|node| node.id == tip.commit) {
         let mut new = state.held.clone();
         new.retain(|number, _| open.contains(number));
         return Ok(vec![state.part(tip.commit, &new, objects)]);
     }
-    let mut reached = HashMap::from([(tip.commit, state)]);
+    let (made, mut came) = walk((tip.commit, state), &open, commits, objects)?;
+    let mut parts = Vec::new();
+    for (id, state, mut left) in made {
+        // What several commits made is reported for the newest.
+        left.retain(|number, _| came.insert(*number));
+        if !left.is_empty() {
+            parts.push(state.part(id, &left, objects));
+        }
+    }
+    Ok(parts)
+}
+
+/// The commits that made statements, newest first, each with its state and those statements; and
+/// the numbers of the statements that came from commits that are not judged. `open` are the
+/// numbers of the new statements.
+fn walk(
+    (tip, state): (ObjectId, PinState),
+    open: &Range<usize>,
+    commits: &Commits,
+    objects: &Objects,
+) -> Result<(Vec<Made>, BTreeSet<usize>), Error> {
+    let judged: HashSet<&ObjectId> = commits.nodes.iter().map(|node| &node.id).collect();
+    let mut reached = HashMap::from([(tip, state)]);
     let (mut made, mut came) = (Vec::new(), BTreeSet::new());
     // Children come first.
     for node in commits.nodes.iter().rev() {
@@ -70,18 +95,10 @@ pub(super) fn of_new_pins(
             break;
         }
     }
-    let mut parts = Vec::new();
-    for (id, state, mut left) in made {
-        // What several commits made is reported for the newest.
-        left.retain(|number, _| came.insert(*number));
-        if !left.is_empty() {
-            parts.push(state.part(id, &left, objects));
-        }
-    }
-    Ok(parts)
+    Ok((made, came))
 }
 
-impl State {
+impl PinState {
     /// The state of a parent.
     fn before(&self, tree: &ObjectId, parent: &ObjectId, objects: &Objects) -> Result<Self, Error> {
         let changes = TreeChanges::new(objects);

@@ -9,11 +9,12 @@ use crate::base::path::RepoPath;
 use crate::base::refs::RefUpdate;
 use crate::commands::Context;
 use crate::commands::judge::judged::{Judged, Options, config_file, engine};
+use crate::commands::judge::narrowed::{must_exist_in, narrow};
 use crate::commands::judge::origins;
-use crate::commands::judge::paths::Paths;
+use crate::commands::paths::Paths;
 use crate::config::Config;
 use crate::cure;
-use crate::cure::commits::{HeadRelation, Place, Rewrite, in_commits, rewriting};
+use crate::cure::commits::{HeadRelation, Rewrite, Situation, in_commits, rewriting};
 use crate::engine::{Engine, Judgement};
 use crate::git::history::{Commits, History, Tip};
 use crate::git::objects::Objects;
@@ -181,8 +182,8 @@ impl<'a> Past<'a> {
         nothing: String,
     ) -> Result<Judged, Error> {
         let whole = TreeChanges::new(&self.objects).tree(tree, others)?;
-        let change = self.paths.narrow(&whole);
-        self.paths.must_exist_in(&whole)?;
+        let change = narrow(self.paths, &whole);
+        must_exist_in(self.paths, &whole)?;
         let is_whole = others.is_empty() && self.paths.is_empty();
         let engine = engine(&source.config, self.options).whole_tree(is_whole);
         let judgement = engine.judge(&change)?;
@@ -212,7 +213,7 @@ impl<'a> Past<'a> {
         }
         let affected = in_commits(&mut judged.judgement.findings, rewrite);
         let end = commits.tips.first().map(|tip| &tip.commit);
-        let advice = rewriting(commits, &affected, rewrite, |commit| self.place(commit, end))?;
+        let advice = rewriting(commits, &affected, rewrite, |commit| self.situation(commit, end))?;
         judged.advice = advice.map(|advice| {
             self.allowance_hint(&judged.judgement.findings, commits, source).unwrap_or(advice)
         });
@@ -227,13 +228,13 @@ impl<'a> Past<'a> {
             Progress::new("commits judged:", commits.nodes.len(), self.context.terminal);
         for nodes in commits.nodes.chunks(BATCH) {
             let changes = changes.commits(nodes)?;
-            let changes: Vec<_> = changes.iter().map(|change| self.paths.narrow(change)).collect();
+            let changes: Vec<_> = changes.iter().map(|change| narrow(self.paths, change)).collect();
             engine.entries_of_each(&changes, || progress.step())?;
             entries += changes.iter().map(|change| change.fresh().len()).sum::<usize>();
         }
         for tree in &commits.bare_trees {
             let change = changes.tree(*tree, &[])?;
-            let change = self.paths.narrow(&change);
+            let change = narrow(self.paths, &change);
             engine.entries(&change)?;
             engine.comparisons(&change, None)?;
             entries += change.fresh().len();
@@ -246,7 +247,7 @@ impl<'a> Past<'a> {
         let ends = commits.tips.iter().map(|tip| tip.tree);
         let mut ends = ends.chain(commits.nodes.iter().rev().map(|node| node.tree));
         if let Some(tree) = ends.next() {
-            self.paths.must_exist_in(&changes.unchanged(tree))?;
+            must_exist_in(self.paths, &changes.unchanged(tree))?;
         }
         Ok(entries)
     }
@@ -281,7 +282,7 @@ impl<'a> Past<'a> {
     }
 
     /// The place of a commit in the history of `end`.
-    fn place(&self, commit: &ObjectId, end: Option<&ObjectId>) -> Result<Place, Error> {
+    fn situation(&self, commit: &ObjectId, end: Option<&ObjectId>) -> Result<Situation, Error> {
         let relation = match self.history.head()? {
             Some(head) if head == *commit => HeadRelation::Same,
             Some(head) if self.history.is_ancestor(commit, &head)? => HeadRelation::Ancestor,
@@ -289,7 +290,7 @@ impl<'a> Past<'a> {
                 end.and_then(|end| self.history.branch_at(end)).map(|branch| branch.checkout()),
             ),
         };
-        Ok(Place {
+        Ok(Situation {
             relation,
             picks_are_judged: self.history.has_hook(Hook::PrepareCommitMsg.name()),
         })

@@ -4,9 +4,9 @@ use crate::base::change::Change;
 use crate::base::error::Error;
 use crate::commands::Context;
 use crate::commands::judge::judged::{Judged, Options, configuration, engine};
-use crate::commands::judge::paths::Paths;
+use crate::commands::judge::narrowed::{must_exist_in, narrow};
+use crate::commands::paths::Paths;
 use crate::commands::restoring::index;
-use crate::commands::restoring::selection::Selection;
 use crate::commands::restoring::work_tree::plan;
 use crate::config::Config;
 use crate::cure::commits::in_merge;
@@ -37,11 +37,11 @@ pub(super) fn staged(
         debris: config.debris(),
         on_disk: &|path| staged.on_disk(path, LIMIT),
         is_tracked: &|_| true,
-        plan: &|| index::plan(&staged, config.debris(), &Selection::default()).ok(),
+        plan: &|| index::plan(&staged, config.debris(), &Paths::default()).ok(),
         staged: true,
     };
-    let change = paths.narrow(&staged);
-    paths.must_exist_in(&staged)?;
+    let change = narrow(paths, &staged);
+    must_exist_in(paths, &staged)?;
     let mut judgement = in_files(&change, false, &config, &facts, options)?;
     if !judgement.findings.is_empty() {
         about_merge(&mut judgement.findings, &staged, context);
@@ -72,7 +72,7 @@ pub(super) fn work_tree(
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
     let config = configuration(&files, options, context)?;
-    let (debris, all, terminal) = (config.debris(), Selection::default(), context.terminal);
+    let (debris, all, terminal) = (config.debris(), Paths::default(), context.terminal);
     let facts = Facts {
         debris,
         on_disk: &|path| tree.text(path, LIMIT),
@@ -80,8 +80,8 @@ pub(super) fn work_tree(
         plan: &|| plan(&files, debris, &all, terminal).ok(),
         staged: false,
     };
-    let change = paths.narrow(&files);
-    paths.must_exist_in(&files)?;
+    let change = narrow(paths, &files);
+    must_exist_in(paths, &files)?;
     let judgement = in_files(&change, paths.is_empty(), &config, &facts, options)?;
     let entries = change.fresh().len();
     let details = vec![format!("{} of the work tree judged", plural(entries, "file"))];

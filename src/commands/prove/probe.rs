@@ -28,7 +28,7 @@ pub(super) const RULE: &Rule = rules::for_subject(Subject::Manifest);
 pub(super) const MANIFEST: &str = "package.json";
 
 /// The manifests that are tried, each in a commit of its own.
-pub(super) struct Manifests {
+pub(super) struct Probes {
     /// The topmost one, or a new one; then nested ones, because a hook may run the guard for some
     /// files only.
     pub tried: Vec<Probe>,
@@ -38,7 +38,7 @@ pub(super) struct Manifests {
     pub absent: usize,
 }
 
-impl Manifests {
+impl Probes {
     /// Chooses the topmost manifest and the deepest one, or all. Nested manifests that the
     /// configuration exempts are not among them.
     pub(super) fn find(

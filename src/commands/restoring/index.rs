@@ -7,12 +7,13 @@ use crate::base::debris::{Debris, backup_of};
 use crate::base::error::Error;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
+use crate::commands::paths::Paths;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::commands::restoring::selection::{Selection, other_sides};
 use crate::engine::LIMIT;
 use crate::git::Staged;
+use crate::git::merge::other_sides;
 use crate::git::staging::{self, Replacement, blob};
-use crate::restore::plan::{Change, Plan, Remaining, Side};
+use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 use crate::restore::{Origin, Restored, Version, manifest};
 use crate::rules::is_rewritten;
 
@@ -20,10 +21,11 @@ use crate::rules::is_rewritten;
 pub(in crate::commands) fn plan(
     staged: &Staged,
     debris: &Debris,
-    selection: &Selection,
+    paths: &Paths,
 ) -> Result<Plan, Error> {
-    let mut planning = Planning { staged, debris, sides: OnceCell::new(), plan: Plan::default() };
-    let entries = || staged.fresh().iter().filter(|entry| selection.has(&entry.path));
+    let mut planning =
+        IndexPlanning { staged, debris, sides: OnceCell::new(), plan: Plan::default() };
+    let entries = || staged.fresh().iter().filter(|entry| paths.cover(&entry.path));
     for entry in entries() {
         planning.leftover_or_manifest(entry)?;
     }
@@ -33,7 +35,7 @@ pub(in crate::commands) fn plan(
     Ok(planning.plan)
 }
 
-struct Planning<'a> {
+struct IndexPlanning<'a> {
     staged: &'a Staged<'a>,
     debris: &'a Debris,
     /// Looked up for the first manifest with a trace.
@@ -41,7 +43,7 @@ struct Planning<'a> {
     plan: Plan,
 }
 
-impl Planning<'_> {
+impl IndexPlanning<'_> {
     fn left(&mut self, path: &RepoPath, line: Option<usize>, reason: String, steps: Vec<Step>) {
         let (side, path) = (Side::Index, path.clone());
         self.plan.left.push(Remaining { side, path, line, reason, steps });
@@ -68,7 +70,7 @@ impl Planning<'_> {
     fn leftover_or_manifest(&mut self, entry: &Entry) -> Result<(), Error> {
         let path = &entry.path;
         if self.debris.content_of(path, entry.mode).is_some() || self.debris.is_backup(path) {
-            self.plan.changes.push((Side::Index, path.clone(), Change::Unstaged));
+            self.plan.changes.push((Side::Index, path.clone(), Restoration::Unstaged));
         } else if self.rewritten(entry, is_settings)?.is_some() {
             let reason = "a setting points to a leftover: change it by hand, then stage it";
             self.left(path, None, reason.to_owned(), Vec::new());
@@ -89,7 +91,7 @@ impl Planning<'_> {
             self.left(&file.path, Some(left.line), left.reason, Vec::new());
         }
         if text != file.text {
-            let change = Change::Restored { old: file.text, new: text };
+            let change = Restoration::Restored { old: file.text, new: text };
             self.plan.changes.push((Side::Index, file.path, change));
         }
     }
@@ -123,7 +125,7 @@ impl Planning<'_> {
         let way = Manifests::new(self.staged.git(), Side::Index, &text, &[]);
         match way.way(&file.path, self.debris)? {
             Way::Committed(_) | Way::New => {
-                self.plan.changes.push((Side::Index, file.path, Change::Unstaged));
+                self.plan.changes.push((Side::Index, file.path, Restoration::Unstaged));
             }
             Way::Install { reason, steps, .. } => {
                 self.left(&file.path, None, reason.to_owned(), steps);
@@ -135,11 +137,11 @@ impl Planning<'_> {
 
 /// Changes the index, at once.
 pub(in crate::commands) fn write(staged: &Staged, plan: &Plan) -> Result<(), Error> {
-    let replacement = |(_, path, change): &(Side, RepoPath, Change)| {
+    let replacement = |(_, path, change): &(Side, RepoPath, Restoration)| {
         let entry = staged.fresh().iter().find(|entry| entry.path == *path)?;
         let replacement = match change {
-            Change::Restored { new, .. } => Replacement::Text(new.clone()),
-            Change::Removed | Change::Unstaged => Replacement::Committed,
+            Restoration::Restored { new, .. } => Replacement::Text(new.clone()),
+            Restoration::Removed | Restoration::Unstaged => Replacement::Committed,
         };
         Some((entry.clone(), replacement))
     };

@@ -43,15 +43,7 @@ impl<'a> Manifests<'a> {
 
     /// Whether all manifests in the directory of a lockfile and below are as in HEAD.
     fn are_committed(&self, lockfile: &RepoPath) -> Result<bool, Error> {
-        let directory = lockfile.parent();
-        let is_below = |path: &RepoPath| {
-            directory.is_empty()
-                || path
-                    .as_bytes()
-                    .strip_prefix(directory)
-                    .is_some_and(|rest| rest.starts_with(b"/"))
-        };
-        let is_manifest = |path: &RepoPath| is_manifest(path) && is_below(path);
+        let is_manifest = |path: &RepoPath| is_manifest(path) && path.is_in(lockfile.parent());
         let changed = since_head(self.git, self.side == Side::Index, is_manifest)?;
         let differs = |path: &RepoPath| (self.text)(path) != blob(self.git, "HEAD", path);
         Ok(!changed.iter().any(|(path, is_missing)| *is_missing || differs(path))

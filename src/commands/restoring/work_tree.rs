@@ -9,13 +9,14 @@ use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
+use crate::commands::paths::Paths;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::commands::restoring::selection::{Selection, other_sides};
 use crate::engine::LIMIT;
+use crate::git::merge::other_sides;
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
 use crate::report::plural;
-use crate::restore::plan::{Change, Plan, Remaining, Side};
+use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 use crate::restore::{Origin, Restored, Version, manifest};
 use crate::rules::is_rewritten;
 
@@ -23,12 +24,30 @@ use crate::rules::is_rewritten;
 pub(in crate::commands) fn plan(
     files: &OnDisk<'_>,
     debris: &Debris,
-    selection: &Selection,
+    paths: &Paths,
     terminal: bool,
 ) -> Result<Plan, Error> {
-    let leftovers = files.tree().leftovers(debris, terminal)?;
-    let mut planning =
-        Planning { files, debris, selection, sides: OnceCell::new(), plan: Plan::default() };
+    plan_after(&Plan::default(), files, debris, paths, terminal)
+}
+
+/// [`plan`] for the index that these changes will make.
+pub(in crate::commands) fn plan_after(
+    of_index: &Plan,
+    files: &OnDisk<'_>,
+    debris: &Debris,
+    paths: &Paths,
+    terminal: bool,
+) -> Result<Plan, Error> {
+    let tree = files.tree();
+    let mut leftovers = tree.leftovers(debris, terminal)?;
+    // What is unstaged is untracked then, unless HEAD has it.
+    leftovers.extend(of_index.changes.iter().filter_map(|(_, path, change)| {
+        let is_left = *change == Restoration::Unstaged && tree.exists(path);
+        (is_left && tree.committed("HEAD", path).is_none()).then(|| path.clone())
+    }));
+    leftovers.sort();
+    let (sides, plan) = (OnceCell::new(), Plan::default());
+    let mut planning = TreePlanning { files, debris, of_index, paths, sides, plan };
     planning.manifests(&leftovers)?;
     planning.settings()?;
     let is_restored = planning.plan.left.is_empty();
@@ -37,21 +56,23 @@ pub(in crate::commands) fn plan(
     Ok(planning.plan)
 }
 
-struct Planning<'a> {
+struct TreePlanning<'a> {
     files: &'a OnDisk<'a>,
     debris: &'a Debris,
+    /// The changes of the index that are not made yet.
+    of_index: &'a Plan,
     /// Looked up for the first manifest with a trace.
     sides: OnceCell<Vec<&'static str>>,
-    selection: &'a Selection,
+    paths: &'a Paths,
     plan: Plan,
 }
 
-impl Planning<'_> {
+impl TreePlanning<'_> {
     /// The selected files of a kind that are rewritten, with their texts.
     fn rewritten(&mut self, wanted: fn(&RepoPath) -> bool) -> Result<Vec<File>, Error> {
-        let selection = self.selection;
+        let paths = self.paths;
         let mut found = Vec::new();
-        for entry in self.files.entries(&|path| wanted(path) && selection.has(path))? {
+        for entry in self.files.entries(&|path| wanted(path) && paths.cover(path))? {
             let Some(text) = self.text(&entry)? else { continue };
             let file = File { path: entry.path, text, fresh: true, replaces: true };
             if is_rewritten(file.clone(), self.debris) {
@@ -84,7 +105,7 @@ impl Planning<'_> {
         self.plan.left.push(Remaining { side, path, line, reason: reason.into(), steps });
     }
 
-    fn change(&mut self, path: RepoPath, change: Change) {
+    fn change(&mut self, path: RepoPath, change: Restoration) {
         self.plan.changes.push((Side::WorkTree, path, change));
     }
 
@@ -102,7 +123,7 @@ impl Planning<'_> {
                 self.left(&file.path, Some(left.line), left.reason);
             }
             if text != file.text {
-                self.change(file.path, Change::Restored { old: file.text, new: text });
+                self.change(file.path, Restoration::Restored { old: file.text, new: text });
             }
         }
         Ok(())
@@ -115,13 +136,18 @@ impl Planning<'_> {
             leftovers.iter().find(|known| self.debris.backed_up(known).as_ref() == Some(path));
         let backup = backup.and_then(|backup| tree.text(backup, LIMIT));
         let sides = self.sides.get_or_init(|| other_sides(tree.git()));
-        let committed = [(Origin::Index, ":0"), (Origin::Head, "HEAD")];
-        let committed =
-            committed.into_iter().chain(sides.iter().map(|name| (Origin::OtherSide, *name)));
+        let staged = self.of_index.text(Side::Index, path).map(<[u8]>::to_vec);
+        let staged = staged.or_else(|| tree.committed(":0", path));
+        let committed = [(Origin::Head, "HEAD")].into_iter();
+        let committed = committed.chain(sides.iter().map(|name| (Origin::OtherSide, *name)));
         let committed =
             committed.filter_map(|(origin, name)| Some((origin, tree.committed(name, path)?)));
-        let all = backup.map(|text| (Origin::Backup, text)).into_iter().chain(committed);
-        all.map(|(origin, text)| Version { origin, text, verbatim: true }).collect()
+        let copies = [(Origin::Backup, backup), (Origin::Index, staged)].into_iter();
+        let copies = copies.filter_map(|(origin, text)| Some((origin, text?)));
+        copies
+            .chain(committed)
+            .map(|(origin, text)| Version { origin, text, verbatim: true })
+            .collect()
     }
 
     fn settings(&mut self) -> Result<(), Error> {
@@ -159,7 +185,7 @@ impl Planning<'_> {
         let (first, reason, steps) = match way {
             Way::Committed(text) => {
                 let old = file.text;
-                return self.change(file.path, Change::Restored { old, new: text });
+                return self.change(file.path, Restoration::Restored { old, new: text });
             }
             Way::New => {
                 let reason = "HEAD has no such lockfile: remove it";
@@ -168,24 +194,24 @@ impl Planning<'_> {
             Way::Install { first, reason, steps } => (first, reason, steps),
         };
         if let Some(text) = first.filter(|text| *text != file.text) {
-            self.change(file.path, Change::Restored { old: file.text, new: text });
+            self.change(file.path, Restoration::Restored { old: file.text, new: text });
         }
         self.plan.left.push(Remaining { side, path, line, reason: reason.to_owned(), steps });
     }
 
     /// Removes packed packages, and backups that equal their restored manifests.
     fn leftovers(&mut self, leftovers: Vec<RepoPath>, is_restored: bool) {
-        let selection = self.selection;
+        let paths = self.paths;
         let mut waiting: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-        for path in leftovers.into_iter().filter(|path| selection.has(path)) {
+        for path in leftovers.into_iter().filter(|path| paths.cover(path)) {
             let directory = directory_of(&path, self.debris);
             if let (None, Some(original)) = (&directory, self.debris.backed_up(&path)) {
                 self.backup(path, &original);
             } else if let Some(directory) = directory {
                 if path.as_bytes().ends_with(b"/") {
                     self.left(&path, None, "a repository of its own: remove it by hand");
-                } else if is_restored || !selection.is_all() {
-                    self.change(path, Change::Removed);
+                } else if is_restored || !paths.is_empty() {
+                    self.change(path, Restoration::Removed);
                 } else {
                     *waiting.entry(directory).or_default() += 1;
                 }
@@ -208,7 +234,7 @@ impl Planning<'_> {
             None => tree.text(original, LIMIT),
         };
         if now.is_some() && now == tree.text(&path, LIMIT) {
-            self.change(path, Change::Removed);
+            self.change(path, Restoration::Removed);
         } else {
             self.plan.kept.push((path, format!("it differs from {original}")));
         }
@@ -240,8 +266,8 @@ pub(in crate::commands) fn write(
     }
     for (done, (_, path, change)) in plan.changes.iter().enumerate() {
         let made = match change {
-            Change::Restored { old, new } => tree.replace(path, old, new),
-            Change::Removed | Change::Unstaged => {
+            Restoration::Restored { old, new } => tree.replace(path, old, new),
+            Restoration::Removed | Restoration::Unstaged => {
                 let directory = directory_of(path, debris);
                 let directory = directory.unwrap_or_else(|| path.parent().to_vec());
                 tree.remove(path, &directory)

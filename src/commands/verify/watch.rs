@@ -9,7 +9,7 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
-use crate::commands::restoring::selection::Selection;
+use crate::commands::paths::Paths;
 use crate::commands::restoring::work_tree::plan;
 use crate::commands::verify::args::Args;
 use crate::commands::{Context, Outcome, listed};
@@ -104,7 +104,7 @@ impl Watch<'_> {
             changes.paths.iter().any(|one| one.path == *path && one.is(State::Staged))
         };
         let (debris, terminal) = (self.config.debris(), self.context.terminal);
-        let plan = || plan(&OnDisk::all(tree).ok()?, debris, &Selection::default(), terminal).ok();
+        let plan = || plan(&OnDisk::all(tree).ok()?, debris, &Paths::default(), terminal).ok();
         let facts = Facts {
             debris,
             on_disk: &|path| tree.text(path, LIMIT),

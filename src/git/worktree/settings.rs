@@ -50,6 +50,23 @@ pub(super) fn fingerprints(
     config_home: Option<&Path>,
     older: bool,
 ) -> Result<Hashes, Error> {
+    let mut found = values(git, doing, older)?;
+    for (name, path) in files(git, doing, config_home)? {
+        let text = read::file_if_exists(&path, FinalLink::Follow, LIMIT).map_err(|error| {
+            Error::new(doing, format!("{}: {error}", path.display())).help(error.next_step())
+        })?;
+        found.extend(text.map(|text| (name.into_bytes(), text)));
+    }
+    let hash = |text: &[u8]| {
+        let mut hasher = Hasher::new();
+        hasher.part(b's', text);
+        hasher.finish().map_err(|error| Error::new(doing, error))
+    };
+    found.into_iter().map(|(name, text)| Ok((name, hash(&text)?))).collect()
+}
+
+/// The settings that count, by name, each with all of its values.
+fn values(git: &Git, doing: &str, older: bool) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
     let mut found: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for entry in records(&git.output(doing, &["config", "--list", "-z"])?) {
         let name = entry.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -57,11 +74,19 @@ pub(super) fn fingerprints(
         let counts = SETTINGS.iter().chain(added).any(|setting| setting.as_bytes() == name)
             || SECTIONS.iter().any(|section| name.starts_with(section));
         if counts {
-            // A setting may have several values.
             found.entry(name.to_vec()).or_default().extend([entry, b"\0"].concat());
         }
     }
-    let mut files: Vec<(String, PathBuf)> = Vec::new();
+    Ok(found)
+}
+
+/// The files that count, by the name to print.
+fn files(
+    git: &Git,
+    doing: &str,
+    config_home: Option<&Path>,
+) -> Result<Vec<(String, PathBuf)>, Error> {
+    let mut files = Vec::new();
     for name in FILES {
         let path = git.path(doing, &["rev-parse", "--git-path", name])?;
         files.push((format!(".git/{name}"), path));
@@ -77,18 +102,7 @@ pub(super) fn fingerprints(
             files.push((format!("the file of {name}"), path));
         }
     }
-    for (name, path) in files {
-        let text = read::file_if_exists(&path, FinalLink::Follow, LIMIT).map_err(|error| {
-            Error::new(doing, format!("{}: {error}", path.display())).help(error.next_step())
-        })?;
-        found.extend(text.map(|text| (name.into_bytes(), text)));
-    }
-    let hash = |text: &[u8]| {
-        let mut hasher = Hasher::new();
-        hasher.part(b's', text);
-        hasher.finish().map_err(|error| Error::new(doing, error))
-    };
-    found.into_iter().map(|(name, text)| Ok((name, hash(&text)?))).collect()
+    Ok(files)
 }
 
 /// The hash of each file in the directory that git runs hooks from, by its path in the repository

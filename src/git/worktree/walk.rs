@@ -378,35 +378,7 @@ impl<'a> Walk<'a> {
         }
         let mut path = [&directory.path, bytes].concat();
         if name.kind != FileType::Directory {
-            let path = RepoPath::new(path);
-            // Like a link, a pipe or a socket cannot be the file that keeps a directory.
-            let mode = if name.kind == FileType::RegularFile { Mode::File } else { Mode::Symlink };
-            if !directory.foreign
-                && (self.debris.is_backup(&path) || self.debris.content_of(&path, mode).is_some())
-            {
-                seen.debris.push(path.clone());
-            }
-            match name.kind {
-                FileType::RegularFile | FileType::Symlink => {
-                    // Attributes matter for tracked files only.
-                    let rules = if directory.reported {
-                        &IN_EACH_DIRECTORY[..1]
-                    } else {
-                        &IN_EACH_DIRECTORY
-                    };
-                    if rules.iter().any(|rules| bytes == rules.as_bytes()) {
-                        seen.rules.push(path.clone());
-                    }
-                    if !directory.reported {
-                        seen.untracked.push(path);
-                    }
-                }
-                _ if !directory.foreign => {
-                    let noun = read::endless(&self.place(path.as_bytes()));
-                    seen.irregular.extend(noun.map(|noun| (path, noun)));
-                }
-                _ => {}
-            }
+            self.untracked_file(directory, RepoPath::new(path), name, seen);
             return Ok(());
         }
         path.push(b'/');
@@ -416,13 +388,7 @@ impl<'a> Walk<'a> {
         }
         let file = place.join(OsStr::from_bytes(bytes));
         if is_repository(&file) {
-            let path = RepoPath::new(path);
-            if !directory.reported {
-                seen.nested.insert(path.clone());
-            }
-            if !directory.foreign && self.debris.content_of(&path, Mode::Submodule).is_some() {
-                seen.debris.push(path);
-            }
+            self.nested(directory, RepoPath::new(path), seen);
         } else if directory.foreign || bytes == b"node_modules" {
             // Not searched, but git must be able to read it.
             let listed = list(&file, &path)?;
@@ -433,14 +399,55 @@ impl<'a> Walk<'a> {
                 seen.rules.push(RepoPath::new([&path, rules].concat()));
             }
         } else {
-            inner.push(PendingDirectory {
-                path,
-                entries: 0..0,
-                reported: true,
-                foreign: directory.foreign,
-            });
+            let foreign = directory.foreign;
+            inner.push(PendingDirectory { path, entries: 0..0, reported: true, foreign });
         }
         Ok(())
+    }
+
+    /// Adds a repository inside this one to the lists that it belongs to.
+    fn nested(&self, directory: &PendingDirectory, path: RepoPath, seen: &mut Seen) {
+        if !directory.reported {
+            seen.nested.insert(path.clone());
+        }
+        if !directory.foreign && self.debris.content_of(&path, Mode::Submodule).is_some() {
+            seen.debris.push(path);
+        }
+    }
+
+    /// Adds an untracked file that is not a directory to the lists that it belongs to.
+    fn untracked_file(
+        &self,
+        directory: &PendingDirectory,
+        path: RepoPath,
+        name: &DiskEntry,
+        seen: &mut Seen,
+    ) {
+        // Like a link, a pipe or a socket cannot be the file that keeps a directory.
+        let mode = if name.kind == FileType::RegularFile { Mode::File } else { Mode::Symlink };
+        if !directory.foreign
+            && (self.debris.is_backup(&path) || self.debris.content_of(&path, mode).is_some())
+        {
+            seen.debris.push(path.clone());
+        }
+        match name.kind {
+            FileType::RegularFile | FileType::Symlink => {
+                // Attributes matter for tracked files only.
+                let rules =
+                    if directory.reported { &IN_EACH_DIRECTORY[..1] } else { &IN_EACH_DIRECTORY };
+                if rules.iter().any(|rules| name.name().to_bytes() == rules.as_bytes()) {
+                    seen.rules.push(path.clone());
+                }
+                if !directory.reported {
+                    seen.untracked.push(path);
+                }
+            }
+            _ if !directory.foreign => {
+                let noun = read::endless(&self.place(path.as_bytes()));
+                seen.irregular.extend(noun.map(|noun| (path, noun)));
+            }
+            _ => {}
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::finding::{Severity, line_around};
-use crate::formats::trace::{Trace, could_hold_debris, find_debris};
+use crate::formats::trace::{Mention, could_hold_debris, find_debris};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -26,26 +26,26 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
         return;
     }
     let found = mentions(file, debris).take(MAX_MENTIONS).find(|trace| is_path(&file.text, trace));
-    if let Some(Trace { directory, span }) = found {
+    if let Some(Mention { directory, span }) = found {
         let message = format!("this code names {}, so an install may read it", directory.name);
         findings.place(file, &span, message).help("install from another place", &[]);
     }
 }
 
 /// The places of a file that name a directory of leftovers.
-fn mentions<'a>(file: &'a File, debris: &'a Debris) -> impl Iterator<Item = Trace<'a>> {
+fn mentions<'a>(file: &'a File, debris: &'a Debris) -> impl Iterator<Item = Mention<'a>> {
     let mut from = 0;
     std::iter::from_fn(move || {
-        let Trace { directory, span } = find_debris(&file.text[from..], debris, false)?;
+        let Mention { directory, span } = find_debris(&file.text[from..], debris, false)?;
         let span = from + span.start..from + span.end;
         from = span.end;
-        Some(Trace { directory, span })
+        Some(Mention { directory, span })
     })
 }
 
 /// Whether a trace is a component of a path in quotes. A text with blanks is a message, and a line
 /// that begins as a comment is one.
-fn is_path(text: &[u8], trace: &Trace<'_>) -> bool {
+fn is_path(text: &[u8], trace: &Mention<'_>) -> bool {
     let line = line_around(text, trace.span.start);
     let before = &text[line.start..trace.span.start];
     let after = &text[trace.span.end..line.end.max(trace.span.end)];

@@ -4,7 +4,7 @@ use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
-use crate::formats::trace::{Trace, could_hold_debris, find_debris, mention};
+use crate::formats::trace::{Mention, could_hold_debris, find_debris, mention};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
@@ -49,7 +49,7 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
     let Some(lockfile) = lockfile(&file.path) else { return };
     let traces = traces(file, lockfile, debris);
     let hidden = || Some((hidden(file, lockfile, debris)?, 1));
-    let Some((Trace { directory, span }, lines)) = traces.or_else(hidden) else { return };
+    let Some((Mention { directory, span }, lines)) = traces.or_else(hidden) else { return };
     let more = match lines {
         1 => String::new(),
         2 => ", and 1 more line does".into(),
@@ -72,7 +72,7 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
 }
 
 /// The first trace, and the number of lines with one.
-fn traces<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<(Trace<'a>, usize)> {
+fn traces<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<(Mention<'a>, usize)> {
     if !could_hold_debris(&file.text, debris) {
         return None;
     }
@@ -90,10 +90,10 @@ fn traces<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<(Tr
             prose = None;
         }
         if prose.is_none()
-            && let Some(Trace { directory, span }) = trace(line, debris, packed)
+            && let Some(Mention { directory, span }) = trace(line, debris, packed)
         {
             let span = start + span.start..start + span.end;
-            first.get_or_insert(Trace { directory, span });
+            first.get_or_insert(Mention { directory, span });
             lines += 1;
         }
         if [&b"deprecated: |"[..], b"deprecated: >"]
@@ -109,7 +109,7 @@ fn traces<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<(Tr
 
 /// A trace that is not in a single line: in UTF-16, or in a YAML string over two lines. No tool
 /// writes these.
-fn hidden<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<Trace<'a>> {
+fn hidden<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<Mention<'a>> {
     use FileKind::{BunBinaryLock, BunLock, PnpmBranchLock, PnpmLock, YarnLock};
     let wide = lockfile != BunBinaryLock && file.text.contains(&0);
     let joined = |_: &usize| matches!(lockfile, PnpmLock | PnpmBranchLock | YarnLock | BunLock);
@@ -119,10 +119,10 @@ fn hidden<'a>(file: &File, lockfile: FileKind, debris: &'a Debris) -> Option<Tra
 }
 
 /// The first trace in a line, after its prose.
-fn trace<'a>(line: &[u8], debris: &'a Debris, packed: bool) -> Option<Trace<'a>> {
+fn trace<'a>(line: &[u8], debris: &'a Debris, packed: bool) -> Option<Mention<'a>> {
     let from = prose_end(line);
-    let Trace { directory, span } = find_debris(&line[from..], debris, packed)?;
-    Some(Trace { directory, span: from + span.start..from + span.end })
+    let Mention { directory, span } = find_debris(&line[from..], debris, packed)?;
+    Some(Mention { directory, span: from + span.start..from + span.end })
 }
 
 /// The end of the prose at the start of a line: a comment, or the message of a deprecated package.

@@ -1,4 +1,4 @@
-//! `check PATH…`: what is judged is limited to the named files and directories.
+//! `check PATH…`: a check that is limited to the named files and directories.
 
 use std::os::unix::fs::symlink;
 

@@ -54,7 +54,7 @@ fn all_files_of_head_are_judged_where_no_commit_is_made() {
     assert_eq!((ran.code, &*ran.out), (Some(0), ""));
     assert!(ran.err.ends_with("for every file: bakstop check --tree HEAD\n"), "{ran:?}");
     assert_eq!(sandbox.bakstop(&["check", "--tree", "HEAD"]).code, Some(1));
-    // What is staged is judged as ever.
+    // Staged files are judged as ever.
     sandbox.write("web/index.js", "export {}; // 3\n");
     sandbox.git(&["add", "-A"]);
     assert_eq!(

@@ -17,7 +17,7 @@ const SAME_TIME: &str = "touch -r web/index.js ../t && printf 'import {};\\n' >w
 /// A link that becomes a file with its target as content.
 const UNLINKED: &str = "rm link && printf web >link && git status >/dev/null";
 
-/// What is overruled: the change is found whether this was set before the build or by it.
+/// Settings that are overruled: the change is found whether this was set before the build or by it.
 const OVERRULED: &[Hiding] = &[
     ("core.fileMode", "git config core.fileMode false", "chmod +x web/index.js", "web/index.js"),
     (
@@ -246,7 +246,7 @@ const OVERRULED: &[Hiding] = &[
     ),
 ];
 
-/// What is part of git's answer: only a change of this by the build is found, by this name.
+/// Settings that are part of git's answer: only a build that changes one is found, by this name.
 const WATCHED: &[Hiding] = &[
     ("info/exclude", "echo new >>.git/info/exclude", "touch new", ".git/info/exclude"),
     (
