@@ -358,7 +358,10 @@ fn rules_and_their_pages_are_available_as_json() {
         assert!(line.ends_with(&text(rule, "summary")));
         let page = parsed(&sandbox.bakstop(&["explain", &id, "--format", "json"]));
         assert_eq!(page["schema"], "bakstop.explain/1");
-        assert_eq!(text(&page["rule"], "manual"), sandbox.bakstop(&["explain", &id]).out);
+        // Then follows how to turn on a rule that is off.
+        let shown = sandbox.bakstop(&["explain", &id]).out;
+        let rest = shown.strip_prefix(&text(&page["rule"], "manual")).unwrap();
+        assert_eq!((rest.is_empty(), rest.contains("off by default")), (is_on, !is_on), "{rest}");
         assert_eq!(page["rule"]["id"], id);
     }
 }

@@ -194,8 +194,8 @@ fn with_failing_hook(configuration: &str) -> Sandbox {
     let sandbox = Sandbox::workspace();
     sandbox.write("bakstop.json", configuration);
     sandbox.commit_all("Configure");
-    let hook = "#!/bin/sh\nbakstop hook pre-commit || exit 1\necho lint failed >&2\nexit 1\n";
-    script(&sandbox, ".git/hooks/pre-commit", hook);
+    let hook = "hook pre-commit || exit 1\necho lint failed >&2\nexit 1\n";
+    script(&sandbox, ".git/hooks/pre-commit", &format!("#!/bin/sh\n'{BAKSTOP}' {hook}"));
     sandbox
 }
 
