@@ -337,7 +337,7 @@ mod tests {
     fn with_steps(path: &str, steps: &[Step]) -> Finding {
         let rule = rules::for_subject(Subject::Manifest);
         let (steps, help) = (steps.to_vec().into(), "as the rule says".into());
-        Finding { steps, help, ..Finding::new(rule, path.into(), None, "m".into()) }
+        Finding { help, steps, ..Finding::new(rule, path.into(), None, "m".into()) }
     }
 
     fn left(path: &str, steps: &[Step]) -> Remaining {
