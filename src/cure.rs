@@ -1,5 +1,6 @@
 //! Chooses the next steps, and renders them as commands. A rule has steps that resolve its findings
-//! in general; this module adapts them to the state of the repository.
+//! in general; this module adapts them to the state of the repository: here to files, in `commits`
+//! to history, and in `setup` to hooks.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -311,8 +312,6 @@ fn on_paths(command: &str, paths: &[&RepoPath], from_anywhere: bool) -> Vec<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::change::{Commit, ObjectId};
-    use crate::base::finding::Severity;
     use crate::restore::plan::{Restoration, Side};
 
     #[test]
@@ -335,17 +334,10 @@ mod tests {
         assert!(commands[9].ends_with(" 179.bak"), "{}", commands[9]);
     }
 
-    fn about(subject: Subject, severity: Severity) -> Finding {
-        let commit = ObjectId::from_bytes(&[1; 20]).map(|id| Commit { id, subject: String::new() });
-        let steps = (&[Step::Stage]).into();
-        let finding =
-            Finding::new(rules::for_subject(subject), "a/package.json".into(), None, "m".into());
-        Finding { severity, commit, steps, help: "as the rule says".into(), ..finding }
-    }
-
     fn with_steps(path: &str, steps: &[Step]) -> Finding {
-        let finding = about(Subject::Manifest, Severity::Error);
-        Finding { path: path.into(), steps: steps.to_vec().into(), ..finding }
+        let rule = rules::for_subject(Subject::Manifest);
+        let (steps, help) = (steps.to_vec().into(), "as the rule says".into());
+        Finding { help, steps, ..Finding::new(rule, path.into(), None, "m".into()) }
     }
 
     fn left(path: &str, steps: &[Step]) -> Remaining {

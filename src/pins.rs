@@ -1,5 +1,9 @@
 //! Pins: the places where a file names a package manager and its version. Each file is read as the
 //! tool that it configures reads it; a value that is not understood is not a pin.
+//!
+//! `commands` knows what a command installs, and `scripts` where one runs; the files after these
+//! read one source each, and `files` chooses among them. `calls` and `declarations` find the
+//! project that governs a place; `agreement` compares all pins, `statements` with older ones.
 
 pub(crate) mod pin;
 mod commands;

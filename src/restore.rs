@@ -660,7 +660,12 @@ mod tests {
                 let text = [&text[..], DIR.as_bytes(), &other[..]].concat();
                 let file = File { path: path.into(), text, fresh: true, replaces: true };
                 let versions = [Version { origin: Origin::Head, text: other, verbatim: true }];
-                let _ = manifest(&file, &versions, &Debris::default());
+                let debris = Debris::default();
+                if let Some(Restored { text, left }) = manifest(&file, &versions, &debris) {
+                    prop_assert!(!left.is_empty() || text != file.text);
+                    let again = manifest(&File { text, ..file }, &versions, &debris);
+                    prop_assert_eq!(again.is_some(), !left.is_empty());
+                }
             }
         }
     }

@@ -59,12 +59,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let recovery_hint =
         task.stops.map_or_else(|| setup::SWITCH_OFF.to_owned(), setup::invalid_configuration_hint);
     let options = Options {
-        paths: &[],
         without: &skipped,
-        config: None,
         recovery_hint: &recovery_hint,
         explain: args.verbose,
-        list: false,
+        ..Options::default()
     };
     let failed = |error: Error| if server { error } else { error.or_help(&*recovery_hint) };
     let mut judged = judge(&task.scope, &options, context).map_err(failed)?;

@@ -52,14 +52,7 @@ impl Args {
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
-    let options = Options {
-        paths: &[],
-        without: &[],
-        config: args.config.as_deref(),
-        recovery_hint: "",
-        explain: false,
-        list: false,
-    };
+    let options = Options { config: args.config.as_deref(), ..Options::default() };
     let config = configuration(&files, &options, context)?;
     let mut engine = Engine::new(&config).only(is_about_pins);
     let table = engine.all_pins(&files)?;

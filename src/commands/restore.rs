@@ -53,14 +53,7 @@ impl Args {
 
     /// The configuration that applies to one side.
     fn configuration(&self, change: &dyn Change, context: &Context) -> Result<Config, Error> {
-        let options = Options {
-            paths: &[],
-            without: &[],
-            config: self.config.as_deref(),
-            recovery_hint: "",
-            explain: false,
-            list: false,
-        };
+        let options = Options { config: self.config.as_deref(), ..Options::default() };
         configuration(change, &options, context)
     }
 }

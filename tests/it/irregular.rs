@@ -177,17 +177,14 @@ fn manifests_that_are_not_regular_files() {
     );
 }
 
+/// The verbs that let git read the whole work tree.
+const WAITS: [&[&str]; 5] =
+    [&["check", "--worktree"], &["pins"], &["restore"], &["verify"], &["verify", "--", "true"]];
+
 #[test]
 fn files_of_git_that_are_not_regular_files() {
     for path in [".gitignore", ".gitattributes", ".gitmodules"] {
-        let waits: [&[&str]; 5] = [
-            &["check", "--worktree"],
-            &["pins"],
-            &["restore"],
-            &["verify"],
-            &["verify", "--", "true"],
-        ];
-        check_verbs(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
+        check_verbs(pinned, path, Kind::Fifo, &WAITS.map(|verb| (verb, 2, FIFO)));
         check_verbs(
             pinned,
             path,
@@ -200,14 +197,7 @@ fn files_of_git_that_are_not_regular_files() {
 #[test]
 fn ignore_and_attribute_files_that_are_not_regular_files() {
     for path in ["web/.gitignore", "new/.gitignore", "web/.gitattributes"] {
-        let waits: [&[&str]; 5] = [
-            &["check", "--worktree"],
-            &["pins"],
-            &["restore"],
-            &["verify"],
-            &["verify", "--", "true"],
-        ];
-        check_verbs(pinned, path, Kind::Fifo, &waits.map(|verb| (verb, 2, FIFO)));
+        check_verbs(pinned, path, Kind::Fifo, &WAITS.map(|verb| (verb, 2, FIFO)));
         check_verbs(pinned, path, Kind::Fifo, &[(&["check"], 0, ""), (&["status"], 1, "")]);
     }
 }

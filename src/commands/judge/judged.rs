@@ -103,8 +103,8 @@ impl Judged {
     }
 }
 
-/// How to judge.
-#[derive(Debug, Clone, Copy)]
+/// How to judge. The default judges everything by the configuration of the repository.
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Options<'a> {
     /// The files and directories to judge, relative to the current directory; all if empty.
     pub paths: &'a [PathBuf],

@@ -47,7 +47,7 @@ pub(in crate::commands) fn plan_after(
     }));
     leftovers.sort();
     let (sides, plan) = (OnceCell::new(), Plan::default());
-    let mut planning = TreePlanning { files, debris, of_index, paths, sides, plan };
+    let mut planning = TreePlanning { files, debris, of_index, sides, paths, plan };
     planning.manifests(&leftovers)?;
     planning.settings()?;
     let is_restored = planning.plan.left.is_empty();

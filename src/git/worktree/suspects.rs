@@ -100,8 +100,8 @@ impl Settings {
         })
     }
 
-    /// Corrects wrong settings for this file system: `core.fileMode=false` is right only if it keeps
-    /// no executable bits (all files have the same ones there), `core.symlinks=false` if it keeps
+    /// Corrects wrong settings: `core.fileMode=false` is right only if this file system keeps no
+    /// executable bits (all files have the same ones there), `core.symlinks=false` if it keeps
     /// no links, `core.ignoreCase=true` if names that differ in case name the same file.
     pub(super) fn correct(&mut self, top: &Path, index: &WorkTreeIndex, seen: &Seen) {
         let directory = index.paths.index.parent();
