@@ -8,7 +8,7 @@ use crate::base::error::Error;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::commands::restoring::selection::{Selection, other_sides};
+use crate::commands::restoring::selection::{Selection, committed, other_sides};
 use crate::engine::LIMIT;
 use crate::git::Staged;
 use crate::git::staging::{self, Replacement, blob};
@@ -103,14 +103,12 @@ impl Planning<'_> {
             let text = staged.on_disk(&path, LIMIT)?;
             Some(Version { verbatim: !text.contains(&b'\r'), origin, text })
         });
-        let head = staged.committed(path, LIMIT).map(|text| (Origin::Head, text));
         let sides = self.sides.get_or_init(|| other_sides(staged.git()));
-        let others = sides
-            .iter()
-            .filter_map(|name| Some((Origin::OtherSide, blob(self.staged.git(), name, path)?)));
-        let committed = head.into_iter().chain(others);
-        let version = |(origin, text)| Version { origin, text, verbatim: true };
-        copies.chain(committed.map(version)).collect()
+        let committed = committed(path, sides, self.debris, |name| match name {
+            "HEAD" => staged.committed(path, LIMIT),
+            name => blob(staged.git(), name, path),
+        });
+        copies.chain(committed).collect()
     }
 
     fn lockfile(&mut self, entry: &Entry) -> Result<(), Error> {

@@ -3,10 +3,14 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::base::change::File;
+use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::git::Git;
 use crate::git::worktree::WorkTree;
+use crate::restore::{Origin, Version};
+use crate::rules::is_rewritten;
 
 /// The names of the commits that are merged, picked or reverted now.
 pub(super) fn other_sides(git: &Git) -> Vec<&'static str> {
@@ -15,6 +19,29 @@ pub(super) fn other_sides(git: &Git) -> Vec<&'static str> {
         git.query("find the merged commit", &command).is_ok_and(|id| id.is_some())
     };
     ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"].into_iter().filter(is_there).collect()
+}
+
+/// The committed versions of a manifest. If the preparation was committed, HEAD has no original,
+/// but the commit before it may have one. `read` returns the text that a commit has.
+pub(super) fn committed(
+    path: &RepoPath,
+    sides: &[&'static str],
+    debris: &Debris,
+    read: impl Fn(&str) -> Option<Vec<u8>>,
+) -> Vec<Version> {
+    let is_clean = |text: &Vec<u8>| {
+        let file = File { path: path.clone(), text: text.clone(), fresh: true, replaces: true };
+        !is_rewritten(file, debris)
+    };
+    let head = read("HEAD");
+    let before = match &head {
+        Some(text) if !is_clean(text) => read("HEAD^").filter(is_clean),
+        _ => None,
+    };
+    let others = sides.iter().filter_map(|name| Some((Origin::OtherSide, read(name)?)));
+    let all = [(Origin::Head, head), (Origin::BeforeHead, before)].into_iter();
+    let all = all.filter_map(|(origin, text)| Some((origin, text?)));
+    all.chain(others).map(|(origin, text)| Version { origin, text, verbatim: true }).collect()
 }
 
 /// Files and directories; everything if there are none.

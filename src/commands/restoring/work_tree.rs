@@ -10,7 +10,7 @@ use crate::base::error::Error;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::commands::restoring::selection::{Selection, other_sides};
+use crate::commands::restoring::selection::{Selection, committed, other_sides};
 use crate::engine::LIMIT;
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
@@ -115,13 +115,12 @@ impl Planning<'_> {
             leftovers.iter().find(|known| self.debris.backed_up(known).as_ref() == Some(path));
         let backup = backup.and_then(|backup| tree.text(backup, LIMIT));
         let sides = self.sides.get_or_init(|| other_sides(tree.git()));
-        let committed = [(Origin::Index, ":0"), (Origin::Head, "HEAD")];
-        let committed =
-            committed.into_iter().chain(sides.iter().map(|name| (Origin::OtherSide, *name)));
-        let committed =
-            committed.filter_map(|(origin, name)| Some((origin, tree.committed(name, path)?)));
-        let all = backup.map(|text| (Origin::Backup, text)).into_iter().chain(committed);
-        all.map(|(origin, text)| Version { origin, text, verbatim: true }).collect()
+        let staged = tree.committed(":0", path).map(|text| (Origin::Index, text));
+        let known = backup.map(|text| (Origin::Backup, text)).into_iter().chain(staged);
+        let known = known.map(|(origin, text)| Version { origin, text, verbatim: true });
+        known
+            .chain(committed(path, sides, self.debris, |name| tree.committed(name, path)))
+            .collect()
     }
 
     fn settings(&mut self) -> Result<(), Error> {
