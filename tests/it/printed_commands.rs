@@ -58,9 +58,9 @@ impl Scene {
     /// Runs the commands of an answer, which must succeed.
     fn paste(&self, name: &str, commands: &[String], answer: &str) {
         // What `restore` leaves is the work of the commands after it.
-        let command = |command: &String| match command.starts_with("bakstop restore") {
-            true => format!("{command} || [ $? = 1 ]\n"),
-            false => format!("{command}\n"),
+        let command = |command: &String| {
+            let may_leave = command.starts_with("bakstop restore");
+            format!("{command}{}\n", if may_leave { " || [ $? = 1 ]" } else { "" })
         };
         let ran = self.shell(&commands.iter().map(command).collect::<String>());
         assert_eq!(ran.code, Some(0), "{name}: {commands:?}: {}{}\n{answer}", ran.out, ran.err);

@@ -107,6 +107,13 @@ fn a_preparation_is_taken_out() {
             },
             ..row
         },
+    ]);
+}
+
+#[test]
+fn what_a_build_or_a_merge_left_is_taken_out() {
+    let row = Row { says: "bakstop restore", ..Row::NEW };
+    run(&[
         Row {
             name: "verify",
             scene: || {
