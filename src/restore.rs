@@ -30,6 +30,8 @@ pub(crate) enum Origin {
     WorkTree,
     Index,
     Head,
+    /// The commit before HEAD, if HEAD is rewritten as well.
+    BeforeHead,
     /// The commit that is merged, picked or reverted.
     OtherSide,
 }
@@ -46,6 +48,7 @@ impl Origin {
             Self::WorkTree => "the work tree",
             Self::Index => "the index",
             Self::Head => "HEAD",
+            Self::BeforeHead => "the commit before HEAD",
             Self::OtherSide => "the other commit",
         }
     }

@@ -9,6 +9,9 @@ use crate::base::escape::{Escaped, no_command};
 /// The longest path that is followed, in bytes: `PATH_MAX` of Linux.
 pub(crate) const LONGEST_PATH: usize = 4096;
 
+/// Changes to the top of the work tree, where commands with paths from there work.
+pub(crate) const TO_TOP: &str = "cd \"$(git rev-parse --show-toplevel)\"";
+
 /// A path relative to the top of the work tree, separated by `/`: bytes, as git stores them.
 ///
 /// Its `Display` is escaped; use [`RepoPath::as_bytes`] for the file system.

@@ -126,7 +126,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     apply::apply(&edits, slice::from_ref(&place), &layout.top)?;
 
     let health = health::of(&setup, &layout, &context.env)?;
-    text += &broken(&health, context.paint);
+    text += &broken(&health, layout.below_top, context.paint);
     let program =
         program.as_ref().map(|program| (program.as_path(), binary::is_for_everyone(program)));
     for line in cure::after_install(&setup, &edits, program, &layout) {
@@ -142,7 +142,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 }
 
 /// A line for each reason why hooks are not in force, or may not be.
-fn broken(health: &[Health], paint: Paint) -> String {
+fn broken(health: &[Health], below_top: bool, paint: Paint) -> String {
     let mut text = String::new();
     let broken: Vec<&Health> =
         health.iter().filter(|health| health.state != HookState::InForce).collect();
@@ -153,7 +153,7 @@ fn broken(health: &[Health], paint: Paint) -> String {
             _ => paint.bad("not in force:"),
         };
         let names: Vec<&str> = hooks.iter().map(|health| health.hook.name()).collect();
-        let reason = cure::explain(state).unwrap_or_default();
+        let reason = cure::explain(state, below_top).unwrap_or_default();
         text += &format!("{label} {}: {reason}\n", names.join(", "));
     }
     text

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     set: Option<Option<String>>,
 
     /// With --set: print the changes as a diff, and change nothing
-    #[arg(long, requires = "set")]
+    #[arg(short = 'n', long, requires = "set")]
     dry_run: bool,
 
     /// With --set: change nothing, and exit with 1 if there is something to change

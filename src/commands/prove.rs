@@ -202,7 +202,26 @@ fn lines(hook_run: &HookRun) -> impl Iterator<Item = String> {
     let output = hook_run.output.strip_suffix(b"\n").unwrap_or(&hook_run.output);
     let lines =
         output.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    lines.filter(|_| !output.is_empty()).map(|line| no_command(Escaped(line).to_string()))
+    lines
+        .filter(|_| !output.is_empty())
+        .map(|line| no_command(Escaped(&without_colours(line)).to_string()))
+}
+
+/// A line without the sequences that set colours (`ESC [ 1 ; 31 m`).
+fn without_colours(line: &[u8]) -> Vec<u8> {
+    let (mut text, mut rest) = (Vec::with_capacity(line.len()), line);
+    while let Some((&byte, after)) = rest.split_first() {
+        let sequence = rest.strip_prefix(b"\x1b[").and_then(|sequence| {
+            let is_number = |byte: &u8| byte.is_ascii_digit() || *byte == b';';
+            let end = sequence.iter().position(|byte| !is_number(byte))?;
+            sequence.get(end..)?.strip_prefix(b"m")
+        });
+        rest = sequence.unwrap_or(after);
+        if sequence.is_none() {
+            text.push(byte);
+        }
+    }
+    text
 }
 
 impl ProofReport<'_> {
@@ -268,5 +287,22 @@ impl ProofReport<'_> {
             "output": lines(hook_run).collect::<Vec<_>>(),
             "seconds": (self.seconds * 1000.0).round() / 1000.0,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_removed_and_other_sequences_stay() {
+        for (line, shown) in [
+            ("\u{1b}[38;2;56;56;56m─\u{1b}[m a", "─ a"),
+            ("\u{1b}[1mb\u{1b}[2J", "b\u{1b}[2J"),
+            ("\u{1b}\u{1b}[m[1m", "\u{1b}[1m"),
+            ("a\u{1b}[12", "a\u{1b}[12"),
+        ] {
+            assert_eq!(without_colours(line.as_bytes()), shown.as_bytes(), "{line:?}");
+        }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     worktree: bool,
 
     /// Print the changes as a diff, and change nothing
-    #[arg(long)]
+    #[arg(short = 'n', long)]
     dry_run: bool,
 
     /// Output format

@@ -3,5 +3,6 @@
 //! `check` and `verify` ask for the plan only, to say what `bakstop restore` would do.
 
 mod lockfile;
+mod versions;
 pub(super) mod work_tree;
 pub(super) mod index;

@@ -49,7 +49,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         health: &health,
         programs: &programs,
         interference: &interference,
-        help: cure::hooks_help(&setup, &health, &layout),
+        help: cure::hooks_help(&setup, &health, &layout)
+            .or_else(|| interference.first().map(cure::interference_help)),
         summary,
     };
     let text = match args.format {
@@ -76,7 +77,7 @@ struct Status<'a> {
 impl Status<'_> {
     fn human(&self, paint: Paint) -> String {
         let Self { setup, layout, help, summary, .. } = self;
-        let mut rows = hooks(self.health, paint);
+        let mut rows = hooks(self.health, self.layout.below_top, paint);
         rows.extend(self.programs.iter().map(|(version, program)| {
             let version = version.as_deref().unwrap_or("unknown");
             ("program", format!("{}, version {version}", display_path(program, &layout.top)))
@@ -96,7 +97,7 @@ impl Status<'_> {
         let shown = |program: &Path| display_path(program, &self.layout.top);
         let hooks = self.health.iter().map(|health| {
             let program = health.binary.as_deref().map(shown);
-            hook_json(health, program.as_ref())
+            hook_json(health, self.layout.below_top, program.as_ref())
         });
         let programs = self.programs.iter().map(|(version, program)| {
             let program = shown(program);
@@ -128,13 +129,13 @@ impl Status<'_> {
     }
 }
 
-fn hook_json(health: &Health, program: Option<&RepoPath>) -> Value {
+fn hook_json(health: &Health, below_top: bool, program: Option<&RepoPath>) -> Value {
     let (state, _) = name(&health.state);
     let notes = health.notes.iter().map(|note| cure::note(health.hook, note));
     json!({
         "hook": health.hook.name(),
         "state": state.replace(' ', "-"),
-        "reason": cure::explain(&health.state),
+        "reason": cure::explain(&health.state, below_top),
         "notes": notes.collect::<Vec<_>>(),
         "program": program.map(path),
         "program_hex": program.map(path_hex),
@@ -206,13 +207,13 @@ fn describe_setup(setup: &Setup, layout: &Layout) -> String {
 }
 
 /// A row for each hook. A reason or note that all of them share is in one row at the end.
-fn hooks(health: &[Health], paint: Paint) -> Vec<(&'static str, String)> {
+fn hooks(health: &[Health], below_top: bool, paint: Paint) -> Vec<(&'static str, String)> {
     let shared = |what: &dyn Fn(&Health) -> bool| health.len() > 1 && health.iter().all(what);
     let (mut rows, mut common) = (Vec::new(), Vec::new());
     for one in health {
         let (state, painted) = name(&one.state);
         let state = painted(paint, state);
-        let reason = cure::explain(&one.state);
+        let reason = cure::explain(&one.state, below_top);
         let is_shared =
             !cure::install_helps(&one.state) && shared(&|other| other.state == one.state);
         let own = reason

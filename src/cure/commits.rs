@@ -29,6 +29,8 @@ pub(crate) struct Affected {
     paths: Vec<RepoPath>,
     /// Whether a finding needs more than that its file leaves the commit.
     needs_edit: bool,
+    /// Whether `bakstop restore` repairs a file.
+    has_traces: bool,
 }
 
 /// Adapts the help of findings in trees and commits; returns the commits that must be rewritten.
@@ -37,6 +39,7 @@ pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> Affected
     let mut affected = Affected::default();
     for finding in findings {
         let needs_edit = !finding.steps.iter().eq(&[Step::Unstage]);
+        let has_trace = finding.rule.subject == Subject::Manifest;
         finding.steps = (&[]).into();
         // A published secret must be revoked. A mismatch of files is resolved at the tip of the
         // range.
@@ -57,6 +60,7 @@ pub(crate) fn in_commits(findings: &mut [Finding], rewrite: Rewrite) -> Affected
             affected.commits.extend(finding.commit.as_ref().map(|commit| commit.id));
             affected.paths.push(finding.path.clone());
             affected.needs_edit |= needs_edit;
+            affected.has_traces |= has_trace;
         }
     }
     affected
@@ -100,7 +104,7 @@ pub(crate) fn rewriting(
     if nodes.len() == 1 && relation == HeadRelation::Same {
         return Ok(Some(match removal {
             Some(remove) => format!("remove it from the commit; the file stays:\n    {remove}"),
-            None => "fix the files and `git add` them, then:\n    git commit --amend".to_owned(),
+            None => format!("{}\n    git commit --amend", affected.by_hand()),
         }));
     }
     let base = match &first.parents[..] {
@@ -112,7 +116,7 @@ pub(crate) fn rewriting(
     let rebase = Rebase { keep, base, relation, unjudged };
     Ok(Some(match removal {
         Some(remove) => rebase.that_removes(&remove),
-        None => rebase.that_stops(&nodes),
+        None => rebase.that_stops(&nodes, affected.by_hand()),
     }))
 }
 
@@ -148,7 +152,7 @@ impl Rebase {
     }
 
     /// Stops at these commits.
-    fn that_stops(&self, nodes: &[&CommitNode]) -> String {
+    fn that_stops(&self, nodes: &[&CommitNode], by_hand: &str) -> String {
         let Self { keep, base, unjudged, .. } = self;
         let (place, checkout) = self.start();
         let editor = editor(nodes);
@@ -157,12 +161,13 @@ impl Rebase {
             "{place}rewrite the commits named above; git stops at each of them:\n{checkout}    \
              GIT_SEQUENCE_EDITOR={editor} {unjudged}git -c core.abbrev=12 rebase -i \
              --autostash{keep} {base}\n  \
-             where it stops, fix the files and `git add` them, then:\n    \
+             where it stops, {by_hand}\n    \
              git commit --amend && {unjudged}git rebase --continue\n  \
              (git rebase --skip, if nothing is left of a commit)"
         )
     }
 }
+
 /// The command that lets a rebase stop at these commits. A merge has no `edit`.
 fn editor(nodes: &[&CommitNode]) -> String {
     let mut command = "sed -i.old".to_owned();
@@ -181,6 +186,15 @@ fn editor(nodes: &[&CommitNode]) -> String {
 const NAMED: usize = 20;
 
 impl Affected {
+    /// What a person does with the files of the commit of HEAD.
+    fn by_hand(&self) -> &'static str {
+        if self.has_traces {
+            "fix the files (`bakstop restore` takes a preparation out) and `git add` them, then:"
+        } else {
+            "fix the files and `git add` them, then:"
+        }
+    }
+
     /// The command that removes the files from the commit of HEAD, if that resolves all findings.
     fn removal(&self) -> Option<String> {
         let once: BTreeSet<&RepoPath> = self.paths.iter().collect();

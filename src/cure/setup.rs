@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::base::path::{RepoPath, shell_quote};
+use crate::base::path::{RepoPath, TO_TOP, shell_quote};
 use crate::config::FILE;
 use crate::hooks::health::{Health, Interference, Note, Off};
 use crate::hooks::layout::{HooksPath, Layout, SettingScope};
@@ -130,9 +130,9 @@ pub(crate) fn before_takeover(successor: &Foreign, layout: &Layout) -> String {
 }
 
 /// Why a hook is not in force, or may not be, and what to do about it unless that is to install.
-pub(crate) fn explain(state: &HookState) -> Option<String> {
+pub(crate) fn explain(state: &HookState, below_top: bool) -> Option<String> {
     let help = match state {
-        HookState::NotInForce(defect) => defect_help(defect),
+        HookState::NotInForce(defect) => defect_help(defect, below_top),
         _ => None,
     };
     let help = help.map_or_else(String::new, |help| format!("; {help}"));
@@ -148,8 +148,10 @@ pub(crate) fn note(hook: Hook, note: &Note) -> String {
     }
 }
 
-/// What to do about a hook that is not in force, if installing it does not help.
-fn defect_help(defect: &Defect) -> Option<String> {
+/// What to do about a hook that is not in force, if installing it does not help. `below_top`: the
+/// current directory is not the top of the work tree.
+fn defect_help(defect: &Defect, below_top: bool) -> Option<String> {
+    let go = if below_top { format!("{TO_TOP} && ") } else { String::new() };
     Some(match defect {
         Defect::NoProgram | Defect::NoProgramButPasses => {
             "put the program into ~/.local/bin or a directory of PATH".to_owned()
@@ -157,12 +159,12 @@ fn defect_help(defect: &Defect) -> Option<String> {
         Defect::Crlf(_) => "add `.husky/* text eol=lf` to .gitattributes".to_owned(),
         Defect::Misplaced(_) => "`bakstop install` moves it up".to_owned(),
         Defect::HuskyNotPrepared | Defect::NoStub(_) => {
-            "run husky (`npx husky`, or install the dependencies)".to_owned()
+            format!("run husky (`{go}npx husky`, or install the dependencies)")
         }
         Defect::HuskyNotExecutable(file) => {
             let here: &[u8] = if file.as_bytes().starts_with(b"-") { b"./" } else { b"" };
             let file = [here, file.as_bytes()].concat();
-            format!("make it executable (`chmod +x {}`)", shell_quote(&file))
+            format!("make it executable (`{go}chmod +x {}`)", shell_quote(&file))
         }
         Defect::OnlyHere(_, None) => "run `git config --unset core.hooksPath`".to_owned(),
         Defect::OnlyHere(_, Some(directory)) => {
@@ -200,18 +202,23 @@ pub(crate) fn hook_help(setup: &Setup, health: &Health, layout: &Layout) -> Stri
     match (setup, &health.state) {
         (Setup::Foreign(foreign), _) => foreign_help(foreign, layout),
         (_, state) if install_helps(state) => health.hook.install().to_owned(),
-        (_, HookState::NotInForce(defect)) => defect_help(defect).unwrap_or(SHOW_OUTPUT.to_owned()),
+        (_, HookState::NotInForce(defect)) => {
+            defect_help(defect, layout.below_top).unwrap_or(SHOW_OUTPUT.to_owned())
+        }
         _ => SHOW_OUTPUT.to_owned(),
     }
 }
 
 /// What to do if a hook manager or script names bakstop, but the guard did not block: perhaps the
-/// manager has not run since its configuration changed.
-pub(crate) fn named_help(foreign: &Foreign) -> &'static str {
-    match foreign.owner {
-        Owner::Manager { manager, .. } => manager.apply_command.unwrap_or(SHOW_OUTPUT),
-        _ => SHOW_OUTPUT,
-    }
+/// manager has not run since its configuration changed, or it skips the guard.
+pub(crate) fn named_help(foreign: &Foreign) -> String {
+    let Owner::Manager { manager, .. } = foreign.owner else { return SHOW_OUTPUT.to_owned() };
+    manager.apply_command.map_or(SHOW_OUTPUT.to_owned(), |command| {
+        format!(
+            "{command}; if that changes nothing, a filter in its configuration (such as `only`, \
+             `skip`, `files`) skips the guard"
+        )
+    })
 }
 
 /// What to do if `install` refuses to change foreign hooks. `flag` requested another setup.
@@ -327,7 +334,7 @@ mod tests {
             ("a b/pre-commit", "chmod +x 'a b/pre-commit'"),
             ("-x/pre-commit", "chmod +x ./-x/pre-commit"),
         ] {
-            let help = defect_help(&Defect::HuskyNotExecutable(file.into())).unwrap();
+            let help = defect_help(&Defect::HuskyNotExecutable(file.into()), false).unwrap();
             assert_eq!(help, format!("make it executable (`{command}`)"));
         }
     }
@@ -350,7 +357,7 @@ mod tests {
             Defect::OnlyHere(file(), None),
             Defect::OnlyHere(file(), Some(file())),
         ] {
-            let has_help = defect_help(&defect).is_some();
+            let has_help = defect_help(&defect, true).is_some();
             let state = HookState::NotInForce(defect);
             assert!(has_help != install_helps(&state), "{state:?}");
         }

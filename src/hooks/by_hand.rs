@@ -140,16 +140,20 @@ fn lefthook(file: &str, text: &str, hooks: &[Hook]) -> String {
             return format!("at its end:\n\n{}", section_of_lefthook(hook, file));
         };
         let keys = section.iter().find(|line| !is_blank(line)).map_or(2, |line| indent(line));
+        let filter = filter_of_lefthook(&section, keys);
+        let filter = filter.map_or_else(String::new, |key| {
+            format!(" (`{key}` there skips it too: move that into the other jobs)")
+        });
         let Some(jobs) = section.iter().position(|line| is_key(line.trim_start(), "jobs")) else {
             return format!(
-                "as a part of `{name}:`:\n\n{}",
+                "as a part of `{name}:`{filter}:\n\n{}",
                 lines_of_lefthook(hook, file, Some(keys), keys + 2)
             );
         };
         let items = section[jobs + 1..].iter().find_map(|line| item(line)).unwrap_or(keys + 2);
         let why = if hook.reads_lines() { String::new() } else { format!(", {LAST}") };
         format!(
-            "as the last job under `{name}:`{why}:\n\n{}",
+            "as the last job under `{name}:`{why}{filter}:\n\n{}",
             lines_of_lefthook(hook, file, None, items)
         )
     };
@@ -157,6 +161,14 @@ fn lefthook(file: &str, text: &str, hooks: &[Hook]) -> String {
         "add this to {file} by hand, {}",
         hooks.iter().map(part).collect::<Vec<_>>().join("\nand this, ")
     )
+}
+
+/// The key by which lefthook skips all jobs of a hook, if its section has one at the column `keys`.
+fn filter_of_lefthook(section: &[&str], keys: usize) -> Option<&'static str> {
+    let has = |key: &&str| {
+        section.iter().any(|line| indent(line) == keys && is_key(line.trim_start(), key))
+    };
+    ["only", "skip"].into_iter().find(has)
 }
 
 fn section_of_lefthook(hook: Hook, file: &str) -> String {
@@ -394,6 +406,11 @@ mod tests {
             "{both}"
         );
         assert!(both.contains("last job under `pre-merge-commit:`"), "{both}");
+        let skipped =
+            yaml("pre-commit:\n  only:\n    - ref: main\n  jobs:\n  - run: a\n    skip: b\n");
+        let note =
+            "the others stage (`only` there skips it too: move that into the other jobs):\n\n";
+        assert!(skipped.contains(note), "{skipped}");
         let toml = advised(Style::Lefthook, ".lefthook.toml", "");
         assert!(
             toml.ends_with(

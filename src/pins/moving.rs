@@ -216,6 +216,9 @@ fn obstacle(pin: &Pin, file: &File, target: &NewVersion) -> Option<&'static str>
         (_, PinKind::Lockfile) => {
             Some("its hashes would be wrong: the package manager updates it at the next install")
         }
+        (_, PinKind::Command(_, "download")) if is_checked(&file.text) => {
+            Some("its checksum would be wrong: change both by hand")
+        }
         (_, kind) if kind.is_from_npm() && is_later_yarn(target, pin, file) => {
             Some("npm has no such version of yarn: use corepack, or `yarn set version`")
         }
@@ -225,6 +228,13 @@ fn obstacle(pin: &Pin, file: &File, target: &NewVersion) -> Option<&'static str>
         (Demand::Unknown, _) => Some("its version is known only at run time"),
         _ => None,
     }
+}
+
+/// Whether a file compares downloads with checksums, one of which may be that of a pin.
+fn is_checked(text: &[u8]) -> bool {
+    ["sha256sum", "sha512sum", "sha1sum", "shasum", "openssl dgst", "--checksum="]
+        .iter()
+        .any(|tool| memchr::memmem::find(text, tool.as_bytes()).is_some())
 }
 
 /// The text of a version in place of that of a pin.
@@ -421,6 +431,11 @@ mod tests {
             ),
             ("Dockerfile", "FROM ghcr.io/pnpm/pnpm:10.6.5@sha256:abc"),
             ("Dockerfile", "RUN npm i -g pn\\\npm@10.6.\\\n5"),
+            (
+                "Dockerfile",
+                "FROM node\nRUN curl -fLo p.tgz https://r.example.org/pnpm/-/pnpm-10.6.5.tgz && \
+                 echo 'ab  p.tgz' | sha256sum -c -",
+            ),
             (
                 "pnpm-lock.yaml",
                 "importers: {.: {packageManagerDependencies: {pnpm: {version: 10.6.5}}}}\n---\n",

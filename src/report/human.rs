@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::base::change::Commit;
 use crate::base::finding::{Label, Place, Severity, Step};
-use crate::base::path::RepoPath;
+use crate::base::path::{RepoPath, TO_TOP};
 use crate::cure::{commands, works_anywhere};
 use crate::edit::fix::Fix;
 use crate::report::common::{View, count, fix_lines, in_commit, note, plural, position, read_more};
@@ -56,9 +56,6 @@ fn summary(findings: &[Finding]) -> String {
     let files: BTreeSet<_> = findings.iter().map(|finding| &finding.path).collect();
     format!("{} in {}", parts.join(" and "), plural(files.len(), "file"))
 }
-
-/// Changes to the top of the work tree, where the commands of a step run.
-pub(crate) const TO_TOP: &str = "cd \"$(git rev-parse --show-toplevel)\"";
 
 /// Findings with the same message and steps. They are printed once, with all places.
 struct Group<'a> {

@@ -239,7 +239,7 @@ pub(crate) fn diff(table: &PinTable, plan: &MovePlan, view: View<'_>) -> String 
     match (left.unmoved.is_empty(), text.is_empty()) {
         (true, false) => text,
         (_, true) => moved(table, &left, &[], "to move", view),
-        (false, false) => text + &moved(table, &left, &[], "else to move", view),
+        (false, false) => text + &moved(table, &left, &[], "else can be moved", view),
     }
 }
 

@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::base::path::RepoPath;
+use crate::base::path::{RepoPath, TO_TOP};
 use crate::cure;
 use crate::edit::excerpt;
 use crate::report::common::{View, plural};
-use crate::report::human::TO_TOP;
 use crate::report::json;
 use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::base::escape::Escaped;
-use crate::base::path::RepoPath;
+use crate::base::path::{RepoPath, TO_TOP};
 use crate::cure::{self, Advice};
 use crate::edit::excerpt::Excerpt;
 use crate::measure::runs::{Seconds, Timing};
 use crate::os::child::{Ended, Ran};
 use crate::report::common::{excerpt_lines, plural, read_more, rows};
-use crate::report::human::TO_TOP;
 use crate::report::paint::Paint;
 use crate::rule::Finding;
 use crate::snapshot::{

@@ -3,12 +3,15 @@
 //! be 0, unless the row says why a person decides.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
 mod commits;
+mod complete;
 mod hooks;
+mod restored;
 mod staged;
 mod trees;
 
@@ -19,17 +22,19 @@ const EDITOR: &str = r#"sh -c 'grep -q "^[^#]" "$0" || echo Message >"$0"'"#;
 pub(crate) struct Scene {
     pub sandbox: Sandbox,
     pub directory: PathBuf,
+    /// Whether PATH has no bakstop.
+    pub without_bakstop: bool,
 }
 
 impl Scene {
     pub(crate) fn at_top(sandbox: Sandbox) -> Self {
         let directory = sandbox.top.clone();
-        Self { sandbox, directory }
+        Self { sandbox, directory, without_bakstop: false }
     }
 
     pub(crate) fn below(sandbox: Sandbox, directory: &str) -> Self {
         let directory = sandbox.top.join(directory);
-        Self { sandbox, directory }
+        Self { sandbox, directory, without_bakstop: false }
     }
 
     /// Runs a script as a person would paste it.
@@ -38,7 +43,11 @@ impl Scene {
         let shell = if script.contains("$'") { "bash" } else { "sh" };
         let mut command = self.sandbox.command(shell);
         command.args(["-ec", script]).current_dir(&self.directory);
-        let mut path = vec![PathBuf::from(BAKSTOP).parent().unwrap().to_owned()];
+        // A test may put its own programs into `bin`.
+        let mut path = vec![self.sandbox.outside().join("bin")];
+        if !self.without_bakstop {
+            path.push(PathBuf::from(BAKSTOP).parent().unwrap().to_owned());
+        }
         path.extend(std::env::split_paths(&crate::support::path_without_bakstop()));
         command.env("PATH", std::env::join_paths(path).unwrap()).env("GIT_EDITOR", EDITOR);
         finish(&mut command)
@@ -48,7 +57,12 @@ impl Scene {
 impl Scene {
     /// Runs the commands of an answer, which must succeed.
     fn paste(&self, name: &str, commands: &[String], answer: &str) {
-        let ran = self.shell(&commands.join("\n"));
+        // What `restore` leaves is the work of the commands after it.
+        let command = |command: &String| {
+            let may_leave = command.starts_with("bakstop restore");
+            format!("{command}{}\n", if may_leave { " || [ $? = 1 ]" } else { "" })
+        };
+        let ran = self.shell(&commands.iter().map(command).collect::<String>());
         assert_eq!(ran.code, Some(0), "{name}: {commands:?}: {}{}\n{answer}", ran.out, ran.err);
     }
 }
@@ -78,7 +92,8 @@ pub(crate) struct Row {
 pub(crate) enum Take {
     /// Every line that is indented as a command.
     Lines,
-    /// The words after this text, to the end of the line or to one of `;)` or a backtick.
+    /// The words after this text, to the end of the line or a backtick, or to one of `;)` unless
+    /// the text ends in a backtick.
     After(&'static str),
 }
 
@@ -121,7 +136,12 @@ impl Row {
             Take::Lines => lines(text),
             Take::After(start) => {
                 let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("{text}"));
-                vec![rest.split(['\n', ';', ')', '`']).next().unwrap().to_owned()]
+                let is_quoted = start.ends_with('`');
+                let is_end = |mark: char| match mark {
+                    '\n' | '`' => true,
+                    mark => !is_quoted && matches!(mark, ';' | ')'),
+                };
+                vec![rest.split(is_end).next().unwrap().to_owned()]
             }
         }
     }
@@ -158,6 +178,14 @@ fn run(rows: &[Row]) {
 /// Stages everything, ignored files as well.
 pub(crate) fn stage(sandbox: &Sandbox) {
     sandbox.git(&["add", "-A", "-f"]);
+}
+
+/// A program that a person has, in place of a real one.
+pub(crate) fn program(sandbox: &Sandbox, name: &str, text: &str) {
+    let bin = sandbox.outside().join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::write(bin.join(name), text).unwrap();
+    fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Names that a shell or git reads in another way. The last is no text.

@@ -274,10 +274,9 @@ fn a_git_without_hook_run_is_supported() {
             &directory.join("git"),
             "git version 2.34.1",
             &format!(
-                "verb=$1; [ \"$verb\" != -c ] || verb=$3
-case $verb in
-  version) echo 'git version 2.34.1'; exit;;
-  hook) echo \"git: 'hook' is not a git command\" >&2; exit 1;;
+                "case \" $* \" in
+  *' version '*) echo 'git version 2.34.1'; exit;;
+  *' hook run '*) echo \"git: 'hook' is not a git command\" >&2; exit 1;;
 esac
 exec {} \"$@\"",
                 git.trim_end()

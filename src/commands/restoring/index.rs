@@ -9,6 +9,7 @@ use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::commands::paths::Paths;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
+use crate::commands::restoring::versions::committed;
 use crate::engine::LIMIT;
 use crate::git::Staged;
 use crate::git::merge::other_sides;
@@ -105,14 +106,12 @@ impl IndexPlanning<'_> {
             let text = staged.on_disk(&path, LIMIT)?;
             Some(Version { verbatim: !text.contains(&b'\r'), origin, text })
         });
-        let head = staged.committed(path, LIMIT).map(|text| (Origin::Head, text));
         let sides = self.sides.get_or_init(|| other_sides(staged.git()));
-        let others = sides
-            .iter()
-            .filter_map(|name| Some((Origin::OtherSide, blob(self.staged.git(), name, path)?)));
-        let committed = head.into_iter().chain(others);
-        let version = |(origin, text)| Version { origin, text, verbatim: true };
-        copies.chain(committed.map(version)).collect()
+        let committed = committed(path, sides, self.debris, |name| match name {
+            "HEAD" => staged.committed(path, LIMIT),
+            name => blob(staged.git(), name, path),
+        });
+        copies.chain(committed).collect()
     }
 
     fn lockfile(&mut self, entry: &Entry) -> Result<(), Error> {

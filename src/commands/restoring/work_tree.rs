@@ -11,6 +11,7 @@ use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::commands::paths::Paths;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
+use crate::commands::restoring::versions::committed;
 use crate::engine::LIMIT;
 use crate::git::merge::other_sides;
 use crate::git::worktree::WorkTree;
@@ -138,15 +139,11 @@ impl TreePlanning<'_> {
         let sides = self.sides.get_or_init(|| other_sides(tree.git()));
         let staged = self.of_index.text(Side::Index, path).map(<[u8]>::to_vec);
         let staged = staged.or_else(|| tree.committed(":0", path));
-        let committed = [(Origin::Head, "HEAD")].into_iter();
-        let committed = committed.chain(sides.iter().map(|name| (Origin::OtherSide, *name)));
-        let committed =
-            committed.filter_map(|(origin, name)| Some((origin, tree.committed(name, path)?)));
         let copies = [(Origin::Backup, backup), (Origin::Index, staged)].into_iter();
         let copies = copies.filter_map(|(origin, text)| Some((origin, text?)));
         copies
-            .chain(committed)
             .map(|(origin, text)| Version { origin, text, verbatim: true })
+            .chain(committed(path, sides, self.debris, |name| tree.committed(name, path)))
             .collect()
     }
 

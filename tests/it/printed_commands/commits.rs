@@ -213,6 +213,60 @@ fn missing_history_is_fetched() {
     ]);
 }
 
+/// A clone without the contents of earlier files.
+fn partial() -> Scene {
+    let sandbox = Sandbox::workspace();
+    sandbox.git(&["config", "uploadpack.allowFilter", "true"]);
+    for name in ["one", "two"] {
+        let manifest = format!("{{ \"name\": \"{name}\" }}\n");
+        sandbox.write("web/package.json", manifest);
+        sandbox.commit_all("Change");
+    }
+    let from = format!("file://{}", sandbox.top.display());
+    sandbox.git(&["clone", "-q", "--filter=blob:none", &from, "../clone"]);
+    Scene::below(sandbox.moved_to("clone"), "web")
+}
+
+#[test]
+fn missing_objects_are_fetched() {
+    run(&[
+        Row {
+            name: "all history of a partial clone",
+            scene: partial,
+            question: "bakstop check --history",
+            take: Take::After("to fetch everything: `"),
+            ..Row::NEW
+        },
+        Row {
+            name: "a range of a partial clone",
+            scene: partial,
+            question: "bakstop check --range HEAD~2..HEAD",
+            take: Take::After("to fetch everything: `"),
+            ..Row::NEW
+        },
+    ]);
+}
+
+#[test]
+fn a_directory_of_another_user_is_trusted() {
+    fn of_another_user() -> Scene {
+        let sandbox = Sandbox::workspace();
+        let top = sandbox.top.to_str().unwrap();
+        assert_eq!(sandbox.run("chown", &["-R", "12345", top]).code, Some(0));
+        Scene::below(sandbox, "web")
+    }
+    // Only root can give files away.
+    if Sandbox::empty().run("id", &["-u"]).out != "0\n" {
+        return;
+    }
+    let row = Row { scene: of_another_user, says: "dubious ownership", ..Row::NEW };
+    run(&[
+        Row { name: "check", ..row },
+        Row { name: "verify", question: "bakstop verify", ..row },
+        Row { name: "install", question: "bakstop install", ..row },
+    ]);
+}
+
 #[test]
 fn history_is_not_asked_to_stage_anything() {
     let sandbox = Sandbox::workspace();

@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use crate::hooks::{program_at_home, script, with_husky};
 use crate::printed_commands::staged::conflict;
-use crate::printed_commands::{Row, Scene, Take, run, stage};
-use crate::support::{Sandbox, clone_and_server};
+use crate::printed_commands::{Row, Scene, Take, program, run, stage};
+use crate::support::{BAKSTOP, Sandbox, clone_and_server};
 
 fn guarded(options: &[&str]) -> Sandbox {
     let sandbox = Sandbox::workspace();
@@ -206,4 +207,107 @@ fn a_patch_that_stops_is_applied_on() {
         again: Some("bakstop check && test ! -d .git/rebase-apply"),
         says: "the am stops here (to abort: git am --abort; once fixed: git am --continue)",
     }]);
+}
+
+#[test]
+fn husky_is_repaired() {
+    fn installed() -> Sandbox {
+        let sandbox = with_husky(Some("true\n"));
+        assert_eq!(sandbox.bakstop(&["install"]).code, Some(0));
+        sandbox
+    }
+    /// A husky that does in this repository what the real one does.
+    fn with_npx(sandbox: Sandbox) -> Sandbox {
+        let kept = sandbox.outside().join("stubs");
+        fs::rename(sandbox.top.join(".husky/_"), &kept).unwrap();
+        sandbox.git(&["config", "--unset", "core.hooksPath"]);
+        let husky = "#!/bin/sh\n[ \"$*\" = husky ] && [ -d .git ] && cp -r ../stubs .husky/_ && \
+                     git config core.hooksPath .husky/_\n";
+        program(&sandbox, "npx", husky);
+        sandbox
+    }
+    /// Git runs the tracked files themselves, as with husky 8.
+    fn not_executable() -> Sandbox {
+        let sandbox = Sandbox::workspace();
+        sandbox.git(&["config", "core.hooksPath", ".husky"]);
+        sandbox.write(".husky/_/husky.sh", "");
+        script(&sandbox, ".husky/pre-commit", "#!/bin/sh\ntrue\n");
+        program_at_home(&sandbox);
+        assert_eq!(sandbox.bakstop(&["install"]).code, Some(0));
+        let hook = sandbox.top.join(".husky/pre-commit");
+        fs::set_permissions(hook, fs::Permissions::from_mode(0o644)).unwrap();
+        sandbox
+    }
+    let status = Row { question: "bakstop status", ..Row::NEW };
+    let npx = Row { take: Take::After("run husky (`"), ..status };
+    let chmod = Row { take: Take::After("make it executable (`"), ..status };
+    run(&[
+        Row { name: "npx", scene: || Scene::at_top(with_npx(installed())), ..npx },
+        Row { name: "npx below", scene: || Scene::below(with_npx(installed()), "web"), ..npx },
+        Row { name: "chmod", scene: || Scene::at_top(not_executable()), ..chmod },
+        Row { name: "chmod below", scene: || Scene::below(not_executable(), "web"), ..chmod },
+        Row {
+            name: "prove",
+            scene: || Scene::below(with_npx(installed()), "web"),
+            question: "git add -A && git commit -q --no-verify -m x; bakstop prove",
+            again: Some("bakstop prove"),
+            ..npx
+        },
+    ]);
+}
+
+#[test]
+fn a_relative_hooks_path_is_repaired() {
+    fn linked(path: &str) -> Scene {
+        let sandbox = Sandbox::workspace();
+        sandbox.git(&["config", "core.hooksPath", path]);
+        sandbox.git(&["worktree", "add", "-q", "../other tree", "-b", "other"]);
+        sandbox.bakstop(&["install"]);
+        let mut scene = Scene::below(sandbox, "web");
+        scene.directory = scene.sandbox.top.join("web");
+        scene
+    }
+    run(&[Row {
+        name: "the hooks of git",
+        scene: || linked(".git/hooks"),
+        question: "bakstop status",
+        take: Take::After("run `"),
+        ..Row::NEW
+    }]);
+}
+
+#[test]
+fn a_hook_without_its_program_is_passed_once() {
+    fn without_program() -> Scene {
+        let sandbox = guarded(&[]);
+        let program = sandbox.outside().join("gone");
+        fs::copy(BAKSTOP, &program).unwrap();
+        assert_eq!(sandbox.run(&program, &["install"]).code, Some(0));
+        fs::remove_file(program).unwrap();
+        sandbox.write("web/index.js", "edited\n");
+        stage(&sandbox);
+        let scene = Scene::below(sandbox, "web");
+        Scene { without_bakstop: true, ..scene }
+    }
+    run(&[Row {
+        name: "commit",
+        scene: without_program,
+        question: "git commit -q -m x",
+        take: Take::After("to skip this check: "),
+        again: Some("git diff --quiet HEAD"),
+        says: "was not found",
+        ..Row::NEW
+    }]);
+}
+
+#[test]
+fn what_disables_the_guard_is_unset() {
+    // The shell is that of the person: it asks again after the printed command.
+    let again = "bakstop status >../out || eval \"$(sed -n 's/^help: //p' ../out)\" && ";
+    for variable in ["BAKSTOP=0", "BAKSTOP_SKIP=rewritten-manifest", "BAKSTOP_SKIP=unknown"] {
+        let scene = Scene::at_top(guarded(&[]));
+        let ran = scene.shell(&format!("export {variable}; {again} bakstop status"));
+        assert_eq!(ran.code, Some(0), "{variable}: {ran:?}");
+        assert!(!ran.out.contains(variable), "{ran:?}");
+    }
 }

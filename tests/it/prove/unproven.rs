@@ -139,7 +139,9 @@ fn hooks_of_core_hookspath_and_of_a_manager() {
     let reason = "lefthook manages the hooks of this repository (.git/hooks/pre-commit); \
                   bakstop is configured there, but the hook did not block a rewritten \
                   package.json (it let it through)";
-    assert_not_proven(&ran, reason, "lefthook install");
+    let help = "lefthook install; if that changes nothing, a filter in its configuration (such as \
+                `only`, `skip`, `files`) skips the guard";
+    assert_not_proven(&ran, reason, help);
     let run = format!("#!/bin/sh\n# call_lefthook run\n{BAKSTOP} hook pre-commit || exit\n");
     script(&sandbox, ".git/hooks/pre-commit", &run);
     assert_proven(&prove(&sandbox), "package.json");

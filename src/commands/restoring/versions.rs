@@ -1,0 +1,30 @@
+//! The committed versions of a manifest, which may have its originals.
+
+use crate::base::change::File;
+use crate::base::debris::Debris;
+use crate::base::path::RepoPath;
+use crate::restore::{Origin, Version};
+use crate::rules::is_rewritten;
+
+/// The versions in HEAD and on the other sides of a merge. If the preparation was committed, HEAD
+/// has no original, but the commit before it may have one. `read` returns the text in a commit.
+pub(super) fn committed(
+    path: &RepoPath,
+    sides: &[&'static str],
+    debris: &Debris,
+    read: impl Fn(&str) -> Option<Vec<u8>>,
+) -> Vec<Version> {
+    let is_clean = |text: &Vec<u8>| {
+        let file = File { path: path.clone(), text: text.clone(), fresh: true, replaces: true };
+        !is_rewritten(file, debris)
+    };
+    let head = read("HEAD");
+    let before = match &head {
+        Some(text) if !is_clean(text) => read("HEAD^").filter(is_clean),
+        _ => None,
+    };
+    let others = sides.iter().filter_map(|name| Some((Origin::OtherSide, read(name)?)));
+    let all = [(Origin::Head, head), (Origin::BeforeHead, before)].into_iter();
+    let all = all.filter_map(|(origin, text)| Some((origin, text?)));
+    all.chain(others).map(|(origin, text)| Version { origin, text, verbatim: true }).collect()
+}
