@@ -1,5 +1,6 @@
 //! The settings of npmrc and yarnrc files, each with the places of its key and its value.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
@@ -51,35 +52,54 @@ pub(crate) fn settings(dialect: SettingsDialect, text: &[u8]) -> Vec<Setting> {
 /// The settings of these names, as the package manager reads them. In a line of Yarn 1,
 /// [`settings`] finds only secrets.
 pub(crate) fn named(dialect: SettingsDialect, text: &[u8], names: &[&str]) -> Vec<Setting> {
-    let mut settings: Vec<_> = match dialect {
-        SettingsDialect::Yarnrc => {
-            lines(text).filter_map(|line| pair(text, &line, names)).collect()
-        }
+    let mut settings = match dialect {
+        SettingsDialect::Yarnrc => yarnrc(text, names),
         _ => settings(dialect, text),
     };
     settings.retain(|setting| names.contains(&&*setting.name));
     settings
 }
 
-/// Parses `key value`, `key: value` or `key, key value` of Yarn 1. The name is one of `names` if a
-/// key is; that of `--option` or `--command.option` is the option. The place is the line.
-fn pair(text: &[u8], line: &Span, names: &[&str]) -> Option<Setting> {
-    let key = |line| {
-        let (key, rest) = word(line)?;
-        let option = key.strip_prefix("--").and_then(|option| option.rsplit('.').next());
-        Some((option.map_or_else(|| key.clone(), str::to_owned), rest))
-    };
+/// The pairs of a file of Yarn 1, which reads one as YAML if it cannot parse it.
+fn yarnrc(text: &[u8], names: &[&str]) -> Vec<Setting> {
+    let mut settings: Vec<_> = lines(text).flat_map(|line| pairs(text, &line, names)).collect();
+    let known: HashSet<String> = settings.iter().map(|pair| pair.text.clone()).collect();
+    let root = formats::parse(Syntax::Yaml, text).ok();
+    let entries = root.iter().flat_map(yaml).filter(|entry| !known.contains(&entry.text));
+    settings.extend(entries.map(|entry| Setting { name: option(&entry.name).to_owned(), ..entry }));
+    settings
+}
+
+/// Parses pairs of Yarn 1, which may be on one line: `key value`, `key: value`, `key, key value`.
+/// The name is one of `names` if a key is. The place is the line.
+fn pairs(text: &[u8], line: &Span, names: &[&str]) -> Vec<Setting> {
+    let between = |c: char| c.is_whitespace() || matches!(c, ':' | ',');
     let words = lossy(text, line);
-    let (mut name, mut rest) = key(&words)?;
-    while let Some(more) = rest.trim_start().strip_prefix(',') {
-        let (next, after) = key(more.trim_start())?;
-        if !names.contains(&&*name) {
-            name = next;
+    let mut found = Vec::new();
+    let mut rest = &*words;
+    while !rest.is_empty() && !rest.starts_with('#') {
+        let Some((mut name, mut after)) = word(rest) else { break };
+        while let Some(more) = after.trim_start().strip_prefix(',') {
+            let Some((next, end)) = word(more.trim_start()) else { break };
+            if !names.contains(&option(&name)) {
+                name = next;
+            }
+            after = end;
         }
-        rest = after;
+        rest = after.trim_start_matches(between);
+        let is_named = !rest.is_empty() && names.contains(&option(&name));
+        let value = word(rest).filter(|_| is_named);
+        if let Some((text, _)) = value {
+            let name = option(&name).to_owned();
+            found.push(Setting { name, key: line.start..line.start, value: line.clone(), text });
+        }
     }
-    let (value, _) = word(rest.trim_start_matches([':', ' ', '\t']))?;
-    Some(Setting { name, key: line.start..line.start, value: line.clone(), text: value })
+    found
+}
+
+/// The name of an option of Yarn 1, with or without its command: `--command.option`.
+fn option(key: &str) -> &str {
+    key.strip_prefix("--").and_then(|option| option.rsplit('.').next()).unwrap_or(key)
 }
 
 /// The word at the start of a line, with or without quotes, and the rest of the line.
@@ -125,30 +145,42 @@ fn parse_ini(text: &[u8], line: &Span) -> Option<Setting> {
     let equals = line.start + text[line.clone()].iter().position(|&byte| byte == b'=')?;
     let key = trimmed(text, line.start..equals);
     let value = trimmed(text, equals + 1..line.end);
-    let quoted = lossy(text, &key);
-    // A quoted key may have JSON escapes.
-    let plain = serde_json::from_str(&quoted).unwrap_or(quoted);
     // pnpm 10 expands variables in keys.
-    let plain = without_variables(plain.trim_matches(['"', '\'']));
+    let plain = without_variables(&unquoted(&lossy(text, &key)));
     let plain = plain.trim_end_matches("[]");
     let name = plain.rsplit([':', '/', '.']).next().unwrap_or_default().to_owned();
     Some(Setting { name, key, text: without_ini_comment(&lossy(text, &value)).to_owned(), value })
 }
 
+/// A key or value without the quotes around it. In double quotes, it may have escapes of JSON.
+pub(crate) fn unquoted(text: &str) -> String {
+    let inner = text.trim_matches(['\'', ' ']);
+    serde_json::from_str(inner).unwrap_or_else(|_| inner.trim_matches(['"', '\'', ' ']).to_owned())
+}
+
+/// A variable as the `dotenv` package matches it: a value in quotes may start on a later line, and
+/// have several.
+static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
+    let quoted = ["'", "\"", "`"].map(|quote| format!(r"{quote}(?:\\{quote}|[^{quote}])*{quote}"));
+    let value = format!(r"\s*(?P<quoted>{})|(?P<bare>[^#\r\n]*)", quoted.join("|"));
+    Regex::new(&format!(
+        r"(?mR)\A(?:export\s+)?(?P<key>[\w.-]+)\s*?(?:=|:\s)(?:{value})\s*(?:#.*)?$"
+    ))
+    .expect("the pattern is a constant, and the tests compile it")
+});
+
 /// Parses `key=value`, `key: value` or `export key=value`. A `#` starts a comment, unless the value
 /// is in quotes.
 fn parse_variable(text: &[u8], line: &Span) -> Option<Setting> {
-    let mark = |byte: &u8| matches!(byte, b'=' | b':');
-    let end = line.start + text[line.clone()].iter().position(mark)?;
-    let (key, value) = (trimmed(text, line.start..end), trimmed(text, end + 1..line.end));
-    let name = lossy(text, &key).trim_start_matches("export ").trim().to_owned();
-    let written = lossy(text, &value);
-    let plain = match written.chars().next() {
-        Some(quote @ ('"' | '\'' | '`')) => written.split(quote).nth(1),
-        _ => written.split('#').next(),
+    let found = VARIABLE.captures(&text[line.start..])?;
+    let span = |name| {
+        let part = found.name(name)?;
+        Some(trimmed(text, line.start + part.start()..line.start + part.end()))
     };
-    let plain = plain.unwrap_or_default().trim().to_owned();
-    Some(Setting { name, key, value, text: plain })
+    let (key, quoted) = (span("key")?, span("quoted"));
+    let value = quoted.clone().or_else(|| span("bare"))?;
+    let inside = if quoted.is_some() { value.start + 1..value.end - 1 } else { value.clone() };
+    Some(Setting { name: lossy(text, &key), key, value, text: lossy(text, &inside) })
 }
 
 /// `;` and `#` start a comment, unless they are escaped or the whole value is in quotes.
@@ -317,7 +349,7 @@ mod tests {
                     \"a\":b\nü é\nx, a, y z\nx,,";
         let found = named(SettingsDialect::Yarnrc, text.as_bytes(), &["a"]);
         let values: Vec<_> = found.iter().map(|setting| setting.text.as_str()).collect();
-        assert_eq!(values, ["b", "b c", "b", "", "b", "z"]);
+        assert_eq!(values, ["b", "b c", "b", "b", "z"]);
         let found = named(SettingsDialect::Npmrc, b"a=b\nb=a\n'a[]' = c", &["a"]);
         let values: Vec<_> = found.iter().map(|setting| setting.text.as_str()).collect();
         assert_eq!(values, ["b", "c"]);

@@ -80,7 +80,7 @@ fn alternatives(glob: &str) -> Vec<String> {
         let group = glob.find(['}', ')']).filter(|_| glob.len() <= LONGEST).and_then(|end| {
             let (before, after) = glob.split_at(end);
             let (head, choices) = before.rsplit_once(['{', '('])?;
-            let sign = if after.starts_with(')') { &['@', '+', '?'][..] } else { &[] };
+            let sign = if after.starts_with(')') { &['@', '+', '?', '*'][..] } else { &[] };
             Some((head.trim_end_matches(sign), choices, after.get(1..)?))
         });
         let Some((head, choices, tail)) = group else {
@@ -370,6 +370,7 @@ mod tests {
             ".docker-{x,deps/acme}",
             "{x,.docker-{deps,x}/acme}",
             "@(x|.docker-deps)/*",
+            "*(.docker-deps)/*",
             "!!.docker-deps/*",
             r".docker-deps\*",
         ] {

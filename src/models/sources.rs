@@ -61,6 +61,8 @@ const WORKSPACE: Fields = &[
     (&["cacheFolder"], Place),
     (&["globalFolder"], Place),
     (&["yarnPath"], Place),
+    // Yarn puts it before each version or tag.
+    (&["defaultProtocol"], Place),
     (&["plugins"], Place),
     (&["injectEnvironmentFiles"], Place),
     (&["packages"], Members),

@@ -117,7 +117,12 @@ pub(super) fn hooks(
     let (top, common) = (real(top), real(common));
     let mut found = BTreeMap::new();
     // Without a directory, git runs no hook.
-    for file in if directory.is_dir() { listed(&directory)? } else { Vec::new() } {
+    let mut open = if directory.is_dir() { listed(&directory)? } else { Vec::new() };
+    while let Some(file) = open.pop() {
+        // A hook may run each file of `pre-commit.d`.
+        if file.extension().is_some_and(|end| end == "d") && file.is_dir() && !file.is_symlink() {
+            open.extend(listed(&file)?);
+        }
         let shown = match (file.strip_prefix(&common), file.strip_prefix(&top)) {
             (Ok(path), _) => Path::new(".git").join(path),
             (_, Ok(path)) => path.to_owned(),

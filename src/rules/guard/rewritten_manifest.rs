@@ -66,14 +66,22 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
             _ => npmrc::named(dialect, &file.text, &SETTINGS),
         };
         for setting in settings {
-            let path = setting.text.trim_matches(['"', '\'', ' ']);
-            if let Some((message, help, steps)) = judged(path, Names::Place, file, debris) {
+            let path = npmrc::unquoted(&setting.text);
+            if let Some((message, help, steps)) = judged(&path, Names::Place, file, debris) {
                 findings.position(file, &setting.value, &message).help(help, steps);
             }
         }
         return;
     }
     let Some(syntax) = kind.dependencies() else { return };
+    if kind == FileKind::YarnrcYml && begins_as_lockfile(&file.text) {
+        if let Some(trace) = mention(&file.text, debris) {
+            let name = &trace.directory.name;
+            let message = format!("Yarn reads this as a file of Yarn 1, and it mentions {name}");
+            findings.position(file, &trace.span, &message).help(PUT_BACK, RESTORE);
+        }
+        return;
+    }
     match &*known.document(syntax) {
         Ok(root) => for_each_source(root, fields(kind), &mut |node, names| {
             let found = node.text().and_then(|text| judged(text, names, file, debris));
@@ -83,6 +91,16 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
         }),
         Err(error) => report_unparsable(file, error, debris, findings),
     }
+}
+
+/// Whether the comments at the start have that of a `yarn.lock` of Yarn 1. Yarn 2 and later read
+/// such settings in its syntax, where a string may have other escapes than in YAML.
+fn begins_as_lockfile(text: &[u8]) -> bool {
+    let mut comments = text.split(|&byte| byte == b'\n').take_while(|line| line.starts_with(b"#"));
+    comments.any(|line| {
+        let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        words.map(<[u8]>::to_ascii_lowercase).eq([&b"#"[..], b"yarn", b"lockfile", b"v1"])
+    })
 }
 
 /// A string of a manifest that names leftovers.
@@ -231,6 +249,8 @@ mod tests {
             (".npmrc", "yarn-offline-mirror=./${A-DIR}", "1:21", SETTING),
             (".yarnrc", "# c\n\"yarn-offline-mirror\" \"../DIR\" # c", "2:1", SETTING),
             (".yarnrc", "--install.cache-folder ../DIR/c", "1:1", SETTING),
+            (".yarnrc", "a b cache-folder ../DIR/c", "1:1", SETTING),
+            (".yarnrc", "cache-folder:\n  ../DIR/c", "2:3", SETTING),
             (".npmrc", "${A:-pnpmfile}=DIR/x.cjs", "1:16", SETTING),
             (".npmrc", "cache=DIR", "1:7", SETTING),
             ("pnpm-workspace.yaml", "storeDir: DIR", "1:11", SETTING),
@@ -241,6 +261,8 @@ mod tests {
             (".env.yarn", "# c\nexport A = \"../DIR\" # c", "2:12", SETTING),
             (".env.yarn", "A=file:DIR/x.tgz#c", "1:3", SETTING),
             (".env.yarn", "A: ${B:-DIR}", "1:4", SETTING),
+            (".env.yarn", "A=\n'x\n/../DIR/c'", "2:1", SETTING),
+            (".yarnrc.yml", "defaultProtocol: 'file:DIR/'", "1:18", SETTING),
             (".env", "A=DIR\nexport BUN_INSTALL='DIR/c'", "2:20", SETTING),
             (".env.test.local", "BUN_INSTALL=DIR", "1:13", SETTING),
         ] {

@@ -30,6 +30,9 @@ fn a_hook_that_is_added_changed_switched_off_or_removed() {
     let changed = ["changed .git/hooks/pre-commit"];
     assert_eq!(hooks(&sandbox, "chmod -x .git/hooks/pre-commit"), changed);
     assert_eq!(hooks(&sandbox, "echo exit >>.git/hooks/pre-commit"), changed);
+    sandbox.write(".git/hooks/pre-commit.d/a", "");
+    let part = ["changed .git/hooks/pre-commit.d/a"];
+    assert_eq!(hooks(&sandbox, "echo exit >>.git/hooks/pre-commit.d/a"), part);
     let ran = around(&sandbox, "rm .git/hooks/pre-commit");
     let expected = "hook gone  .git/hooks/pre-commit\n\n\
                     help: git runs other hooks than before; the guard may be gone\n    \
