@@ -177,9 +177,7 @@ pub(crate) trait Change {
 
     /// The states that it is compared with: for each, the wanted paths in which it differs. Empty
     /// if everything is new.
-    fn before(&self, _wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
-        Ok(Vec::new())
-    }
+    fn before(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error>;
 
     /// The content of an entry, of this state or of one before it, if it has at most `limit` bytes.
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error>;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::change::{Change, Content, Entry, File, Mode, ObjectId};
+use crate::base::change::{Change, Content, Entry, File, Mode, ObjectId, Older};
 use crate::base::debris::{Debris, backup_of};
 use crate::base::edit::Edit;
 use crate::base::error::Error;
@@ -253,6 +253,10 @@ impl Change for MemoryChange {
 
     fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         Ok(self.entries.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
+    }
+
+    fn before(&self, _: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
+        Ok(Vec::new())
     }
 
     fn read(&self, entry: &Entry, _limit: u64) -> Result<Content, Error> {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::path::{Component, Path, PathBuf};
 
-use crate::base::change::{Change, Commit, Content, Entry};
+use crate::base::change::{Change, Commit, Content, Entry, Older};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::commands::Context;
@@ -133,6 +133,10 @@ impl Change for Narrowed<'_> {
     fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         let entries = self.change.entries(wanted)?;
         Ok(entries.into_iter().map(|entry| self.marked(entry)).collect())
+    }
+
+    fn before(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
+        self.change.before(wanted)
     }
 
     fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {

@@ -1,6 +1,6 @@
 //! Files of the work tree as a change to judge.
 
-use crate::base::change::{Change, Content, Entry, Mode, ObjectId};
+use crate::base::change::{Change, Content, Entry, Mode, ObjectId, Older};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::git::endless;
@@ -79,6 +79,10 @@ impl Change for OnDisk<'_> {
 
     fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         Ok(self.entries.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
+    }
+
+    fn before(&self, _: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
+        Ok(Vec::new())
     }
 
     fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
