@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         let files = OnDisk::all(&tree)?;
         let config = args.configuration(&files, context)?;
         let (debris, terminal) = (config.debris(), context.terminal);
-        let of_tree = work_tree::plan(&files, debris, &selection, terminal)?;
+        let of_tree = work_tree::plan(&files, debris, &selection, &plan, terminal)?;
         if args.writes() {
             work_tree::write(&tree, &of_tree, debris)?;
         }

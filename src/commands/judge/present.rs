@@ -16,6 +16,7 @@ use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
 use crate::git::{Git, Staged, merge};
 use crate::report::plural;
+use crate::restore::plan::Plan;
 use crate::rule::Finding;
 
 /// Judges the index against HEAD.
@@ -77,7 +78,7 @@ pub(super) fn work_tree(
         debris,
         on_disk: &|path| tree.text(path, LIMIT),
         is_tracked: &|path| tree.committed(":0", path).is_some(),
-        plan: &|| plan(&files, debris, &all, terminal).ok(),
+        plan: &|| plan(&files, debris, &all, &Plan::default(), terminal).ok(),
         staged: false,
     };
     let change = paths.narrow(&files);

@@ -8,7 +8,7 @@ use crate::base::error::Error;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::commands::restoring::selection::{Selection, other_sides};
+use crate::commands::restoring::selection::{Selection, mark_older_backups, other_sides};
 use crate::engine::LIMIT;
 use crate::git::Staged;
 use crate::git::staging::{self, Replacement, blob};
@@ -37,7 +37,7 @@ struct Planning<'a> {
     staged: &'a Staged<'a>,
     debris: &'a Debris,
     /// Looked up for the first manifest with a trace.
-    sides: OnceCell<Vec<&'static str>>,
+    sides: OnceCell<Vec<String>>,
     plan: Plan,
 }
 
@@ -110,7 +110,9 @@ impl Planning<'_> {
             .filter_map(|name| Some((Origin::OtherSide, blob(self.staged.git(), name, path)?)));
         let committed = head.into_iter().chain(others);
         let version = |(origin, text)| Version { origin, text, verbatim: true };
-        copies.chain(committed.map(version)).collect()
+        let mut versions: Vec<Version> = copies.chain(committed.map(version)).collect();
+        mark_older_backups(&mut versions, self.staged.git(), path);
+        versions
     }
 
     fn lockfile(&mut self, entry: &Entry) -> Result<(), Error> {

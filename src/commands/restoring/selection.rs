@@ -6,15 +6,37 @@ use std::path::{Component, Path, PathBuf};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::git::Git;
+use crate::git::listing::merge_heads;
+use crate::git::staging;
 use crate::git::worktree::WorkTree;
+use crate::restore::{Origin, Version};
 
 /// The names of the commits that are merged, picked or reverted now.
-pub(super) fn other_sides(git: &Git) -> Vec<&'static str> {
+pub(super) fn other_sides(git: &Git) -> Vec<String> {
     let is_there = |name: &&str| {
         let command = ["rev-parse", "--quiet", "--verify", name];
         git.query("find the merged commit", &command).is_ok_and(|id| id.is_some())
     };
-    ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"].into_iter().filter(is_there).collect()
+    let merged = merge_heads(git).into_iter().map(|id| id.to_string());
+    let picked = ["CHERRY_PICK_HEAD", "REVERT_HEAD"].into_iter().filter(is_there);
+    merged.chain(picked.map(str::to_owned)).collect()
+}
+
+/// Marks the backups that are older than what git has: a preparation may keep those of an earlier
+/// one.
+pub(super) fn mark_older_backups(versions: &mut [Version], git: &Git, path: &RepoPath) {
+    let known = |text: &[u8], versions: &[Version]| {
+        versions.iter().any(|one| !one.origin.is_copy() && one.text == text)
+    };
+    for at in 0..versions.len() {
+        let Version { origin, text, .. } = &versions[at];
+        if *origin == Origin::Backup
+            && !known(text, versions)
+            && staging::is_committed(git, text, path)
+        {
+            versions[at].origin = Origin::OlderBackup;
+        }
+    }
 }
 
 /// Files and directories; everything if there are none.

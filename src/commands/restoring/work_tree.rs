@@ -10,7 +10,7 @@ use crate::base::error::Error;
 use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::commands::restoring::selection::{Selection, other_sides};
+use crate::commands::restoring::selection::{Selection, mark_older_backups, other_sides};
 use crate::engine::LIMIT;
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
@@ -19,16 +19,24 @@ use crate::restore::plan::{Change, Plan, Remaining, Side};
 use crate::restore::{Origin, Restored, Version, manifest};
 use crate::rules::is_rewritten;
 
-/// Plans to restore the selected files.
+/// Plans to restore the selected files after the index, which a dry run leaves as it is.
 pub(in crate::commands) fn plan(
     files: &OnDisk<'_>,
     debris: &Debris,
     selection: &Selection,
+    of_index: &Plan,
     terminal: bool,
 ) -> Result<Plan, Error> {
-    let leftovers = files.tree().leftovers(debris, terminal)?;
-    let mut planning =
-        Planning { files, debris, selection, sides: OnceCell::new(), plan: Plan::default() };
+    let tree = files.tree();
+    let mut leftovers = tree.leftovers(debris, terminal)?;
+    let is_untracked =
+        |path: &&RepoPath| tree.exists(path) && tree.committed("HEAD", path).is_none();
+    let unstaged = of_index.changes.iter().filter(|(.., change)| *change == Change::Unstaged);
+    leftovers.extend(unstaged.map(|(_, path, _)| path).filter(is_untracked).cloned());
+    leftovers.sort_unstable();
+    leftovers.dedup();
+    let (sides, plan) = (OnceCell::new(), Plan::default());
+    let mut planning = Planning { files, debris, selection, of_index, sides, plan };
     planning.manifests(&leftovers)?;
     planning.settings()?;
     let is_restored = planning.plan.left.is_empty();
@@ -41,8 +49,9 @@ struct Planning<'a> {
     files: &'a OnDisk<'a>,
     debris: &'a Debris,
     /// Looked up for the first manifest with a trace.
-    sides: OnceCell<Vec<&'static str>>,
+    sides: OnceCell<Vec<String>>,
     selection: &'a Selection,
+    of_index: &'a Plan,
     plan: Plan,
 }
 
@@ -117,11 +126,19 @@ impl Planning<'_> {
         let sides = self.sides.get_or_init(|| other_sides(tree.git()));
         let committed = [(Origin::Index, ":0"), (Origin::Head, "HEAD")];
         let committed =
-            committed.into_iter().chain(sides.iter().map(|name| (Origin::OtherSide, *name)));
-        let committed =
-            committed.filter_map(|(origin, name)| Some((origin, tree.committed(name, path)?)));
+            committed.into_iter().chain(sides.iter().map(|name| (Origin::OtherSide, &**name)));
+        let restored = |origin| match origin {
+            Origin::Index => self.of_index.text(Side::Index, path).map(<[u8]>::to_vec),
+            _ => None,
+        };
+        let committed = committed.filter_map(|(origin, name)| {
+            Some((origin, restored(origin).or_else(|| tree.committed(name, path))?))
+        });
         let all = backup.map(|text| (Origin::Backup, text)).into_iter().chain(committed);
-        all.map(|(origin, text)| Version { origin, text, verbatim: true }).collect()
+        let version = |(origin, text)| Version { origin, text, verbatim: true };
+        let mut versions: Vec<Version> = all.map(version).collect();
+        mark_older_backups(&mut versions, tree.git(), path);
+        versions
     }
 
     fn settings(&mut self) -> Result<(), Error> {

@@ -23,6 +23,7 @@ use crate::git::worktree::{Detail, WorkTree};
 use crate::measure::runs::Seconds;
 use crate::report::verify::{Since, Verification};
 use crate::report::{HumanOrJson, plural};
+use crate::restore::plan::Plan;
 use crate::rule::Finding;
 use crate::rules::is_rewritten;
 use crate::snapshot::{Changes, Difference, Snapshot, State};
@@ -104,7 +105,10 @@ impl Watch<'_> {
             changes.paths.iter().any(|one| one.path == *path && one.is(State::Staged))
         };
         let (debris, terminal) = (self.config.debris(), self.context.terminal);
-        let plan = || plan(&OnDisk::all(tree).ok()?, debris, &Selection::default(), terminal).ok();
+        let plan = || {
+            let (files, all) = (OnDisk::all(tree).ok()?, Selection::default());
+            plan(&files, debris, &all, &Plan::default(), terminal).ok()
+        };
         let facts = Facts {
             debris,
             on_disk: &|path| tree.text(path, LIMIT),
