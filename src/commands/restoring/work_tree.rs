@@ -209,7 +209,9 @@ impl Planning<'_> {
             }
         }
         for (directory, files) in waiting {
-            let reason = format!("{} stay while a manifest points into it", plural(files, "file"));
+            let stay = if files == 1 { "stays" } else { "stay" };
+            let files = plural(files, "file");
+            let reason = format!("{files} {stay} while a manifest points into it");
             self.plan.kept.push((RepoPath::new(directory), reason));
         }
     }
