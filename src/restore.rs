@@ -350,8 +350,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Whether a copy has every comment of a text that may be newer. Where it is not known how a comment
-/// starts, whole lines are compared.
+/// Whether a copy has every comment of a text that may be newer. Outside of YAML, whole lines are
+/// compared.
 fn has_comments(syntax: Syntax, copy: &[u8], text: &[u8]) -> bool {
     fn comments(syntax: Syntax, text: &[u8]) -> HashSet<&[u8]> {
         let start = |line: &[u8]| match syntax {
