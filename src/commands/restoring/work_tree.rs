@@ -36,7 +36,7 @@ pub(in crate::commands) fn plan(
     leftovers.sort_unstable();
     leftovers.dedup();
     let (sides, plan) = (OnceCell::new(), Plan::default());
-    let mut planning = Planning { files, debris, selection, of_index, sides, plan };
+    let mut planning = Planning { files, debris, sides, selection, of_index, plan };
     planning.manifests(&leftovers)?;
     planning.settings()?;
     let is_restored = planning.plan.left.is_empty();
