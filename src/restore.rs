@@ -27,6 +27,8 @@ use layout::{emptied, removals};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     Backup,
+    /// A backup that is the file of an older commit: it may be from an earlier preparation.
+    OlderBackup,
     WorkTree,
     Index,
     Head,
@@ -38,13 +40,13 @@ pub(crate) enum Origin {
 
 impl Origin {
     /// Whether it is a copy that git does not know.
-    fn is_copy(self) -> bool {
-        matches!(self, Self::Backup | Self::WorkTree)
+    pub(crate) fn is_copy(self) -> bool {
+        matches!(self, Self::Backup | Self::OlderBackup | Self::WorkTree)
     }
 
     fn name(self) -> &'static str {
         match self {
-            Self::Backup => "the backup",
+            Self::Backup | Self::OlderBackup => "the backup",
             Self::WorkTree => "the work tree",
             Self::Index => "the index",
             Self::Head => "HEAD",
@@ -113,8 +115,8 @@ pub(crate) fn manifest<'v>(
         Some(Parsed { version, root })
     };
     let parsed: Vec<Parsed<'_>> = versions.iter().filter_map(parse).collect();
-    let whole = parsed.iter().filter(|one| one.version.origin.is_copy());
-    for copy in whole {
+    let may_be_whole = |origin: Origin| origin.is_copy() && origin != Origin::OlderBackup;
+    for copy in parsed.iter().filter(|one| may_be_whole(one.version.origin)) {
         let walk = Restoring::new(file, &traces, std::slice::from_ref(copy), debris);
         let Some(restored) = walk.run(&root, syntax) else { continue };
         let read = formats::parse(syntax, &restored.text);
@@ -122,7 +124,8 @@ pub(crate) fn manifest<'v>(
             .is_ok_and(|read| is_same((&read, &restored.text), (&copy.root, &copy.version.text)));
         if restored.left.is_empty() && same {
             let text = &copy.version.text;
-            let text = if copy.version.verbatim { text.clone() } else { restored.text };
+            let is_whole = copy.version.verbatim && has_comments(syntax, text, &restored.text);
+            let text = if is_whole { text.clone() } else { restored.text };
             return Some(Restored { text, left: Vec::new() });
         }
     }
@@ -348,6 +351,20 @@ impl<'a> Restoring<'a> {
     fn replace(&mut self, span: Span, text: String) {
         self.edits.push(Edit { path: self.file.path.clone(), span, text });
     }
+}
+
+/// Whether a copy has every comment of a text that may be newer. Outside of YAML, whole lines are
+/// compared.
+fn has_comments(syntax: Syntax, copy: &[u8], text: &[u8]) -> bool {
+    fn comments(syntax: Syntax, text: &[u8]) -> HashSet<&[u8]> {
+        let start = |line: &[u8]| match syntax {
+            Syntax::Yaml => line.iter().position(|&byte| byte == b'#'),
+            _ => Some(0),
+        };
+        let lines = text.split(|&byte| byte == b'\n');
+        lines.filter_map(|line| line.get(start(line)?..)).map(<[u8]>::trim_ascii).collect()
+    }
+    syntax == Syntax::Json || comments(syntax, text).is_subset(&comments(syntax, copy))
 }
 
 /// Whether two documents have the same values in the same order. Numbers are compared as they are

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use crate::base::change::{Entry, Mode, ObjectId};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::disk::read::{self, FinalLink};
 use crate::git::layer::{Compared, IndexItem, LayerAnswer};
-use crate::git::process::{Git, failed, literal, records, text, unreadable};
+use crate::git::process::{Git, failed, lines, literal, records, text, unreadable};
 
 const DOING: &str = "read the staged files";
 
@@ -83,6 +84,16 @@ pub(super) fn staged_changes(
 /// The id of the empty tree, in hexadecimal.
 pub(super) fn empty_tree(git: &Git, doing: &str) -> Result<String, Error> {
     git.output(doing, &["hash-object", "-t", "tree", "/dev/null"]).map(|answer| text(&answer))
+}
+
+/// The commits that are merged now: several in an octopus merge. What cannot be read counts as
+/// none.
+pub(crate) fn merge_heads(git: &Git) -> Vec<ObjectId> {
+    const LIMIT: u64 = 64 * 1024;
+    let file = git.path("find the merged commits", &["rev-parse", "--git-path", "MERGE_HEAD"]);
+    let text = |file: PathBuf| read::file(&file, FinalLink::Refuse, LIMIT).ok();
+    let listed = file.ok().and_then(text).unwrap_or_default();
+    lines(&listed).filter_map(ObjectId::from_hex).collect()
 }
 
 /// The wanted entries of the index, stage 0.

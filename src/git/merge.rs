@@ -1,6 +1,7 @@
 //! The merge or pick that is being made: what the other side brings.
 
 use crate::base::change::{Commit, Entry, ObjectId};
+use crate::git::listing::merge_heads;
 use crate::git::objects::subject;
 use crate::git::process::Git;
 use crate::os::env::Environment;
@@ -24,12 +25,14 @@ pub(crate) fn merged(git: &Git, env: &Environment) -> Option<ObjectId> {
 }
 
 /// The names of the commits that are merged, picked or reverted now.
-pub(crate) fn other_sides(git: &Git) -> Vec<&'static str> {
+pub(crate) fn other_sides(git: &Git) -> Vec<String> {
     let is_there = |name: &&str| {
         let command = ["rev-parse", "--quiet", "--verify", name];
         git.query(DOING, &command).is_ok_and(|id| id.is_some())
     };
-    ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"].into_iter().filter(is_there).collect()
+    let merged = merge_heads(git).into_iter().map(|id| id.to_string());
+    let picked = ["CHERRY_PICK_HEAD", "REVERT_HEAD"].into_iter().filter(is_there);
+    merged.chain(picked.map(str::to_owned)).collect()
 }
 
 /// The commit of the branch that ends in `end` which brings an entry as it is; `None` if the entry

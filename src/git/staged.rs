@@ -102,9 +102,9 @@ impl<'e> Staged<'e> {
         let Some(head) = tree("HEAD")? else { return Ok(Vec::new()) };
         // `git merge` names what it merges while it runs its hook; it writes MERGE_HEAD later.
         let merged = self.env.names().filter_map(|name| name.as_bytes().strip_prefix(b"GITHEAD_"));
-        let merged = merged.filter_map(ObjectId::from_hex).map(|id| id.to_string());
+        let merged = merged.filter_map(ObjectId::from_hex).chain(listing::merge_heads(&self.git));
         // With fewer parents, more counts as new, never less.
-        let others = merged.chain(["MERGE_HEAD".to_owned()]).filter_map(|name| tree(&name).ok()?);
+        let others = merged.filter_map(|id| tree(&id.to_string()).ok()?);
         Ok([head].into_iter().chain(others).collect())
     }
 

@@ -1,14 +1,14 @@
 //! Replaces entries of the index, and compares the index or the work tree with HEAD.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::base::change::{Entry, ObjectId};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::git::listing::{self, RawChange, head_and_top};
-use crate::git::process::{Git, text, unreadable};
+use crate::git::process::{Git, literal, text, unreadable};
 
 const DOING: &str = "change the index";
 
@@ -61,6 +61,21 @@ pub(crate) fn blob(git: &Git, commit: &str, path: &RepoPath) -> Option<Vec<u8>> 
     let object = [commit.as_bytes(), b":", path.as_bytes()].concat();
     let command = [OsStr::new("cat-file"), OsStr::new("blob"), OsStr::from_bytes(&object)];
     git.output("read the committed file", &command).ok()
+}
+
+/// Whether a commit has this content at a path. What cannot be read counts as absent.
+pub(crate) fn is_committed(git: &Git, content: &[u8], path: &RepoPath) -> bool {
+    const DOING: &str = "find a commit with this content";
+    let search = || {
+        let id = git.output_with_input(DOING, &["hash-object", "--stdin"], content).ok()?;
+        let find = format!("--find-object={}", text(&id.stdout));
+        let refs = ["--branches", "--remotes", "--tags", "HEAD", "--"];
+        let command = [&["log", "-1", "--format=%H", &find][..], &refs].concat();
+        let mut command: Vec<OsString> = command.into_iter().map(OsString::from).collect();
+        command.push(literal(path));
+        git.output(DOING, &command).ok()
+    };
+    search().is_some_and(|found| !found.is_empty())
 }
 
 /// The wanted paths that may differ from HEAD, each with whether it is missing: in the index, or in

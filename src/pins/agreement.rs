@@ -222,8 +222,6 @@ impl<'r> Comparison<'r> {
     /// Dockerfile at the top may build any project.
     fn move_down(&self, grouped: &mut Grouped<'r>, references: &References<'r>) {
         let is_same = |a: &Pin, b: &Pin| a.manager == b.manager && a.demand == b.demand;
-        let is_for_others =
-            |about: &Pin| about.kind.role() == Role::Installs || about.kind.is_version_manager();
         let mut moved: Vec<(&[u8], PinId)> = Vec::new();
         for (directory, ids) in &mut *grouped {
             // There may be as many references as directories.
@@ -291,6 +289,11 @@ impl<'r> Comparison<'r> {
         }
         (groups, rows)
     }
+}
+
+/// Whether a pin may be for any project below its directory.
+pub(super) fn is_for_others(pin: &Pin) -> bool {
+    pin.kind.role() == Role::Installs || pin.kind.is_version_manager()
 }
 
 /// The reference of a group whose manifest has no `packageManager`.

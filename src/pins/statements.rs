@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
-use crate::pins::agreement::{PinId, PinTable, Relation, Row, Statement};
+use crate::pins::agreement::{PinId, PinTable, Relation, Row, Statement, is_for_others};
 use crate::pins::pin::{Demand, Fault, Manager, PinKind, Strictness};
+use crate::project::directories::is_below;
+use crate::project::kinds::FileKind;
 
 impl PinTable {
     /// The new rows.
@@ -28,14 +30,25 @@ impl PinTable {
         })
     }
 
-    /// The statements about new files: the pin of a row, or its reference, is in one. Older drift
-    /// does not block a change that leaves both files alone.
+    /// The statements about new files: the pin of a row, or its reference, is in one, or a manifest
+    /// that the pin may have been for. Older drift does not block a change that leaves all alone.
     pub(crate) fn about_new_files(&self) -> BTreeSet<Statement> {
         let is_fresh = |id: PinId| self.file(id).fresh;
+        let files = self.project.files().iter().map(|source| &source.file);
+        let manifests: Vec<&[u8]> = files
+            .filter(|file| file.fresh && FileKind::Manifest.matches(&file.path))
+            .map(|file| file.path.parent())
+            .collect();
+        let may_be_for_new = |id: PinId| {
+            let pin = self.pin(id);
+            is_for_others(pin) && manifests.iter().any(|new| is_below(new, &pin.directory))
+        };
         let is_new = |statement: &Statement| match *statement {
             Statement::Row(row) => {
                 let row = &self.rows[row];
-                is_fresh(row.id) || self.reference(row).is_some_and(is_fresh)
+                is_fresh(row.id)
+                    || self.reference(row).is_some_and(is_fresh)
+                    || may_be_for_new(row.id)
             }
             Statement::Fault(file, _) => self.project.file(file).fresh,
         };

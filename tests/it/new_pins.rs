@@ -359,3 +359,40 @@ fn a_branch_is_not_blocked_for_drift_from_before_its_fork() {
     assert_eq!(found(&sandbox, &["--range", "main..topic"]), [""; 0]);
     assert_eq!(found(&sandbox, &["--range", "main...topic"]), [""; 0]);
 }
+
+#[test]
+fn an_octopus_merge_is_compared_with_all_its_parents() {
+    let sandbox = forked();
+    let base = sandbox.id("main");
+    sandbox.git(&["checkout", "-q", "-b", "other", "main"]);
+    sandbox.write("other/Dockerfile", "FROM node:22\nRUN npm i -g pnpm@8.0.0\n");
+    sandbox.commit_all("Other");
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.git(&["merge", "-q", "--no-ff", "--no-commit", "side", "other"]);
+    assert_staged(&sandbox, &[], "an octopus merge to be finished");
+    edit("api/Dockerfile", "10.6.5", "10.0.0")(&sandbox);
+    sandbox.git(&["add", "-A"]);
+    assert_staged(&sandbox, &["api/Dockerfile:2"], "an evil octopus");
+    sandbox.git(&["commit", "-q", "-m", "Octopus"]);
+    let all =
+        ["api/Dockerfile:2 (Octopus)", "other/Dockerfile:2 (Other)", "side/Dockerfile:2 (Wrong)"];
+    assert_past(&sandbox, &base, &all, "an evil octopus");
+}
+
+#[test]
+fn an_image_is_reported_if_its_project_moves_away() {
+    let sandbox = with_drift();
+    sandbox.write("site/package.json", "{ \"packageManager\": \"pnpm@10.8.0\" }\n");
+    sandbox.write("site.Dockerfile", "FROM node:22\nRUN npm i -g pnpm@10.8.0\n");
+    sandbox.commit_all("For the site");
+    assert_eq!(found(&sandbox, &["--range", "HEAD~1..HEAD"]), [""; 0]);
+    // Neither the image nor the manifest at the top changes, and other drift is not reported again.
+    edit("site/package.json", "10.8.0", "10.9.0")(&sandbox);
+    sandbox.git(&["add", "-A"]);
+    assert_staged(&sandbox, &["site.Dockerfile:2"], "moved away");
+    sandbox.git(&["commit", "-q", "-m", "Move"]);
+    assert_past(&sandbox, "HEAD~1", &["site.Dockerfile:2 (Move)"], "moved away");
+    edit("site/package.json", "{ ", "{  ")(&sandbox);
+    sandbox.commit_all("Blank");
+    assert_past(&sandbox, "HEAD~1", &[], "moved before");
+}

@@ -335,3 +335,68 @@ fn the_json_report_fits_its_schema() {
         assert!(errors.is_empty(), "{errors:?}\n{report:#}");
     }
 }
+
+#[test]
+fn a_comment_from_after_the_preparation_stays() {
+    let sandbox = Sandbox::workspace();
+    let workspace = "packages: [web] # all\noverrides: { x: '1' }\n";
+    let manifest = "{\n  // ours\n  dependencies: { x: '1' }\n}\n";
+    let files = [
+        ("pnpm-workspace.yaml", workspace, "{ x", "{x", "# all", "# all of them"),
+        ("new/package.json5", manifest, "{ x", "{x", "// ours", "// ours, and more"),
+    ];
+    for (path, text, ..) in files {
+        sandbox.write(path, text);
+    }
+    sandbox.commit_all("Comments");
+    for (path, text, _, _, comment, edited) in files {
+        sandbox.write(format!("{path}.bak"), text);
+        let spec = format!("'{}'", rewritten_spec());
+        sandbox.write(path, text.replace("'1'", &spec).replace(comment, edited));
+    }
+    assert_eq!(restore(&sandbox, &[]).code, Some(0));
+    for (path, text, _, _, comment, edited) in files {
+        assert_eq!(read(&sandbox, path), text.replace(comment, edited));
+        assert_eq!(read(&sandbox, &format!("{path}.bak")), text, "it differs");
+    }
+    // A tool may format the file: then the layout is that of the backup.
+    for (path, text, spaced, dense, ..) in files {
+        let spec = format!("'{}'", rewritten_spec());
+        sandbox.write(path, text.replace("'1'", &spec).replace(spaced, dense));
+    }
+    assert_eq!(restore(&sandbox, &[]).code, Some(0));
+    assert_eq!(read(&sandbox, files[0].0), workspace);
+}
+
+#[test]
+fn the_backup_of_an_earlier_preparation_is_not_the_original() {
+    let sandbox = Sandbox::workspace();
+    let path = "web/package.json";
+    let old = read(&sandbox, path);
+    sandbox.write(path, old.replace("^1.4.0", "^1.5.0"));
+    sandbox.commit_all("Raise");
+    // As by `cp -n`: the backup of the first preparation is still there.
+    sandbox.write(format!("{path}.bak"), &old);
+    sandbox.rewrite(path);
+    let prepared = read(&sandbox, path).replace("^1.5.0", &rewritten_spec());
+    sandbox.write(path, &prepared);
+    let ran = restore(&sandbox, &[]);
+    let line = "dependencies > @acme/ui: the backup has ^1.4.0, the index has ^1.5.0: write one of";
+    assert!(ran.code == Some(1) && ran.out.contains(line), "{ran:?}");
+    assert_eq!(read(&sandbox, path), prepared);
+    assert_eq!(read(&sandbox, &format!("{path}.bak")), old);
+}
+
+#[test]
+fn a_dry_run_of_both_sides_foresees_what_the_index_becomes() {
+    let sandbox = Sandbox::workspace();
+    let text = "{ \"dependencies\": { \"x\": \"1\" } }\n";
+    sandbox.write("new/package.json.bak", text);
+    sandbox.write("new/package.json", text.replace('1', &rewritten_spec()));
+    sandbox.git(&["add", "-A"]);
+    let both = ["--staged", "--worktree", "--format", "json"];
+    let dry = restore(&sandbox, &[&both[..], &["--dry-run"]].concat());
+    let ran = restore(&sandbox, &both);
+    assert_eq!((dry.code, report(&dry)), (ran.code, report(&ran)));
+    assert_eq!((ran.code, &*read(&sandbox, "new/package.json")), (Some(0), text));
+}

@@ -9,7 +9,7 @@ use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::commands::paths::Paths;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::commands::restoring::versions::committed;
+use crate::commands::restoring::versions::{committed, mark_older_backups};
 use crate::engine::LIMIT;
 use crate::git::Staged;
 use crate::git::merge::other_sides;
@@ -40,7 +40,7 @@ struct IndexPlanning<'a> {
     staged: &'a Staged<'a>,
     debris: &'a Debris,
     /// Looked up for the first manifest with a trace.
-    sides: OnceCell<Vec<&'static str>>,
+    sides: OnceCell<Vec<String>>,
     plan: Plan,
 }
 
@@ -111,7 +111,9 @@ impl IndexPlanning<'_> {
             "HEAD" => staged.committed(path, LIMIT),
             name => blob(staged.git(), name, path),
         });
-        copies.chain(committed).collect()
+        let mut versions: Vec<Version> = copies.chain(committed).collect();
+        mark_older_backups(&mut versions, staged.git(), path);
+        versions
     }
 
     fn lockfile(&mut self, entry: &Entry) -> Result<(), Error> {

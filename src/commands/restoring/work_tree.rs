@@ -11,7 +11,7 @@ use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::commands::paths::Paths;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::commands::restoring::versions::committed;
+use crate::commands::restoring::versions::{committed, mark_older_backups};
 use crate::engine::LIMIT;
 use crate::git::merge::other_sides;
 use crate::git::worktree::WorkTree;
@@ -21,7 +21,7 @@ use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 use crate::restore::{Origin, Restored, Version, manifest};
 use crate::rules::is_rewritten;
 
-/// Plans to restore the selected files.
+/// Plans to restore the selected files after the index, which a dry run leaves as it is.
 pub(in crate::commands) fn plan(
     files: &OnDisk<'_>,
     debris: &Debris,
@@ -63,7 +63,7 @@ struct TreePlanning<'a> {
     /// The changes of the index that are not made yet.
     of_index: &'a Plan,
     /// Looked up for the first manifest with a trace.
-    sides: OnceCell<Vec<&'static str>>,
+    sides: OnceCell<Vec<String>>,
     paths: &'a Paths,
     plan: Plan,
 }
@@ -141,10 +141,12 @@ impl TreePlanning<'_> {
         let staged = staged.or_else(|| tree.committed(":0", path));
         let copies = [(Origin::Backup, backup), (Origin::Index, staged)].into_iter();
         let copies = copies.filter_map(|(origin, text)| Some((origin, text?)));
-        copies
+        let mut versions: Vec<Version> = copies
             .map(|(origin, text)| Version { origin, text, verbatim: true })
             .chain(committed(path, sides, self.debris, |name| tree.committed(name, path)))
-            .collect()
+            .collect();
+        mark_older_backups(&mut versions, tree.git(), path);
+        versions
     }
 
     fn settings(&mut self) -> Result<(), Error> {
@@ -215,7 +217,9 @@ impl TreePlanning<'_> {
             }
         }
         for (directory, files) in waiting {
-            let reason = format!("{} stay while a manifest points into it", plural(files, "file"));
+            let stay = if files == 1 { "stays" } else { "stay" };
+            let files = plural(files, "file");
+            let reason = format!("{files} {stay} while a manifest points into it");
             self.plan.kept.push((RepoPath::new(directory), reason));
         }
     }
