@@ -10,6 +10,8 @@ pub(crate) mod npmrc;
 pub(crate) mod package;
 pub(crate) mod shell;
 pub(crate) mod dockerfile;
+pub(crate) mod dockerignore;
+pub(crate) mod gitignore;
 pub(crate) mod trace;
 pub(crate) mod spec;
 

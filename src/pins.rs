@@ -17,6 +17,7 @@ mod manifest;
 mod devcontainer;
 mod ci;
 mod gitlab;
+mod runs;
 mod tools;
 mod files;
 mod calls;
@@ -29,6 +30,8 @@ pub(crate) use agreement::{Doubt, PinGroup, PinId, PinTable, Relation, Row, Stat
 pub(crate) use files::{is_same, pins_of_file, select};
 pub(crate) use moving::{MovePlan, NewVersion, plan};
 pub(crate) use pin::{Demand, Fault, Manager, Pin, PinKind, Role, Strictness};
+pub(crate) use runs::{UsedAction, pipeline_commands, workflow_steps};
+pub(crate) use scripts::{CiCommand, joined};
 
 #[cfg(test)]
 pub(crate) mod tests {

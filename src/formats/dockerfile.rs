@@ -20,8 +20,7 @@ pub(crate) struct Instruction {
     /// In capitals.
     pub name: String,
     pub text: Joined,
-    /// The flags after the name, without quotes and escapes.
-    pub flags: Vec<String>,
+    pub flags: Vec<Flag>,
     /// The range in `text` after the name and the flags.
     arguments: Range<usize>,
     /// The place in the file, including here-documents.
@@ -29,6 +28,23 @@ pub(crate) struct Instruction {
     /// The escape character.
     pub escape: u8,
     heredocs: Vec<Heredoc>,
+}
+
+/// A flag after the name, such as `--from=build`.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    /// Without quotes and escapes.
+    pub text: String,
+    /// The range in the text of the instruction.
+    pub range: Range<usize>,
+}
+
+impl Flag {
+    /// The value of `--name=value`; empty for `--name`.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        let rest = self.text.strip_prefix("--")?.strip_prefix(name)?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('=') }
+    }
 }
 
 #[derive(Debug)]
@@ -168,13 +184,14 @@ impl Instruction {
         let mut flags = Vec::new();
         let mut start = name_end + leading(&bytes[name_end..end]);
         while bytes[start..end].starts_with(b"--") {
-            let flag = flag(&bytes[start..end], escape);
-            start += flag.1 + leading(&bytes[start + flag.1..end]);
+            let (text, length) = flag(&bytes[start..end], escape);
+            let range = start..start + length;
+            start += length + leading(&bytes[start + length..end]);
             // `--` ends the flags.
-            if flag.0 == "--" {
+            if text == "--" {
                 break;
             }
-            flags.push(flag.0);
+            flags.push(Flag { text, range });
         }
         Self { name, flags, arguments: start..end, text, escape, span, heredocs: Vec::new() }
     }
@@ -183,9 +200,14 @@ impl Instruction {
         &self.text.bytes[range.clone()]
     }
 
-    /// Whether a flag starts like this.
-    pub(crate) fn has_flag(&self, start: &str) -> bool {
-        self.flags.iter().any(|flag| flag.starts_with(start))
+    /// The value of the last flag of this name; empty for one without a value.
+    pub(crate) fn flag(&self, name: &str) -> Option<&str> {
+        self.flags.iter().rev().find_map(|flag| flag.value(name))
+    }
+
+    /// Whether a word begins a here-document: `<<NAME`.
+    pub(crate) fn is_heredoc(&self, word: &Range<usize>) -> bool {
+        self.heredocs.iter().any(|heredoc| heredoc.word == *word)
     }
 
     /// The words after the name and the flags, unexpanded.
@@ -205,14 +227,29 @@ impl Instruction {
     }
 
     /// The ranges of the JSON strings of the exec form, `["npm", "install"]`.
-    fn exec_form(&self) -> Option<Vec<Range<usize>>> {
-        let bytes = self.bytes(&self.arguments);
+    pub(crate) fn exec_form(&self) -> Option<Vec<Range<usize>>> {
+        self.exec_form_in(&self.arguments)
+    }
+
+    fn exec_form_in(&self, range: &Range<usize>) -> Option<Vec<Range<usize>>> {
+        let bytes = self.bytes(range);
         if !bytes.starts_with(b"[") {
             return None;
         }
         let list = formats::parse(Syntax::Json, bytes).ok()?;
-        let word = |node: &Node| node.text().map(|_| shifted(&node.span, self.arguments.start));
+        let word = |node: &Node| node.text().map(|_| shifted(&node.span, range.start));
         list.items().iter().map(word).collect()
+    }
+
+    /// The range of the command of a `RUN` or a `HEALTHCHECK CMD`.
+    fn command(&self) -> Option<Range<usize>> {
+        if self.name == "RUN" {
+            return Some(self.arguments.clone());
+        }
+        let mut words = self.words();
+        let first = words.next().filter(|_| self.name == "HEALTHCHECK")?;
+        let start = words.next()?.start;
+        self.bytes(&first).eq_ignore_ascii_case(b"CMD").then_some(start..self.arguments.end)
     }
 
     /// The here-documents whose bodies follow this instruction.
@@ -228,6 +265,14 @@ impl Instruction {
         }
         let start = words.next().map_or(self.arguments.end, |word| word.start);
         heredocs(bytes, start..self.arguments.end).unwrap_or_default()
+    }
+
+    /// The name that a `FROM` gives to its stage, in lower case.
+    pub(crate) fn stage_name(&self) -> Option<String> {
+        let mut words = self.words().skip(1);
+        let before = words.next()?;
+        let name = words.next().filter(|_| self.bytes(&before).eq_ignore_ascii_case(b"as"))?;
+        Some(String::from_utf8_lossy(self.bytes(&name)).to_lowercase())
     }
 
     /// The names that `ARG` or `ENV` sets, each with the range of its value.
@@ -258,13 +303,11 @@ impl Instruction {
         self.exec_form()?.iter().map(|word| serde_json::from_slice(self.bytes(word)).ok()).collect()
     }
 
-    /// The script of a `RUN`; empty for other instructions.
+    /// The script of a `RUN` or a `HEALTHCHECK`; empty for other instructions.
     pub(crate) fn script(&self) -> Script<'_> {
         let mut script = Script::default();
-        if self.name != "RUN" {
-            return script;
-        }
-        if let Some(words) = self.exec_form() {
+        let Some(command) = self.command() else { return script };
+        if let Some(words) = self.exec_form_in(&command) {
             script.push(&self.text, Command::of_words(&self.text, words, Form::Json));
             return script;
         }
@@ -275,7 +318,7 @@ impl Instruction {
                 }
             }
             heredocs => {
-                script.split(&self.text, self.arguments.clone());
+                script.split(&self.text, command);
                 if script.commands.first().is_some_and(Command::reads_script) {
                     for heredoc in heredocs {
                         script.split(&heredoc.body, 0..heredoc.body.bytes.len());
@@ -459,7 +502,8 @@ mod tests {
         let end = instruction.span.end;
         found["end"] = line(if file[..end].ends_with(b"\n") { end - 1 } else { end }).into();
         if !instruction.flags.is_empty() && instruction.name != "ONBUILD" {
-            found["flags"] = instruction.flags.clone().into();
+            let flags = instruction.flags.iter().map(|flag| flag.text.as_str());
+            found["flags"] = flags.collect::<Vec<_>>().into();
         }
         if fact.get("json").is_some()
             && instruction.name != "ONBUILD"

@@ -7,4 +7,6 @@ mod wrappers;
 mod split;
 
 pub(crate) use expand::{Lookup, Resolved, Use, Variable, expand};
-pub(crate) use script::{Command, Form, Link, Script, is_shell_name, is_shell_script, unquoted};
+pub(crate) use script::{
+    Command, Form, Link, Script, Word, is_shell_name, is_shell_script, unquoted,
+};

@@ -1,50 +1,131 @@
 //! Compose files.
 
-use crate::formats::document::{Node, Value};
+use crate::base::finding::Span;
+use crate::formats::document::{Key, Node, Value};
 use crate::models::{Invocation, Scalar, StringMap, scalar};
 
 #[derive(Debug, Default)]
 pub(crate) struct Compose {
     pub services: Vec<Service>,
+    /// The compose files that it includes.
+    pub includes: Vec<Include>,
+}
+
+/// An entry of `include`.
+#[derive(Debug)]
+pub(crate) struct Include {
+    pub path: Scalar,
+    /// Whether the paths in it are relative to its own directory. Another file may be merged with
+    /// it as well.
+    pub is_plain: bool,
+}
+
+/// The service that another one extends.
+#[derive(Debug)]
+pub(crate) struct Extends {
+    pub service: Scalar,
+    /// `None` for the same file.
+    pub file: Option<Scalar>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Service {
+    pub name: String,
+    /// The place of its name.
+    pub span: Span,
     /// The image to run, or the name for the image that is built.
     pub image: Option<Scalar>,
     pub build: Option<ServiceBuild>,
+    pub extends: Option<Extends>,
     /// Every `command` and `entrypoint`, those of merged maps included.
     pub commands: Vec<Invocation>,
+    /// The hosts of the running container; a build does not have them.
+    pub hosts: Vec<HostEntry>,
+    /// The secrets of the running container; a build does not have them.
+    pub secrets: Vec<SecretUse>,
+    /// The `test` of its health check.
+    pub healthcheck: Option<Invocation>,
     pub has_entrypoint: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct ServiceBuild {
+    pub span: Span,
     pub context: Option<Scalar>,
     /// The path of the Dockerfile, relative to the context.
     pub dockerfile: Option<Scalar>,
+    /// A Dockerfile inside of the compose file.
+    pub inline: Option<Scalar>,
     /// The build arguments. The place of an item `NAME=value` is the whole item, and an item `NAME`
     /// has no value.
     pub arguments: StringMap,
+    pub target: Option<Scalar>,
+    pub network: Option<Scalar>,
+    pub hosts: Vec<HostEntry>,
+    pub secrets: Vec<SecretUse>,
+}
+
+/// An entry of `extra_hosts`.
+#[derive(Debug)]
+pub(crate) struct HostEntry {
+    pub name: String,
+    pub span: Span,
+}
+
+/// A secret that a build or a container is given.
+#[derive(Debug)]
+pub(crate) struct SecretUse {
+    /// The name that the Dockerfile sees.
+    pub id: String,
+    pub span: Span,
 }
 
 impl Compose {
     pub(crate) fn parse(root: &Node) -> Self {
         let services = root.get("services").flat_map(Node::entries);
-        Self { services: services.map(|(_, service)| Service::parse(service)).collect() }
+        Self {
+            services: services.map(|(name, service)| Service::parse(name, service)).collect(),
+            includes: root.last("include").map(includes).unwrap_or_default(),
+        }
+    }
+}
+
+/// `include`: paths, or maps of a path or several, which are merged.
+fn includes(node: &Node) -> Vec<Include> {
+    let include = |item: &Node| {
+        let path = item.last("path").unwrap_or(item);
+        let first = path.items().first().unwrap_or(path);
+        let is_plain = path.items().len() <= 1 && item.last("project_directory").is_none();
+        Include { path: Scalar::parse(first), is_plain }
+    };
+    node.items().iter().map(include).collect()
+}
+
+impl Extends {
+    /// Parses the name of a service, or a map.
+    fn parse(node: &Node) -> Option<Self> {
+        let service = node.text().map_or_else(|| node.last("service"), |_| Some(node))?;
+        Some(Self { service: Scalar::parse(service), file: scalar(node, "file") })
     }
 }
 
 impl Service {
-    fn parse(node: &Node) -> Self {
+    fn parse(name: &Key, node: &Node) -> Self {
+        let test = node.last("healthcheck").and_then(|check| check.last("test"));
         Self {
+            name: name.text.clone(),
+            span: name.span.clone(),
             image: scalar(node, "image"),
             build: node.last("build").map(ServiceBuild::parse),
+            extends: node.last("extends").and_then(Extends::parse),
             commands: ["command", "entrypoint"]
                 .iter()
                 .flat_map(|key| node.get(key))
                 .map(Invocation::parse)
                 .collect(),
+            hosts: hosts(node),
+            secrets: secrets(node),
+            healthcheck: test.map(Invocation::parse),
             has_entrypoint: node.last("entrypoint").is_some(),
         }
     }
@@ -55,11 +136,44 @@ impl ServiceBuild {
     fn parse(node: &Node) -> Self {
         let context = node.text().map_or_else(|| node.last("context"), |_| Some(node));
         Self {
+            span: node.span.clone(),
             context: context.map(Scalar::parse),
             dockerfile: scalar(node, "dockerfile"),
+            inline: scalar(node, "dockerfile_inline"),
             arguments: node.last("args").map(arguments).unwrap_or_default(),
+            target: scalar(node, "target"),
+            network: scalar(node, "network"),
+            hosts: hosts(node),
+            secrets: secrets(node),
         }
     }
+}
+
+/// `extra_hosts`, as a map or as a list of `name:address` or `name=address`.
+fn hosts(node: &Node) -> Vec<HostEntry> {
+    let Some(hosts) = node.last("extra_hosts") else { return Vec::new() };
+    let of_map = hosts.entries().map(|(key, _)| (key.text.as_str(), &key.span));
+    let of_list = hosts.items().iter().filter_map(|item| Some((item.text()?, &item.span)));
+    of_map
+        .chain(of_list)
+        .map(|(text, span)| {
+            let name = text.split([':', '=']).next().unwrap_or(text).to_owned();
+            HostEntry { name, span: span.clone() }
+        })
+        .collect()
+}
+
+/// `secrets`, each by its name or as a map.
+fn secrets(node: &Node) -> Vec<SecretUse> {
+    let used = |item: &Node| {
+        let source = item.text().or_else(|| item.last("source")?.text())?.to_owned();
+        // A target may be a path below /run/secrets.
+        let target = item.last("target").and_then(Node::text);
+        let id =
+            target.map_or(source.as_str(), |target| target.rsplit('/').next().unwrap_or(target));
+        Some(SecretUse { id: id.to_owned(), span: item.span.clone() })
+    };
+    node.last("secrets").map(Node::items).unwrap_or_default().iter().filter_map(used).collect()
 }
 
 /// Build arguments, as a map or as a list of `NAME=value`.

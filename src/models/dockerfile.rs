@@ -32,9 +32,9 @@ pub(crate) struct Stage {
     pub image: Option<ImageReference>,
     /// Whether `RUN` uses a POSIX shell.
     pub has_posix_shell: bool,
-    values: Values,
+    values: Rc<Values>,
     /// The variables of `ENV`, which the image and the stages that build on it keep.
-    envs: Values,
+    envs: Rc<Values>,
 }
 
 /// Variables by their names. Stages inherit them, so names and values are shared.
@@ -83,22 +83,50 @@ impl Stage {
     fn set(&mut self, name: Rc<str>, value: VariableValue) -> bool {
         let has_room = self.values.len() < MAX_ENTRIES || self.values.contains_key(&name);
         if has_room {
-            self.values.insert(name, value);
+            Rc::make_mut(&mut self.values).insert(name, value);
         } else {
             // In an unknown image, no variable is known to be unset.
             self.image = None;
         }
         has_room
     }
+
+    /// Looks up a variable.
+    pub(crate) fn lookup(&self, name: &str) -> Lookup<'_> {
+        let official = self.image.as_ref().filter(|image| image.is_official());
+        let may_be_set = SET_BY_IMAGES.contains(&name)
+            && official.is_none_or(|image| image.repository == "node");
+        match self.values.get(name) {
+            _ if may_be_set && !self.envs.contains_key(name) => Lookup::Unknown,
+            Some(value) => value.lookup(),
+            // An unknown image may set any variable.
+            None if official.is_none() || SET_BY_SYSTEM.contains(&name) => Lookup::Unknown,
+            None if name.to_ascii_lowercase().ends_with("_proxy") => Lookup::Unknown,
+            None => Lookup::Unset,
+        }
+    }
+
+    /// Whether the Dockerfile sets or declares a variable for this stage.
+    pub(crate) fn declares(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
+    /// The number of variables.
+    pub(crate) fn size(&self) -> usize {
+        self.values.len()
+    }
 }
 
 impl Stages {
-    /// The stages of a build with these arguments.
-    pub(crate) fn with_arguments(arguments: impl IntoIterator<Item = (String, Variable)>) -> Self {
-        let known = |(name, variable): (String, Variable)| {
-            (name.into(), VariableValue::Known(Rc::new(variable)))
+    /// The stages of a build with these arguments; an unknown value is `None`.
+    pub(crate) fn with_arguments(
+        arguments: impl IntoIterator<Item = (String, Option<Variable>)>,
+    ) -> Self {
+        let value = |(name, variable): (String, Option<Variable>)| {
+            let known = variable.map(|variable| VariableValue::Known(Rc::new(variable)));
+            (name.into(), known.unwrap_or(VariableValue::Unknown))
         };
-        Self { arguments: arguments.into_iter().map(known).collect(), ..Self::default() }
+        Self { arguments: arguments.into_iter().map(value).collect(), ..Self::default() }
     }
 
     /// The current stage and its number; `None` before the first `FROM`.
@@ -122,12 +150,8 @@ impl Stages {
     }
 
     fn begin(&mut self, instruction: &Instruction) {
-        let mut words = instruction.words();
-        let from = words.next();
-        let name = words.next().filter(|word| instruction.bytes(word).eq_ignore_ascii_case(b"as"));
-        let name = name
-            .and(words.next())
-            .map(|word| String::from_utf8_lossy(instruction.bytes(&word)).to_lowercase());
+        let from = instruction.words().next();
+        let name = instruction.stage_name();
         let known = from
             .map(|word| expanded(instruction, &word, &|name| self.global(name)))
             .filter(|expanded| !expanded.is_open);
@@ -135,15 +159,16 @@ impl Stages {
         let stage = match earlier.filter(|_| self.list.len() < MAX_ENTRIES) {
             Some(number) => {
                 let mut stage = Stage { base: Base::Stage(number), ..self.list[number].clone() };
-                stage.values.extend(stage.envs.clone());
+                let kept = stage.envs.iter().map(|(name, value)| (Rc::clone(name), value.clone()));
+                Rc::make_mut(&mut stage.values).extend(kept);
                 stage
             }
             None => Stage {
                 base: Base::Image,
                 image: known.filter(|_| earlier.is_none()).and_then(ImageReference::parse),
                 has_posix_shell: true,
-                values: Values::new(),
-                envs: Values::new(),
+                values: Rc::default(),
+                envs: Rc::default(),
             },
         };
         self.names.extend(name.map(|name| (name, self.list.len())));
@@ -167,7 +192,7 @@ impl Stages {
         if let Some(stage) = self.list.last_mut() {
             for (name, value) in set {
                 if stage.set(name.clone(), value.clone()) {
-                    stage.envs.insert(name, value);
+                    Rc::make_mut(&mut stage.envs).insert(name, value);
                 }
             }
         }
@@ -228,18 +253,26 @@ impl Stages {
 
     /// Looks up a variable in the current stage.
     pub(crate) fn lookup(&self, name: &str) -> Lookup<'_> {
-        let Some(stage) = self.list.last() else { return Lookup::Unknown };
-        let official = stage.image.as_ref().filter(|image| image.is_official());
-        let may_be_set = SET_BY_IMAGES.contains(&name)
-            && official.is_none_or(|image| image.repository == "node");
-        match stage.values.get(name) {
-            _ if may_be_set && !stage.envs.contains_key(name) => Lookup::Unknown,
-            Some(value) => value.lookup(),
-            // An unknown image may set any variable.
-            None if official.is_none() || SET_BY_SYSTEM.contains(&name) => Lookup::Unknown,
-            None if name.to_ascii_lowercase().ends_with("_proxy") => Lookup::Unknown,
-            None => Lookup::Unset,
-        }
+        self.list.last().map_or(Lookup::Unknown, |stage| stage.lookup(name))
+    }
+
+    /// Expands a word of an instruction in the current stage.
+    pub(crate) fn expand(&self, instruction: &Instruction, range: &Range<usize>) -> Resolved {
+        expanded(instruction, range, &|name| self.lookup(name))
+    }
+
+    /// Expands a flag of a `RUN`. It does not see the variables that the system sets in the
+    /// container: `$HOME/x` is `/x`.
+    pub(crate) fn expand_flag(&self, instruction: &Instruction, range: &Range<usize>) -> Resolved {
+        let official = self.list.last().and_then(|stage| stage.image.as_ref());
+        let is_official = official.is_some_and(ImageReference::is_official);
+        let is_home = |name: &str| {
+            name == "HOME" && self.list.last().is_some_and(|stage| !stage.declares(name))
+        };
+        expanded(instruction, range, &|name| match self.lookup(name) {
+            Lookup::Unknown if is_official && is_home(name) => Lookup::Unset,
+            other => other,
+        })
     }
 }
 

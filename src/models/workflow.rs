@@ -51,6 +51,7 @@ pub(crate) struct RunSettings {
 pub(crate) struct Uses {
     /// The value of `uses`; empty if it is not a string.
     pub written: String,
+    pub span: Span,
     pub callee: Callee,
     /// The first word of the comment on its line, such as `v4.1.0` after the id of a commit.
     pub comment: Option<String>,
@@ -144,6 +145,7 @@ impl Uses {
         };
         Some(Self {
             written: written.to_owned(),
+            span: uses.span.clone(),
             callee,
             comment: comment(&uses.span, file).map(str::to_owned),
             with: string_map(node, "with"),

@@ -41,7 +41,7 @@ fn job_pins(job: &WorkflowJob, scope: &VariableScope<'_>, text: &[u8]) -> FilePi
 }
 
 /// Whether a job or step with this `if` never runs.
-fn is_off(condition: Option<&Scalar>) -> bool {
+pub(super) fn is_off(condition: Option<&Scalar>) -> bool {
     let text = condition.and_then(Scalar::text).map(str::trim);
     matches!(text, Some("false" | "${{ false }}"))
 }
@@ -51,7 +51,7 @@ fn script(step: &WorkflowStep) -> Option<&str> {
 }
 
 /// The variables that a script may set for later steps, in the file `$GITHUB_ENV`.
-fn set_for_later(script: &str) -> impl Iterator<Item = String> {
+pub(super) fn set_for_later(script: &str) -> impl Iterator<Item = String> {
     let lines = script.lines().filter(|_| script.contains("GITHUB_ENV"));
     let is_in_a_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     lines.flat_map(|line| line.split('=')).map(move |part| {
@@ -96,16 +96,7 @@ fn step_pins(
             container.corepack = None;
         }
     }
-    let shell = step.settings.shell.as_ref().and_then(Scalar::text);
-    let program = shell.map(|shell| shell.split_ascii_whitespace().next());
-    let is_posix = program.is_none_or(|program| program.is_some_and(is_shell_name));
-    let directory = match &step.settings.directory {
-        Some(directory) => {
-            scope.resolve(directory).and_then(|word| word.known().map(str::to_owned))
-        }
-        None => Some(String::new()),
-    };
-    if let (Some(script), true, Some(directory)) = (&step.run, is_posix, directory) {
+    if let (Some(script), Some(directory)) = (&step.run, script_directory(step, scope)) {
         let mut place = WorkingDirectory::at(&directory);
         let variables = &|name: &str| scope.lookup(name);
         found.add(scripts::script_pins(script, &mut place, container, variables, text));
@@ -113,6 +104,20 @@ fn step_pins(
         container.corepack = None;
     }
     found
+}
+
+/// The working directory of the script of a step; `None` if it is unknown, or if the script is not
+/// for a POSIX shell.
+pub(super) fn script_directory(step: &WorkflowStep, scope: &VariableScope<'_>) -> Option<String> {
+    let shell = step.settings.shell.as_ref().and_then(Scalar::text);
+    let program = shell.map(|shell| shell.split_ascii_whitespace().next());
+    if !program.is_none_or(|program| program.is_some_and(is_shell_name)) {
+        return None;
+    }
+    match &step.settings.directory {
+        Some(directory) => scope.resolve(directory)?.known().map(str::to_owned),
+        None => Some(String::new()),
+    }
 }
 
 /// Whether an action installs no program.
@@ -127,14 +132,20 @@ fn adds_no_program(uses: &Uses) -> bool {
 }
 
 /// The directories into which a job checks out this and other repositories.
-struct Checkout {
+#[derive(Debug)]
+pub(super) struct Checkout {
     /// Empty for the top of the workspace; `None` if this repository is not checked out.
     own: Option<String>,
     others: Vec<String>,
 }
 
 impl Checkout {
-    fn new(steps: &[WorkflowStep], scope: &VariableScope<'_>) -> Self {
+    /// This repository at the top of the workspace.
+    pub(super) fn whole() -> Self {
+        Self { own: Some(String::new()), others: Vec::new() }
+    }
+
+    pub(super) fn new(steps: &[WorkflowStep], scope: &VariableScope<'_>) -> Self {
         let path = |uses: &Uses| match uses.with.last("path") {
             Some(path) => scripts::joined("", scope.resolve(path)?.known()?),
             None => Some(String::new()),
@@ -163,7 +174,7 @@ impl Checkout {
     }
 
     /// A path relative to this repository; `None` if it is outside of it.
-    fn inside(&self, path: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn inside(&self, path: &[u8]) -> Option<Vec<u8>> {
         let below = |top: &String| relative_to(top.as_bytes(), path);
         let is_of_another = self.others.iter().any(|other| below(other).is_some());
         self.own.as_ref().and_then(below).filter(|_| !is_of_another).map(<[u8]>::to_vec)
@@ -179,7 +190,7 @@ impl Checkout {
 }
 
 /// Inputs, by their names in expressions.
-fn inputs(inputs: &StringMap) -> impl Iterator<Item = (String, Option<Variable>)> {
+pub(super) fn inputs(inputs: &StringMap) -> impl Iterator<Item = (String, Option<Variable>)> {
     variables(inputs).map(|(name, value)| (format!("inputs.{name}"), value))
 }
 

@@ -26,7 +26,8 @@ pub(super) fn dockerfile_pins(
     text: &[u8],
     arguments: Vec<(String, Variable)>,
 ) -> FilePins {
-    let mut stages = Stages::with_arguments(arguments);
+    let mut stages =
+        Stages::with_arguments(arguments.into_iter().map(|(name, value)| (name, Some(value))));
     let mut found = FilePins::default();
     let mut facts: Vec<StageFacts> = Vec::new();
     for instruction in instructions {
@@ -54,7 +55,7 @@ pub(super) fn dockerfile_pins(
                 }
                 known.copied.extend(copied(instruction));
             }
-            _ if stage.has_posix_shell => {
+            "RUN" if stage.has_posix_shell => {
                 found.add(run(instruction, &stages, &mut known.container, text));
             }
             _ => {}
@@ -94,7 +95,7 @@ const MAX_STAGES: usize = 100;
 
 /// The paths that a `COPY` or `ADD` copies from the build context, up to a pattern.
 fn copied(instruction: &Instruction) -> Vec<Vec<u8>> {
-    if instruction.has_flag("--from") {
+    if instruction.flag("from").is_some() {
         return Vec::new();
     }
     let words = instruction.exec_words().unwrap_or_else(|| {
@@ -126,7 +127,7 @@ fn may_copy_corepack(instruction: &Instruction) -> bool {
     let words: Vec<&[u8]> = instruction.arguments().collect();
     words.iter().any(|word| holds(word, "corepack"))
         || words.last().is_some_and(|target| is_root(target))
-        || instruction.has_flag("--from") && words.iter().any(|word| is_system(word))
+        || instruction.flag("from").is_some() && words.iter().any(|word| is_system(word))
 }
 
 /// The pins of a `RUN`; `container` is that of its stage, before and after it.

@@ -49,13 +49,48 @@ pub(super) fn script_pins(
     variables: Variables<'_, '_>,
     file: &[u8],
 ) -> FilePins {
-    let Scalar { span, .. } = string;
-    let placed =
-        |text| Joined::verbatim(file, text, span).or_else(|| Joined::respelled(text, span));
-    let Some(text) = string.text().and_then(placed) else { return FilePins::default() };
+    let Some(text) = placed(string, file) else { return FilePins::default() };
     let mut script = Script::default();
     script.split(&text, 0..text.bytes.len());
     pins_of(&script, place, container, variables, file)
+}
+
+/// A command of a script.
+#[derive(Debug)]
+pub(crate) struct CiCommand {
+    pub words: Vec<Resolved>,
+    /// The working directory; `None` if it is unknown.
+    pub directory: Option<String>,
+}
+
+/// The commands of a script in a document. `place` is the working directory before and after it.
+pub(super) fn commands_of(
+    string: &Scalar,
+    place: &mut WorkingDirectory,
+    variables: Variables<'_, '_>,
+    file: &[u8],
+) -> Vec<CiCommand> {
+    let mut script = Script::default();
+    let text = placed(string, file);
+    let Some(text) = &text else { return Vec::new() };
+    script.split(text, 0..text.bytes.len());
+    let mut shells = Subshells { shells: vec![place.clone()], begun: 0 };
+    let command = |command: &Command<'_>| {
+        let words: Vec<_> = command.words().map(|word| script.resolve(&word, variables)).collect();
+        let shell = shells.at(command);
+        let next = shell.after(&words);
+        let WorkingDirectory { directory, .. } = std::mem::replace(shell, next);
+        CiCommand { words, directory }
+    };
+    let found = script.commands.iter().map(command).collect();
+    place.clone_from(&shells.shells[0]);
+    found
+}
+
+/// The text of a string with its places.
+fn placed(string: &Scalar, file: &[u8]) -> Option<Joined> {
+    let (text, span) = (string.text()?, &string.span);
+    Joined::verbatim(file, text, span).or_else(|| Joined::respelled(text, span))
 }
 
 /// The pins of a command of a container. Its variables are unknown, but for the directory of its
@@ -173,7 +208,7 @@ impl Subshells {
 
 /// Joins a directory and a path; `None` if the result is outside of the work tree, or if the path
 /// is neither relative nor below [`TOP`], or not literal.
-pub(super) fn joined(directory: &str, path: &str) -> Option<String> {
+pub(crate) fn joined(directory: &str, path: &str) -> Option<String> {
     let (directory, path) = match path.strip_prefix(TOP) {
         Some(below) => ("", below.trim_start_matches('/')),
         None => (directory, path),

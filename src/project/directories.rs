@@ -26,6 +26,19 @@ pub(crate) fn join(outer: &[u8], inner: &[u8]) -> Vec<u8> {
     parts.collect::<Vec<_>>().join(&b'/')
 }
 
+/// A relative path seen from a directory, without `.` and `..`; `None` if it leaves the repository.
+pub(crate) fn resolved(directory: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in directory.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => _ = parts.pop()?,
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
 /// Whether a directory is a package in `node_modules`, which corepack ignores.
 pub(crate) fn is_installed_package(directory: &[u8]) -> bool {
     let mut parts = directory.rsplit(|&byte| byte == b'/');
@@ -54,6 +67,8 @@ mod tests {
                 seen.is_some_and(|seen| !seen.is_empty())
             );
         }
+        assert_eq!(resolved("a/b", "./../c//d").as_deref(), Some("a/c/d"));
+        assert_eq!(resolved("a/b", "../../../a/b"), None);
         assert_eq!(ancestors(b"a/b").collect::<Vec<_>>(), [&b"a/b"[..], b"a", b""]);
         assert_eq!((join(b"", b"b"), join(b"a", b"b")), (b"b".to_vec(), b"a/b".to_vec()));
     }

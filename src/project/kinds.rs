@@ -56,17 +56,20 @@ pub(crate) enum FileKind {
     Dockerfile,
     /// `.dockerignore`, also that of one Dockerfile.
     Dockerignore,
+    Gitignore,
     Markdown,
     /// A file of secrets, such as an environment or a private key.
     Secret,
+    /// The script that prepares a Docker build.
+    PrepScript,
 }
 
 use FileKind::{
     BunBinaryLock, BunEnvironment, BunLock, Bunfig, CargoLock, Compose, Devcontainer, Dockerfile,
-    Dockerignore, GitlabPipeline, InstallCode, Manifest, ManifestJson5, ManifestYaml, Markdown,
-    Mise, NpmLock, Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, Prototools, Secret,
-    ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml,
-    YarnrcYmlCopy,
+    Dockerignore, Gitignore, GitlabPipeline, InstallCode, Manifest, ManifestJson5, ManifestYaml,
+    Markdown, Mise, NpmLock, Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript,
+    Prototools, Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc,
+    YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
@@ -84,7 +87,7 @@ const OF_YARN: Home = Some(|path| {
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 52] = [
+static TABLE: [(&str, Home, FileKind); 54] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -125,6 +128,7 @@ static TABLE: [(&str, Home, FileKind); 52] = [
     ("compose*.y{,a}ml", None, Compose),
     ("action.y{,a}ml", None, Workflow),
     ("?*.y{,a}ml", WORKFLOWS, Workflow),
+    ("docker-prep.sh", None, PrepScript),
     (".env*", None, Secret),
     (".netrc*", None, Secret),
     ("id_{rsa,ed25519}*", None, Secret),
@@ -133,6 +137,7 @@ static TABLE: [(&str, Home, FileKind); 52] = [
     ("*.p12", None, Secret),
     ("*.pfx", None, Secret),
     ("*.dockerignore", None, Dockerignore),
+    (".gitignore", None, Gitignore),
     ("*.md", None, Markdown),
     ("dockerfile{,.*}", None, Dockerfile),
     ("containerfile{,.*}", None, Dockerfile),
@@ -174,7 +179,66 @@ fn candidates(name: &[u8]) -> u64 {
         .map_or(0, |(first, last)| rows(&BY_FIRST, *first) & rows(&BY_LAST, *last))
 }
 
+/// The compose files that Docker Compose looks for in a directory: the first that is there counts.
+const COMPOSE_DEFAULTS: [&str; 4] =
+    ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+
+/// Those that it merges with the default one: the first that is there.
+const COMPOSE_OVERRIDES: [&str; 4] = [
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
+
+/// The use of a compose file if no command names it. A lower number comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ComposeRole {
+    Default(usize),
+    Override(usize),
+    /// Used only by a command that names it.
+    Other,
+}
+
+impl ComposeRole {
+    pub(crate) fn of(path: &RepoPath) -> Self {
+        let position =
+            |names: &[&str]| names.iter().position(|name| name.as_bytes() == path.file_name());
+        position(&COMPOSE_DEFAULTS)
+            .map(Self::Default)
+            .or_else(|| position(&COMPOSE_OVERRIDES).map(Self::Override))
+            .unwrap_or(Self::Other)
+    }
+}
+
 impl FileKind {
+    /// The part that the names of settings of npm have in common.
+    pub(crate) const NPM_SETTINGS: &str = "npmrc";
+
+    /// Whether a Docker build, or what it installs, may depend on such a file.
+    pub(crate) fn may_build(self) -> bool {
+        matches!(
+            self,
+            Dockerfile
+                | Dockerignore
+                | Gitignore
+                | Compose
+                | Workflow
+                | GitlabPipeline
+                | Npmrc
+                | NpmrcCopy
+                | Manifest
+                | PnpmWorkspace
+                | PnpmLock
+                | NpmLock
+                | YarnLock
+                | BunLock
+                | Yarnrc
+                | YarnrcYml
+                | Bunfig
+        )
+    }
+
     /// The first kind of a path that `is_asked` accepts.
     ///
     /// Names are compared with case folded: on macOS and Windows, a tool that opens `package.json`
@@ -312,6 +376,18 @@ impl FileKind {
         }
     }
 
+    /// Whether a path is the configuration of a tool that builds a web application or a server.
+    /// Without it, such a tool builds something else, and does not fail.
+    pub(crate) fn is_build_config(path: &RepoPath) -> bool {
+        const GLOBS: [&str; 3] = [
+            "{postcss,tailwind,next,vite,svelte,astro,nuxt,babel,webpack,rollup}.config.\
+             {js,cjs,mjs,ts,cts,mts,json}",
+            ".{postcss,babel}rc{,.js,.cjs,.mjs,.ts,.json,.yaml,.yml}",
+            "{.swcrc,nest-cli.json}",
+        ];
+        GLOBS.iter().any(|glob| glob_match(glob, path.file_name()))
+    }
+
     /// Whether it consists of names and versions of packages, which may look like tokens.
     pub(crate) fn is_made_of_names(self) -> bool {
         matches!(
@@ -351,6 +427,24 @@ mod tests {
             .collect::<Vec<_>>()
             .join(", ")
             .replace("credentials Some", "credentials ")
+    }
+
+    #[test]
+    fn configurations_of_build_tools_are_known_by_name() {
+        assert!(FileKind::Gitignore.matches(&"a/.gitignore".into()));
+        for (path, expected) in [
+            ("web/postcss.config.mjs", true),
+            ("next.config.ts", true),
+            (".babelrc", true),
+            ("a/.postcssrc.json", true),
+            ("nest-cli.json", true),
+            ("next.config.js.bak", false),
+            ("jest.config.js", false),
+            ("next.config.md", false),
+            ("tsconfig.json", false),
+        ] {
+            assert_eq!(FileKind::is_build_config(&path.into()), expected, "{path}");
+        }
     }
 
     #[test]

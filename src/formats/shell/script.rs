@@ -1,5 +1,6 @@
 //! A script as commands and words.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -72,6 +73,13 @@ pub(crate) struct Word<'a> {
     pub(super) text: &'a Joined,
     pub(super) range: Range<usize>,
     pub(super) form: Form,
+}
+
+impl Script<'_> {
+    /// The names of the variables that the script sets.
+    pub(crate) fn assigned(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.assigned.iter().map(|name| String::from_utf8_lossy(name))
+    }
 }
 
 impl<'a> Command<'a> {
