@@ -10,6 +10,7 @@ use crate::base::debris::{DOCKER_DEPS, Debris};
 use crate::base::finding::{Severity, Span};
 use crate::base::path::RepoPath;
 use crate::base::pattern::Pattern;
+use crate::builds::ConfiguredBuild;
 use crate::rule::{ConfigReading, Finding, Rule};
 
 mod reader;
@@ -37,6 +38,8 @@ pub(crate) struct Config {
     with_built_in: Option<(Debris, ConfigPlace)>,
     allowances: Vec<Allowance>,
     verify: Vec<Allowance>,
+    builds: Vec<ConfiguredBuild>,
+    judges_builds: bool,
 }
 
 /// The severity that the configuration gives to a rule.
@@ -193,6 +196,16 @@ impl Config {
     /// The first valid allowance of `verify` for a path.
     pub(crate) fn verify_allowance(&self, path: &RepoPath) -> Option<&Allowance> {
         self.verify.iter().find(|allowance| self.allows(allowance, None, path))
+    }
+
+    /// The builds that it describes.
+    pub(crate) fn builds(&self) -> &[ConfiguredBuild] {
+        &self.builds
+    }
+
+    /// Whether a check judges new errors of builds as well.
+    pub(crate) fn judges_builds(&self) -> bool {
+        self.judges_builds
     }
 
     /// The expired allowances of `verify`.

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use crate::base::change::{Change, Commit, Entry};
 use crate::base::debris::Debris;
 use crate::base::error::Error;
-use crate::base::finding::Place;
+use crate::base::finding::{Place, Severity};
+use crate::builds::Builds;
 use crate::config::{self, Config, ConfigPlace, Treatment};
 use crate::pins::PinTable;
 use crate::project::kinds::FileKind;
@@ -16,6 +17,7 @@ use crate::rules::RULES;
 #[cfg(test)]
 mod fake;
 mod gathering;
+mod building;
 mod pinned;
 
 use gathering::Gathering;
@@ -33,6 +35,8 @@ pub(crate) struct Judgement {
     pub listed: Vec<Entry>,
     /// The rules that judged.
     pub rules: Vec<&'static Rule>,
+    /// The judged builds, if a rule asked for them.
+    pub builds: Option<Builds>,
 }
 
 /// A finding that the configuration hides.
@@ -50,6 +54,7 @@ pub(crate) type Parts<'p> = dyn Fn(PinTable) -> Result<Vec<(PinTable, Commit)>, 
 
 /// Judges changes, and collects the findings until [`Engine::finish`].
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(crate) struct Engine<'a> {
     config: &'a Config,
     rules: Vec<&'static Rule>,
@@ -62,6 +67,10 @@ pub(crate) struct Engine<'a> {
     with_built_in: Vec<Finding>,
     /// Whether the configuration in force is among the judged files.
     judges_itself: bool,
+    /// The judged builds, if a rule asked for them.
+    builds: Option<Builds>,
+    /// Whether only errors of builds in which a new file takes part are reported.
+    only_new_in_builds: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -82,7 +91,25 @@ impl<'a> Engine<'a> {
             found: Vec::new(),
             with_built_in: Vec::new(),
             judges_itself: false,
+            builds: None,
+            only_new_in_builds: false,
         }
+    }
+
+    /// Whether only errors of builds in which a new file takes part are reported, and builds are
+    /// read only if a new file is of a kind that one may depend on.
+    #[must_use]
+    pub(crate) fn only_new_in_builds(mut self, only: bool) -> Self {
+        self.only_new_in_builds = only;
+        self
+    }
+
+    /// Which kinds of new files the comparing rules ask for, without duplicates.
+    pub(crate) fn compared_kinds(&self) -> Vec<fn(FileKind) -> bool> {
+        let mut asked: Vec<_> =
+            self.rules.iter().filter_map(|rule| rule.check.compares()).collect();
+        asked.dedup_by(|a, b| std::ptr::fn_addr_eq(*a, *b));
+        asked
     }
 
     /// Keeps only some rules.
@@ -212,7 +239,34 @@ impl<'a> Engine<'a> {
                 }
             }
         }
-        self.projects(files, change)
+        self.projects(files, change)?;
+        self.builds(files, change)
+    }
+
+    /// Judges all builds of a state, if a rule asks for them.
+    fn builds(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
+        let asks = |rule: &Rule| matches!(rule.check, Check::Builds(_));
+        let Some(first) = self.reporter(asks) else { return Ok(()) };
+        if self.only_new_in_builds && !building::may_concern(change) {
+            return Ok(());
+        }
+        let before = self.found.len();
+        let configured = self.config.builds();
+        let builds = self.collect(first, change, |findings| {
+            building::read(files, change, configured, findings)
+        })?;
+        for rule in self.rules.clone() {
+            if let Check::Builds(judge) = rule.check {
+                let debris = self.config.debris();
+                self.collect(rule, change, |findings| judge(&builds, debris, findings));
+            }
+        }
+        self.builds = Some(builds);
+        if self.only_new_in_builds {
+            let of_builds = self.found.split_off(before);
+            self.found.extend(building::with_new_end(of_builds, change));
+        }
+        Ok(())
     }
 
     /// Judges by the rules about the whole project, each only if a new file is of a kind that it
@@ -336,6 +390,7 @@ impl<'a> Engine<'a> {
         }
         judgement.findings = sorted(judgement.findings);
         judgement.rules = self.rules;
+        judgement.builds = self.builds;
         judgement
     }
 
@@ -355,6 +410,9 @@ impl<'a> Engine<'a> {
             }
         };
         match self.config.allowance(finding.rule, &finding.path) {
+            None if self.only_new_in_builds
+                && finding.severity < Severity::Error
+                && matches!(finding.rule.check, Check::Builds(_)) => {}
             None => judgement.findings.push(finding),
             Some(number) => {
                 used.insert(number);
@@ -403,6 +461,7 @@ impl<'a> Engine<'a> {
                 Check::File { .. }
                 | Check::Pins(_)
                 | Check::Project { .. }
+                | Check::Builds(_)
                 | Check::Configuration(_) => continue,
             }
             found.append(&mut findings.into_vec());
@@ -457,6 +516,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::base::change::{Content, Mode};
     pub(crate) use crate::engine::fake::Fake;
+    use crate::rule::RuleGroup;
     use crate::rule::tests::probe;
 
     /// The findings of a rule: `path:line:column: message`, or `path: message`.
@@ -470,9 +530,10 @@ pub(crate) mod tests {
         Engine::of(&[rule], &on.unwrap_or_default()).judge(change).unwrap().findings
     }
 
-    /// The findings of every rule, with a configuration.
+    /// The findings of every rule of a check, with a configuration.
     pub(crate) fn judged_with(config: &Config, change: &Fake) -> Judgement {
-        Engine::new(config).judge(change).unwrap()
+        let is_of_check = |rule: &Rule| rule.group != RuleGroup::Doctor;
+        Engine::new(config).only(is_of_check).judge(change).unwrap()
     }
 
     /// A configuration on 2 May 2026.

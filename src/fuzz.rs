@@ -5,6 +5,7 @@
 use crate::{git, hooks};
 
 mod asserts;
+mod builds;
 mod formats;
 mod judging;
 mod pins;
@@ -20,6 +21,8 @@ pub const TARGETS: &[Target] = &[
     ("spec", formats::spec),
     ("shell", formats::shell),
     ("dockerfile", formats::dockerfile),
+    ("dockerignore", builds::dockerignore),
+    ("builds", builds::builds),
     ("pins", pins::read),
     ("edit", pins::edit),
     ("config", judging::config),

@@ -10,12 +10,13 @@ mod disk;
 // States and measurements.
 mod snapshot;
 mod measure;
-// Parsers, typed views, edits, pins, rules, restoring, configuration, engine.
+// Parsers, typed views, edits, pins, builds, rules, restoring, configuration, engine.
 mod formats;
 mod models;
 mod project;
 mod edit;
 mod pins;
+mod builds;
 mod rule;
 mod rules;
 mod restore;

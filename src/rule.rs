@@ -8,6 +8,7 @@ use crate::base::debris::Debris;
 use crate::base::edit::Edit;
 use crate::base::finding::{Label, Place, Severity, Span, Step, Verdict};
 use crate::base::path::RepoPath;
+use crate::builds::Builds;
 use crate::edit::fix::{Fix, Safety};
 use crate::pins::PinTable;
 use crate::project::kinds::FileKind;
@@ -36,6 +37,8 @@ pub(crate) enum RuleGroup {
     Guard,
     /// Package managers and where they are pinned.
     Pins,
+    /// Docker builds. Only `doctor` runs these rules.
+    Doctor,
     /// The configuration of bakstop itself.
     Config,
 }
@@ -58,6 +61,17 @@ impl Subject {
     /// Whether it shows that a preparation was not restored.
     pub(crate) fn shows_preparation(self) -> bool {
         matches!(self, Self::Manifest | Self::Lockfile)
+    }
+}
+
+impl RuleGroup {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Guard => "guard",
+            Self::Pins => "pins",
+            Self::Doctor => "doctor",
+            Self::Config => "configuration",
+        }
     }
 }
 
@@ -113,6 +127,8 @@ pub(crate) enum Check {
         wants: fn(FileKind) -> bool,
         judge: fn(&Project, &mut Findings),
     },
+    /// The builds of a whole state, and the files that they depend on.
+    Builds(fn(&Builds, &Debris, &mut Findings)),
     /// The configuration of bakstop itself, as far as it was read.
     Configuration(fn(&ConfigReading, &mut Findings)),
 }
@@ -123,6 +139,7 @@ impl Check {
         match self {
             Self::Pins(_) => Some(FileKind::may_move_a_pin),
             Self::Project { wants, .. } => Some(*wants),
+            Self::Builds(_) => Some(FileKind::may_build),
             Self::Entry(_) | Self::File { .. } | Self::Configuration(_) => None,
         }
     }
@@ -313,7 +330,6 @@ impl Draft<'_> {
     }
 
     /// Proposes a fix; see [`Fix::of`].
-    #[allow(dead_code, reason = "no rule proposes a fix yet")]
     pub(crate) fn fix(mut self, safety: Safety, edits: Vec<Edit>, files: &[&File]) -> Self {
         if let Some(finding) = &mut self.0 {
             finding.fix = Fix::of(safety, edits, files);

@@ -8,9 +8,11 @@ use crate::base::debris::{DOCKER_DEPS, Directory};
 use crate::base::escape::Escaped;
 use crate::base::finding::{LineIndex, Severity, Span};
 use crate::base::pattern::Pattern;
+use crate::builds::ConfiguredBuild;
 use crate::config::{Allowance, Config, ConfigPlace, Weight};
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
+use crate::pins::joined;
 use crate::rule::{Problem, Rule, RuleGroup, Subject};
 use crate::rules::{self, RULES};
 
@@ -42,7 +44,7 @@ struct ConfigReader<'a> {
 
 impl ConfigReader<'_> {
     fn root(&mut self, root: &Node, config: &mut Config) {
-        let known = ["$schema", "rules", "backups", "debris", "allow", "verify"];
+        let known = ["$schema", "rules", "backups", "debris", "allow", "verify", "doctor"];
         for (key, node) in self.entries(root, "an object", &known) {
             match key.text.as_str() {
                 "$schema" if node.text().is_none() => self.expected(node, "a string"),
@@ -55,9 +57,52 @@ impl ConfigReader<'_> {
                         config.verify = self.allowances(node, false);
                     }
                 }
+                "doctor" => self.doctor(node, config),
                 _ => {}
             }
         }
+    }
+
+    fn doctor(&mut self, node: &Node, config: &mut Config) {
+        for (key, node) in self.entries(node, "an object", &["builds", "check"]) {
+            match key.text.as_str() {
+                "check" => match self.boolean(node) {
+                    Some(check) => config.judges_builds = check,
+                    None => self.expected(node, "`true` or `false`"),
+                },
+                _ => {
+                    let builds = self.list(node, "a list of builds").iter();
+                    config.builds = builds.filter_map(|node| self.build(node)).collect();
+                }
+            }
+        }
+    }
+
+    /// A build; its context is the top of the repository by default.
+    fn build(&mut self, build: &Node) -> Option<ConfiguredBuild> {
+        let (mut dockerfile, mut context) = (None, Some(String::new()));
+        let entries = self.entries(build, "an object", &["dockerfile", "context"]);
+        let has_dockerfile = entries.iter().any(|(key, _)| key.text == "dockerfile");
+        if matches!(build.value, Value::Map(_)) && !has_dockerfile {
+            self.problem(&build.span, "this build lacks \"dockerfile\"");
+        }
+        for (key, node) in entries {
+            match key.text.as_str() {
+                "dockerfile" => dockerfile = self.inner_path(node, "the path of a Dockerfile"),
+                _ => context = self.inner_path(node, "the path of a directory"),
+            }
+        }
+        Some(ConfiguredBuild { dockerfile: dockerfile?, context: context? })
+    }
+
+    /// A path in the repository, without `.` and `..`.
+    fn inner_path(&mut self, node: &Node, expected: &str) -> Option<String> {
+        let path = self.string(node, expected)?;
+        let inner = joined("", path);
+        if inner.is_none() {
+            self.problem(&node.span, "the path is not in the repository");
+        }
+        inner
     }
 
     fn rules(&mut self, node: &Node, config: &mut Config) {
@@ -263,7 +308,16 @@ impl ConfigReader<'_> {
     }
 
     fn is_false(&self, node: &Node) -> bool {
-        node.value == Value::Other && self.text.get(node.span.clone()) == Some(b"false")
+        self.boolean(node) == Some(false)
+    }
+
+    fn boolean(&self, node: &Node) -> Option<bool> {
+        let text = self.text.get(node.span.clone()).filter(|_| node.value == Value::Other)?;
+        match text {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        }
     }
 
     fn unknown_rule(&mut self, span: &Span, id: &str) {

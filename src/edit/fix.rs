@@ -9,7 +9,6 @@ use crate::edit::{apply, by_place};
 
 /// Whether a fix may be applied without review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "no rule proposes a fix yet")]
 pub(crate) enum Safety {
     /// It cannot change the result of a working build.
     Safe,

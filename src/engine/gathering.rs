@@ -1,6 +1,6 @@
 //! The files of a change: each is read and parsed at most once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::base::change::{Change, Content, Entry, File};
@@ -52,6 +52,21 @@ impl<'c> Gathering<'c> {
         let mut entries = self.change.entries(&|path| FileKind::of(path, &is_asked).is_some())?;
         entries.retain(Entry::is_regular);
         select(&mut entries);
+        let files = entries.iter().map(|entry| self.read(entry, findings));
+        files.filter_map(Result::transpose).collect()
+    }
+
+    /// The files at these paths, new or not.
+    pub(super) fn named(
+        &mut self,
+        paths: &BTreeSet<String>,
+        findings: &mut Findings,
+    ) -> Result<Vec<Rc<SourceFile>>, Error> {
+        let is_named = |path: &RepoPath| {
+            std::str::from_utf8(path.as_bytes()).is_ok_and(|path| paths.contains(path))
+        };
+        let mut entries = self.change.entries(&is_named)?;
+        entries.retain(Entry::is_regular);
         let files = entries.iter().map(|entry| self.read(entry, findings));
         files.filter_map(Result::transpose).collect()
     }

@@ -201,7 +201,7 @@ fn commands<'v>(script: &Script<'_>, lookup: &dyn Fn(&str) -> Lookup<'v>, file: 
 /// Dockerfiles: instructions, stages and commands.
 pub(super) fn dockerfile(data: &[u8]) {
     let given = Variable { text: "10.6.5".into(), span: 0..0 };
-    let mut stages = Stages::with_arguments([("GIVEN".to_owned(), given)]);
+    let mut stages = Stages::with_arguments([("GIVEN".to_owned(), Some(given))]);
     let mut end = 0;
     for instruction in dockerfile::parse(data) {
         let Span { start, .. } = instruction.span;
@@ -210,7 +210,7 @@ pub(super) fn dockerfile(data: &[u8]) {
         end = instruction.span.end;
         assert!(instruction.arguments().all(|word| !word.is_empty()));
         instruction.exec_words();
-        instruction.has_flag("--mount");
+        instruction.flag("mount");
         stages.apply(&instruction);
         commands(&instruction.script(), &|name| stages.lookup(name), data);
         if let Some((number, stage)) = stages.current() {

@@ -1,0 +1,20 @@
+//! The Docker builds of a project: each with its Dockerfile, its context, and what its caller gives
+//! it. What a value is that only a run of the build decides is unknown, and never guessed.
+
+mod described;
+pub(crate) mod context;
+pub(crate) mod steps;
+pub(crate) mod installs;
+mod build;
+mod compose;
+mod ci;
+mod model;
+pub(crate) mod visits;
+pub(crate) mod settings;
+pub(crate) mod stores;
+
+pub(crate) use build::{Build, ContextSource};
+pub(crate) use context::{BuildContext, Source};
+pub(crate) use described::Origin;
+pub(crate) use model::{Builds, ConfiguredBuild};
+pub(crate) use steps::Action;

@@ -1,0 +1,338 @@
+//! The builds of CI: `docker/build-push-action`, and `docker build` in scripts.
+
+use crate::base::finding::Span;
+use crate::base::path::RepoPath;
+use crate::builds::described::{Described, Descriptions, Given, Origin};
+use crate::formats::Syntax;
+use crate::formats::joined::Joined;
+use crate::formats::shell::{Resolved, Variable};
+use crate::models::gitlab::Pipeline;
+use crate::models::workflow::{Callee, Workflow};
+use crate::models::{Scalar, StringMap};
+use crate::pins::{CiCommand, UsedAction, joined, pipeline_commands, workflow_steps};
+use crate::project::Project;
+use crate::project::kinds::FileKind;
+
+/// Adds the builds of all workflows and pipelines of a project.
+pub(super) fn builds(project: &Project, found: &mut Descriptions) {
+    for (number, source) in project.files().iter().enumerate() {
+        let is_asked = |kind| matches!(kind, FileKind::Workflow | FileKind::GitlabPipeline);
+        let (path, text) = (&source.file.path, source.file.text.as_slice());
+        match FileKind::of(path, is_asked) {
+            Some(FileKind::Workflow) => {
+                let workflow = source.model(Syntax::Yaml, |root| Workflow::parse(root, text));
+                let (commands, actions) = workflow_steps(&workflow, text);
+                for action in actions.iter().filter(|action| builds_an_image(action)) {
+                    of_action(number, action, text, path, found);
+                }
+                of_commands(number, &commands, path, found);
+            }
+            Some(_) => {
+                let pipeline = source.model(Syntax::Yaml, Pipeline::parse);
+                of_commands(number, &pipeline_commands(&pipeline, text), path, found);
+            }
+            None => {}
+        }
+    }
+}
+
+/// Whether a step uses `docker/build-push-action`, or an action with the same inputs.
+fn builds_an_image(action: &UsedAction<'_>) -> bool {
+    match &action.uses.callee {
+        Callee::Remote { name, .. } => name.ends_with("/build-push-action"),
+        Callee::Local(_) => false,
+    }
+}
+
+/// Adds the build of an action. Without a context it builds what it fetches from git itself, which
+/// has no ignored files; then only the Dockerfile is judged.
+fn of_action(
+    file: usize,
+    action: &UsedAction<'_>,
+    text: &[u8],
+    path: &RepoPath,
+    found: &mut Descriptions,
+) {
+    const GIT: &str = "{{defaultContext}}";
+    let with = &action.uses.with;
+    let context = action.input("context");
+    let of_git = context.map_or(with.text("context").unwrap_or_default(), |context| context);
+    let of_git = match of_git.strip_prefix(GIT) {
+        Some(inside) => joined("", inside.trim_start_matches(':')),
+        None => of_git.is_empty().then(String::new),
+    };
+    let own = action.input("file");
+    let (context, dockerfile) = match of_git {
+        Some(inside) => {
+            let name = own.map(|own| if own.is_empty() { "Dockerfile" } else { own });
+            (None, name.and_then(|name| joined(&inside, name)))
+        }
+        None => {
+            let context = context.and_then(|context| action.path(context));
+            let dockerfile = match own {
+                Some("") => context.as_deref().and_then(|context| joined(context, "Dockerfile")),
+                own => own.and_then(|file| action.path(file)),
+            };
+            (context, dockerfile)
+        }
+    };
+    let Some(dockerfile) = dockerfile else {
+        return found.doubt(path, "the Dockerfile of a build in it is unknown");
+    };
+    let span = action.uses.span.clone();
+    let origin = Some(Origin { file, span, service: None });
+    let given = of_inputs(with, text);
+    found.builds.push(Described { dockerfile, context, given, origin });
+}
+
+/// What the inputs of an action give.
+fn of_inputs(with: &StringMap, text: &[u8]) -> Given {
+    let mut given = Given::default();
+    let lines = |name: &str| with.last(name).map(|list| lines(list, text)).unwrap_or_default();
+    for (line, span) in lines("build-args") {
+        given.argument(&line, &span);
+    }
+    for name in ["secrets", "secret-files"] {
+        for (line, span) in lines(name) {
+            given.secret(line.split('=').next().unwrap_or_default(), span);
+        }
+    }
+    let several = |name| {
+        lines(name).into_iter().flat_map(|(line, span)| {
+            let parts: Vec<_> = line.split(',').map(|part| part.trim().to_owned()).collect();
+            parts.into_iter().map(move |part| (part, span.clone()))
+        })
+    };
+    for (part, span) in several("secret-envs") {
+        given.secret(part.split('=').next().unwrap_or_default(), span);
+    }
+    for (part, span) in several("add-hosts") {
+        given.host(&part, span);
+    }
+    let is_known = |text: &&str| !text.contains('$') && !text.is_empty();
+    let mut single = |name: &str| {
+        let value = with.last(name)?.text().filter(is_known).map(str::to_owned);
+        given.is_open |= value.is_none();
+        value
+    };
+    let (network, target) = (single("network"), single("target"));
+    Given { network, target, ..given }
+}
+
+/// The lines of an input that is a list, without blanks and quotes.
+fn lines(list: &Scalar, file: &[u8]) -> Vec<(String, Span)> {
+    let Some(text) = list.text() else { return Vec::new() };
+    let placed = Joined::verbatim(file, text, &list.span);
+    let mut start = 0;
+    let mut found = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let at = start;
+        start += line.len();
+        let trimmed = line.trim();
+        if trimmed.is_empty() {
+            continue;
+        }
+        let lead = line.len() - line.trim_start().len();
+        let range = at + lead..at + lead + trimmed.len();
+        let span = placed.as_ref().map_or_else(|| list.span.clone(), |text| text.span(&range));
+        found.push((trimmed.trim_matches('"').to_owned(), span));
+    }
+    found
+}
+
+impl Given {
+    /// Adds `NAME=value`, or a name whose value is that of the environment.
+    fn argument(&mut self, argument: &str, span: &Span) {
+        let (name, value) =
+            argument.split_once('=').map_or((argument, None), |(name, value)| (name, Some(value)));
+        if name.is_empty() || name.contains('$') {
+            self.is_open = true;
+            return;
+        }
+        let value = value.filter(|value| !value.contains('$'));
+        let value = value.map(|value| Variable { text: value.to_owned(), span: span.clone() });
+        self.arguments.retain(|(known, _)| known != name);
+        self.arguments.push((name.to_owned(), value));
+    }
+
+    fn secret(&mut self, id: &str, span: Span) {
+        if id.is_empty() || id.contains('$') {
+            self.is_open = true;
+        } else {
+            self.secrets.push((id.to_owned(), span));
+        }
+    }
+
+    /// Adds the host of `name:address` or `name=address`.
+    fn host(&mut self, entry: &str, span: Span) {
+        let name = entry.split([':', '=']).next().unwrap_or_default();
+        if name.is_empty() || name.contains('$') {
+            self.is_open = true;
+        } else {
+            self.hosts.push((name.to_owned(), span));
+        }
+    }
+}
+
+/// Adds the builds of the commands of a file.
+fn of_commands(file: usize, commands: &[CiCommand], path: &RepoPath, found: &mut Descriptions) {
+    for command in commands {
+        let Some(options) = options_of_build(&command.words) else { continue };
+        match BuildCommand::parse(options).described(command.directory.as_deref()) {
+            Some((dockerfile, context, given)) => {
+                let ends = command.words.first().zip(command.words.last());
+                let span = ends.map_or(0..0, |(first, last)| {
+                    first.span.start..last.span.end.max(first.span.end)
+                });
+                let origin = Some(Origin { file, span, service: None });
+                found.builds.push(Described { dockerfile, context, given, origin });
+            }
+            None => found.doubt(path, "the Dockerfile of a build in it is unknown"),
+        }
+    }
+}
+
+/// The words after the verb of a command that builds an image; `None` for another command.
+fn options_of_build(words: &[Resolved]) -> Option<&[Resolved]> {
+    let mut known = words.iter().map_while(Resolved::known);
+    let program = known.next()?.rsplit('/').next()?;
+    let verbs = [known.next()?, known.next().unwrap_or_default()];
+    let length = match (program, verbs) {
+        ("docker" | "podman" | "nerdctl", ["build", _])
+        | ("buildah", ["build" | "bud" | "build-using-dockerfile", _]) => 2,
+        ("docker" | "podman" | "nerdctl", ["buildx" | "image" | "builder", "build" | "b"]) => 3,
+        _ => return None,
+    };
+    let rest = words.get(length..)?;
+    let is_help = |word: &Resolved| matches!(word.known(), Some("--help" | "-h"));
+    (!rest.iter().any(is_help)).then_some(rest)
+}
+
+/// The options of `docker build` and its like that have no value, but for those of one letter.
+const FLAGS: [&str; 24] = [
+    "all-platforms",
+    "check",
+    "compress",
+    "debug",
+    "disable-compression",
+    "disable-content-trust",
+    "force-rm",
+    "help",
+    "layers",
+    "load",
+    "no-cache",
+    "no-hostname",
+    "no-hosts",
+    "omit-history",
+    "pull",
+    "pull-always",
+    "pull-never",
+    "push",
+    "quiet",
+    "rm",
+    "squash",
+    "squash-all",
+    "stdin",
+    "tls-verify",
+];
+
+/// What the words of a build command say.
+#[derive(Debug, Default)]
+struct BuildCommand<'w> {
+    /// The value of `--file`.
+    file: Option<&'w str>,
+    context: Option<&'w Resolved>,
+    given: Given,
+    /// Whether words are unknown, so that any option may be among them.
+    is_unknown: bool,
+}
+
+impl<'w> BuildCommand<'w> {
+    fn parse(words: &'w [Resolved]) -> Self {
+        let mut build = Self::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let text = word.text.as_str();
+            if text.is_empty() && word.is_open {
+                // `$FLAGS`: no option, or several.
+                build.is_unknown = true;
+            } else if let Some(option) = text.strip_prefix("--") {
+                match option.split_once('=') {
+                    Some((name, value)) => build.option(name, value, word),
+                    None if FLAGS.contains(&option) => {}
+                    None => {
+                        let Some(value) = words.next() else { break };
+                        build.option(option, &value.text, value);
+                    }
+                }
+            } else if let Some(letters) = text.strip_prefix('-').filter(|rest| !rest.is_empty()) {
+                match letters {
+                    "q" | "D" => {}
+                    "f" | "t" | "o" | "c" | "m" | "v" => {
+                        let Some(value) = words.next() else { break };
+                        if letters == "f" {
+                            build.file = value.known();
+                            build.is_unknown |= value.is_open;
+                        }
+                    }
+                    // A value without a blank: `-tname`.
+                    _ => build.is_unknown |= !letters.starts_with('t'),
+                }
+            } else {
+                build.context = Some(word);
+            }
+        }
+        build.given.is_open |= build.is_unknown;
+        build
+    }
+
+    /// Reads a long option; `word` is that of its value.
+    fn option(&mut self, name: &str, value: &'w str, word: &Resolved) {
+        let (given, is_open) = (&mut self.given, word.is_open);
+        let single = (!is_open).then(|| value.to_owned());
+        match name {
+            "file" => {
+                self.file = Some(value);
+                self.is_unknown |= is_open;
+            }
+            "build-arg" => {
+                let end = if is_open { "$" } else { "" };
+                given.argument(&format!("{value}{end}"), &word.span);
+            }
+            "secret" => {
+                let mut parts = value.split(',');
+                match parts.find_map(|part| part.trim().strip_prefix("id=")) {
+                    Some(id) if !is_open || value.contains(&format!("id={id},")) => {
+                        given.secret(id, word.span.clone());
+                    }
+                    _ => given.is_open = true,
+                }
+            }
+            "add-host" => given.host(value, word.span.clone()),
+            "network" => {
+                given.is_open |= is_open;
+                given.network = single;
+            }
+            "target" => {
+                given.is_open |= is_open;
+                given.target = single;
+            }
+            _ => {}
+        }
+    }
+
+    /// The paths of the Dockerfile and of the context; `None` if the Dockerfile is unknown.
+    fn described(self, directory: Option<&str>) -> Option<(String, Option<String>, Given)> {
+        if self.is_unknown {
+            return None;
+        }
+        // `-` is a context, or a Dockerfile, on standard input.
+        let path = |path: &str| joined(directory?, path).filter(|_| path != "-");
+        let context = self.context?.known().and_then(path);
+        let dockerfile = match self.file {
+            Some(file) => path(file),
+            None => joined(context.as_deref()?, "Dockerfile"),
+        };
+        Some((dockerfile?, context, self.given))
+    }
+}

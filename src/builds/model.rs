@@ -1,0 +1,566 @@
+//! All builds of a project: those that its files describe, and those of Dockerfiles that nothing
+//! names.
+
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use crate::base::change::File;
+use crate::base::edit::Edit;
+use crate::base::escape::Escaped;
+use crate::base::path::RepoPath;
+use crate::builds::build::Build;
+use crate::builds::context::{BuildContext, Governing, MAX_WORK, Tree};
+use crate::builds::described::{Described, Descriptions, Doubt, Given, Unreadable};
+use crate::builds::steps::BuildStage;
+use crate::builds::{ci, compose, steps};
+use crate::formats::Syntax;
+use crate::formats::dockerignore::{IgnoreFile, InvalidPattern};
+use crate::formats::shell::Variable;
+use crate::models::dockerfile::Base;
+use crate::models::manifest::PackageJson;
+use crate::models::workspace::PnpmWorkspace;
+use crate::pins::PinTable;
+use crate::project::kinds::FileKind;
+use crate::project::{Project, SourceFile};
+
+/// The maximum number of builds that are judged. A hostile file could describe any number.
+const MAX_BUILDS: usize = 1000;
+
+/// The maximum size in bytes of a Dockerfile. Words take much more memory than their text.
+const MAX_DOCKERFILE: usize = 1024 * 1024;
+
+/// The maximum size in bytes of all Dockerfiles together, each counted for each build.
+const MAX_TEXT: usize = 4 * 1024 * 1024;
+
+/// The builds of a project, and the files that they depend on.
+#[derive(Debug)]
+pub(crate) struct Builds {
+    pub project: Project,
+    pub tree: Tree,
+    pub list: Vec<Build>,
+    pub pins: PinTable,
+    /// The files of builds that cannot be read as such.
+    pub unreadable: Vec<Unreadable>,
+    /// What was not judged.
+    pub doubts: Vec<Doubt>,
+    /// The size of the Dockerfiles so far.
+    text: usize,
+}
+
+/// A build that the configuration describes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConfiguredBuild {
+    /// The path of the Dockerfile from the top of the repository.
+    pub dockerfile: String,
+    /// The directory of the context; empty for the top.
+    pub context: String,
+}
+
+impl Builds {
+    /// The paths that the files of a project name, and that it does not have.
+    pub(crate) fn missing(project: &Project, configured: &[ConfiguredBuild]) -> BTreeSet<String> {
+        let found = descriptions(project);
+        let dockerfiles = found.builds.into_iter().map(|build| build.dockerfile);
+        let dockerfiles =
+            dockerfiles.chain(configured.iter().map(|build| build.dockerfile.clone()));
+        let named = found.named.into_iter().chain(dockerfiles);
+        named.filter(|path| project.number(path.as_bytes()).is_none()).collect()
+    }
+
+    /// The builds of a project. `tree` has the paths of the whole state.
+    pub(crate) fn new(project: Project, tree: Tree, configured: &[ConfiguredBuild]) -> Self {
+        let pins = PinTable::new(project.clone());
+        let found = descriptions(&project);
+        let mut builds = Self {
+            project,
+            tree,
+            list: Vec::new(),
+            pins,
+            unreadable: found.unreadable,
+            doubts: found.doubts,
+            text: 0,
+        };
+        for described in found.builds {
+            builds.add(described);
+        }
+        for ConfiguredBuild { dockerfile, context } in configured {
+            let (dockerfile, context) = (dockerfile.clone(), Some(context.clone()));
+            let given = Given { is_open: true, ..Given::default() };
+            builds.add(Described { dockerfile, context, given, origin: None });
+        }
+        builds.add_unnamed();
+        builds.doubt_values();
+        builds.doubts.sort();
+        builds.doubts.dedup();
+        builds
+    }
+
+    /// The file of this number.
+    pub(crate) fn file(&self, number: usize) -> &File {
+        self.project.file(number)
+    }
+
+    /// One build of each Dockerfile.
+    pub(crate) fn of_each_dockerfile(&self) -> impl Iterator<Item = &Build> {
+        let mut seen = BTreeSet::new();
+        self.list.iter().filter(move |build| seen.insert(build.dockerfile))
+    }
+
+    /// How to keep what a pattern matches out of a context: the help, and the edit of the ignore
+    /// file if there is one.
+    pub(crate) fn exclusion(
+        &self,
+        context: &BuildContext,
+        pattern: &str,
+    ) -> (String, Option<Edit>) {
+        let Some(ignore) = &context.ignore else {
+            let path = context.path(".dockerignore");
+            return (format!("write `{pattern}` to {}", Escaped(path.as_bytes())), None);
+        };
+        let file = self.file(ignore.file);
+        let end = file.text.len();
+        let is_cut = file.text.last().is_some_and(|byte| *byte != b'\n');
+        let text = format!("{}{pattern}\n", if is_cut { "\n" } else { "" });
+        let edit = Edit { path: file.path.clone(), span: end..end, text };
+        (format!("add the line `{pattern}` at the end of {}", file.path), Some(edit))
+    }
+
+    /// For each file, the patterns of the workspace members that it declares.
+    pub(crate) fn members(&self) -> Vec<Option<Vec<String>>> {
+        let members = |source: &Rc<SourceFile>| {
+            let path = &source.file.path;
+            if FileKind::PnpmWorkspace.matches(path) {
+                source.model(Syntax::Yaml, PnpmWorkspace::parse).packages.clone()
+            } else if FileKind::Manifest.matches(path) {
+                source.model(Syntax::Json, PackageJson::parse).workspaces.clone()
+            } else {
+                None
+            }
+        };
+        self.project.files().iter().map(members).collect()
+    }
+
+    /// Adds a build of each Dockerfile that nothing names.
+    fn add_unnamed(&mut self) {
+        let built: BTreeSet<usize> = self.list.iter().map(|build| build.dockerfile).collect();
+        for file in self.dockerfiles().into_iter().filter(|file| !built.contains(file)) {
+            let path = self.file(file).path.clone();
+            let dockerfile = path.to_string();
+            // At the top, `docker build .` is the only build that one can mean.
+            let context = (dockerfile == "Dockerfile").then(String::new);
+            if context.is_none() {
+                let reason = "nothing says how it is built, so its context is unknown";
+                self.doubts.push(Doubt { path, reason: reason.to_owned() });
+            }
+            let given = Given { is_open: true, ..Given::default() };
+            self.add(Described { dockerfile, context, given, origin: None });
+        }
+    }
+
+    /// Names what the rules leave out because a value is unknown.
+    fn doubt_values(&mut self) {
+        let mut found = Vec::new();
+        for build in &self.list {
+            let path = &self.file(build.dockerfile).path;
+            let mut doubt = |reason: &str| {
+                found.push(Doubt { path: path.clone(), reason: reason.to_owned() });
+            };
+            if build.copies().any(|(_, copy)| copy.sources.iter().any(|source| source.is_open)) {
+                doubt("a source of COPY or ADD has a value that is unknown");
+            }
+            let is_unknown =
+                |stage: &BuildStage| stage.base == Base::Image && stage.last.image.is_none();
+            if build.stages.iter().any(is_unknown) {
+                doubt("the base image of a stage is unknown");
+            }
+        }
+        self.doubts.append(&mut found);
+    }
+
+    /// The numbers of the Dockerfiles.
+    fn dockerfiles(&self) -> Vec<usize> {
+        let files = self.project.files().iter().enumerate();
+        let is_dockerfile = |(_, source): &(usize, &Rc<SourceFile>)| {
+            FileKind::Dockerfile.matches(&source.file.path)
+        };
+        files.filter(is_dockerfile).map(|(number, _)| number).collect()
+    }
+
+    fn add(&mut self, described: Described) {
+        let Described { dockerfile, context, given, origin } = described;
+        let Some(file) = self.project.number(dockerfile.as_bytes()) else {
+            let path = origin.map_or_else(
+                || RepoPath::from(dockerfile.as_str()),
+                |origin| self.file(origin.file).path.clone(),
+            );
+            let reason = format!("there is no Dockerfile at {dockerfile}");
+            return self.doubts.push(Doubt { path, reason });
+        };
+        let size = self.file(file).text.len();
+        if size > MAX_DOCKERFILE {
+            let message = format!("it is larger than {} KiB", MAX_DOCKERFILE / 1024);
+            return self.unreadable(Unreadable { file, span: None, message });
+        }
+        self.text += size;
+        let is_beyond = self.list.len() >= MAX_BUILDS || self.text > MAX_TEXT;
+        // The place of a value is in another file than the Dockerfile.
+        let known = given.arguments.iter().map(|(name, value)| {
+            let known = |value: &Variable| Variable { text: value.text.clone(), span: 0..0 };
+            (name.clone(), value.as_ref().map(known))
+        });
+        let text = &self.file(file).text;
+        let stages = (!is_beyond).then(|| steps::stages(text, known.collect())).flatten();
+        let Some(stages) = stages else {
+            let (file, message) = match origin.filter(|_| is_beyond) {
+                Some(origin) => (origin.file, "it describes more builds than can be judged".into()),
+                None => {
+                    (file, format!("it has more than {} instructions", steps::MAX_INSTRUCTIONS))
+                }
+            };
+            return self.unreadable(Unreadable { file, span: None, message });
+        };
+        let context = context.and_then(|directory| {
+            let ignore = self.governing(&dockerfile, &directory)?;
+            Some(BuildContext { directory, ignore })
+        });
+        let files = OnceCell::new();
+        self.list.push(Build { dockerfile: file, context, stages, given, origin, files });
+    }
+
+    /// Adds a file that cannot be read, once.
+    fn unreadable(&mut self, found: Unreadable) {
+        if !self.unreadable.iter().any(|known| known.file == found.file) {
+            self.unreadable.push(found);
+        }
+    }
+
+    /// The ignore file in force: that of the Dockerfile, even if it is empty, or that of the
+    /// context. `None` if it cannot be read: then the files of the context are unknown.
+    #[allow(clippy::option_option, reason = "unknown and absent differ")]
+    fn governing(&mut self, dockerfile: &str, context: &str) -> Option<Option<Governing>> {
+        let own = format!("{dockerfile}.dockerignore");
+        let of_context = if context.is_empty() {
+            ".dockerignore".to_owned()
+        } else {
+            format!("{context}/.dockerignore")
+        };
+        let numbers =
+            [own, of_context].into_iter().find_map(|path| self.project.number(path.as_bytes()));
+        let Some(file) = numbers else { return Some(None) };
+        let (span, message) = match IgnoreFile::parse(&self.file(file).text) {
+            Ok(patterns) if patterns.cost().saturating_mul(self.tree.count(context)) > MAX_WORK => {
+                (None, "it has too many patterns for the files of its context".to_owned())
+            }
+            Ok(patterns) => return Some(Some(Governing { file, patterns: Rc::new(patterns) })),
+            Err(InvalidPattern { span, message }) => {
+                (Some(span), format!("the pattern is invalid: {message}"))
+            }
+        };
+        self.unreadable(Unreadable { file, span, message });
+        None
+    }
+}
+
+/// What the files of a project say about builds.
+fn descriptions(project: &Project) -> Descriptions {
+    let mut found = Descriptions::default();
+    compose::builds(project, &mut found);
+    ci::builds(project, &mut found);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The builds of a project with these files.
+    fn builds(files: &[(&str, &str)]) -> Builds {
+        let file = |(path, text): &(&str, &str)| File {
+            path: RepoPath::from(*path),
+            text: text.as_bytes().to_vec(),
+            fresh: true,
+            replaces: false,
+        };
+        let tree = files.iter().map(|(path, _)| RepoPath::from(*path)).collect();
+        Builds::new(files.iter().map(file).collect(), tree, &[])
+    }
+
+    /// The builds, what they are given, and the doubts.
+    fn shown(files: &[(&str, &str)]) -> Vec<String> {
+        let builds = builds(files);
+        let line = |build: &Build| {
+            let given = &build.given;
+            let origin = build.origin.as_ref();
+            let text = |span: &crate::base::finding::Span| {
+                let file = &builds.file(origin.unwrap().file).text;
+                String::from_utf8_lossy(&file[span.clone()]).into_owned()
+            };
+            let mut line = match &build.context {
+                Some(context) => format!("{:?}", context.directory),
+                None => "?".to_owned(),
+            };
+            line = format!("{} in {line}", builds.file(build.dockerfile).path);
+            for (name, value) in &given.arguments {
+                let value = value.as_ref();
+                let value = value.map(|value| format!("{} `{}`", value.text, text(&value.span)));
+                line += &format!(" {name}={}", value.unwrap_or("?".to_owned()));
+            }
+            for (kind, named) in [("secret", &given.secrets), ("host", &given.hosts)] {
+                for (name, span) in named {
+                    line += &format!(" {kind} {name} `{}`", text(span));
+                }
+            }
+            for (kind, value) in [("network", &given.network), ("target", &given.target)] {
+                line += &value.as_ref().map(|value| format!(" {kind} {value}")).unwrap_or_default();
+            }
+            let origin = origin.map(|origin| text(&origin.span)).unwrap_or_default();
+            format!("{line}{} by {origin}", if given.is_open { " …" } else { "" })
+        };
+        let doubts = builds.doubts.iter().map(|doubt| format!("{}: {}", doubt.path, doubt.reason));
+        let mut lines: Vec<String> = builds.list.iter().map(line).chain(doubts).collect();
+        lines.extend(builds.unreadable.iter().map(|file| file.message.clone()));
+        lines
+    }
+
+    const NODE: &str = "FROM node:22\n";
+
+    #[test]
+    fn a_compose_file_describes_builds() {
+        let compose = "x-a: &a {args: {A: 1}}\nservices:\n  a: {build: web, profiles: [x]}\n  \
+                       b:\n    build:\n      <<: *a\n      context: ${CTX:-.}\n      \
+                       dockerfile: web/Dockerfile\n      network: host\n      target: $T\n      \
+                       extra_hosts: [\"h:1.2.3.4\"]\n      secrets: [s, {source: t, target: u}]\n  \
+                       c: {build: {context: web, args: [A=1, B, C=$C, D=]}}\n  \
+                       d: {build: $X}\n  e: {build: ../x}\n  f: {build: none}\n  \
+                       g: {build: {dockerfile_inline: \"FROM x\"}}\n  h: {image: x}\n  \
+                       i: {build: {context: web, args: {A: , B: '', C: \"${C:-1}\"}}}\n";
+        assert_eq!(
+            shown(&[("compose.yaml", compose), ("web/Dockerfile", NODE)]),
+            [
+                "web/Dockerfile in \"web\" by a",
+                "web/Dockerfile in \"\" A=1 `1` secret s `s` secret u `{source: t, target: u}` \
+                 host h `\"h:1.2.3.4\"` network host … by b",
+                "web/Dockerfile in \"web\" A=1 `A=1` B=? C=? D= `D=` by c",
+                "web/Dockerfile in \"web\" A=? B= `''` C=? by i",
+                "compose.yaml: the Dockerfile in service g is not judged",
+                "compose.yaml: the context of service e is not in the repository",
+                "compose.yaml: the context or the Dockerfile of service d is unknown",
+                "compose.yaml: there is no Dockerfile at none/Dockerfile",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_service_extends_another_one() {
+        let common = "services:\n  base:\n    build:\n      context: .\n      args: {A: 1, B: 1}\n\
+                      \u{20}     secrets: [s]\n";
+        let own = "services:\n  own:\n    extends: {file: ../x/common.yaml, service: base}\n    \
+                   build: {args: {B: 2}}\n  same: {extends: own}\n  \
+                   loop: {extends: loop, build: .}\n  gone: {extends: {service: a, file: b}, \
+                   build: .}\n";
+        let files = [
+            ("x/common.yaml", common),
+            ("y/compose.yaml", own),
+            ("x/Dockerfile", NODE),
+            ("y/Dockerfile", NODE),
+        ];
+        assert_eq!(
+            shown(&files),
+            [
+                "x/Dockerfile in \"x\" A=1 `` B=2 `2` secret s `` by own",
+                "x/Dockerfile in \"x\" A=1 `` B=2 `2` secret s `` by same",
+                "y/Dockerfile in \"y\" … by loop",
+                "y/Dockerfile in \"y\" … by gone",
+            ]
+        );
+    }
+
+    #[test]
+    fn default_files_are_merged_and_others_may_be() {
+        let service = |build: &str| format!("services: {{a: {{build: {build}}}}}");
+        let (first, second) = (service("{context: web, args: [A=1, B=1]}"), service("old"));
+        let (over, over2) = (service("{args: [B=2]}"), service("{args: [B=3]}"));
+        let other = service("{args: [B=4]}");
+        let reset = service("{args: !reset [], context: web}");
+        let web = ("web/Dockerfile", NODE);
+        assert_eq!(
+            shown(&[
+                ("docker-compose.yml", &second),
+                ("compose.yaml", &first),
+                ("docker-compose.override.yml", &over2),
+                ("compose.override.yaml", &over),
+                ("compose.prod.yaml", &other),
+                ("x/compose.override.yaml", &over),
+                web,
+            ]),
+            [
+                "web/Dockerfile in \"web\" A=1 `A=1` B=2 `` by a",
+                "web/Dockerfile in \"web\" A=1 `` B=4 `B=4` … by a",
+                "docker-compose.override.yml: compose.override.yaml is used instead",
+                "docker-compose.yml: compose.yaml is used instead",
+                "x/compose.override.yaml: there is no Dockerfile at x/Dockerfile",
+            ]
+        );
+        assert_eq!(
+            shown(&[("compose.yaml", &first), ("compose.override.yaml", &reset), web]),
+            ["web/Dockerfile in \"web\" A=1 `A=1` B=1 `B=1` … by a"]
+        );
+    }
+
+    #[test]
+    fn a_compose_file_includes_others() {
+        let top = "include: [infra/stack.yaml, {path: [a.yaml, b.yaml]}, $X]\nservices: {}";
+        let stack = "services: {a: {build: .}}";
+        let files =
+            [("compose.yaml", top), ("infra/stack.yaml", stack), ("infra/Dockerfile", NODE)];
+        assert_eq!(
+            shown(&files),
+            ["infra/Dockerfile in \"infra\" by a", "compose.yaml: what it includes is unknown"]
+        );
+        let project: Project = builds(&[("compose.yaml", top)]).project;
+        assert!(Builds::missing(&project, &[]).contains("infra/stack.yaml"));
+    }
+
+    #[test]
+    fn a_workflow_builds_with_an_action() {
+        let step = |with: &str| {
+            format!(
+                "jobs: {{j: {{steps: [{{uses: actions/checkout@v4}}]}}, k: {{env: {{D: web}}, \
+                 steps: [{{uses: actions/checkout@v4}}, \
+                 {{uses: docker/build-push-action@v6, with: {with}}}]}}}}"
+            )
+        };
+        let by = " by docker/build-push-action@v6";
+        for (with, expected) in [
+            ("{context: web}", "web/Dockerfile in \"web\""),
+            ("{context: ., file: web/Dockerfile, target: a}", "web/Dockerfile in \"\" target a"),
+            ("{context: '${{ env.D }}'}", "web/Dockerfile in \"web\""),
+            ("{context: '${{ github.workspace }}/web'}", "web/Dockerfile in \"web\""),
+            ("{file: web/Dockerfile}", "web/Dockerfile in ?"),
+            ("{context: '{{defaultContext}}:web'}", "web/Dockerfile in ?"),
+            (
+                "{context: web, build-args: \"A=1\", add-hosts: 'h:1,i:2', network: host}",
+                "web/Dockerfile in \"web\" A=1 `A=1` host h `h:1,i:2` host i `h:1,i:2` \
+                 network host",
+            ),
+            (
+                "{context: web, secrets: 'a=${{ secrets.A }}', secret-envs: 'b=B', \
+                 secret-files: 'c=./c'}",
+                "web/Dockerfile in \"web\" secret a `a=${{ secrets.A }}` secret c `c=./c` \
+                 secret b `b=B`",
+            ),
+            ("{context: web, build-args: 'A=${{ x }}'}", "web/Dockerfile in \"web\" A=?"),
+            ("{context: web, build-args: '${{ x }}'}", "web/Dockerfile in \"web\" …"),
+            ("{context: web, target: '${{ x }}'}", "web/Dockerfile in \"web\" …"),
+        ] {
+            for path in [".github/workflows/a.yml", ".gitea/workflows/a.yaml"] {
+                let found = shown(&[(path, &step(with)), ("web/Dockerfile", NODE)]);
+                assert_eq!(found, [format!("{expected}{by}")], "{with}");
+            }
+        }
+        let unknown = shown(&[
+            (".github/workflows/a.yml", &step("{context: '${{ matrix.d }}'}")),
+            ("web/Dockerfile", NODE),
+        ]);
+        assert_eq!(
+            unknown,
+            [
+                "web/Dockerfile in ? … by ",
+                ".github/workflows/a.yml: the Dockerfile of a build in it is unknown",
+                "web/Dockerfile: nothing says how it is built, so its context is unknown",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_list_of_an_action_has_a_place_for_each_line() {
+        let workflow = "jobs:\n  k:\n    steps:\n      - uses: actions/checkout@v4\n      \
+                        - uses: docker/build-push-action@v6\n        with:\n          \
+                        context: web\n          build-args: |\n            A=1\n\n            \
+                        B=${{ x }}\n          secrets: |\n            \"s=a b\"\n";
+        assert_eq!(
+            shown(&[(".forgejo/workflows/a.yml", workflow), ("web/Dockerfile", NODE)]),
+            ["web/Dockerfile in \"web\" A=1 `A=1` B=? secret s `\"s=a b\"` \
+              by docker/build-push-action@v6"]
+        );
+    }
+
+    #[test]
+    fn a_command_builds_an_image() {
+        for (run, expected) in [
+            ("docker build web", "web/Dockerfile in \"web\" by docker build web"),
+            (
+                "cd web && docker build -t a:b .",
+                "web/Dockerfile in \"web\" by docker build -t a:b .",
+            ),
+            (
+                "docker buildx build --push --platform linux/arm64 -f web/Dockerfile .",
+                "web/Dockerfile in \"\" by",
+            ),
+            ("docker image build --file=web/Dockerfile .", "web/Dockerfile in \"\" by"),
+            ("podman build -f web/Dockerfile -t \"$IMAGE\" .", "web/Dockerfile in \"\" by"),
+            ("buildah bud web", "web/Dockerfile in \"web\" by"),
+            (
+                "docker build --build-arg A=1 --build-arg B=$B --build-arg C --secret id=s,env=S \
+              --add-host h:1 --network=host --target t web",
+                "web/Dockerfile in \"web\" A=1 `A=1` B=? C=? secret s `id=s,env=S` host h `h:1` \
+              network host target t by",
+            ),
+            (
+                "docker build --secret \"id=s,src=$F\" --build-arg \"$X\" web",
+                "web/Dockerfile in \"web\" secret s `\"id=s,src=$F\"` … by",
+            ),
+        ] {
+            let script = format!(
+                "jobs:\n  j:\n    steps:\n      - uses: actions/checkout@v4\n      \
+                 - run: |\n          {run}\n"
+            );
+            let pipeline = format!("j:\n  script:\n    - |\n      {run}\n");
+            for (path, text) in [(".github/workflows/a.yml", script), (".gitlab-ci.yml", pipeline)]
+            {
+                let found = shown(&[(path, &text), ("web/Dockerfile", NODE)]);
+                assert!(found.len() == 1 && found[0].starts_with(expected), "{run}: {found:?}");
+            }
+        }
+        for run in [
+            "docker build $FLAGS .",
+            "docker build -f $F .",
+            "docker build -",
+            "docker build --file - web",
+            "docker build https://example.org/x.git",
+            "cd $D && docker build .",
+        ] {
+            let text = format!("j: {{script: ['{run}']}}");
+            let found = shown(&[(".gitlab-ci.yml", &text), ("web/Dockerfile", NODE)]);
+            assert!(found[1].ends_with("a build in it is unknown"), "{run}: {found:?}");
+        }
+        for run in ["docker build --help", "docker push x", "echo docker build web", "docker"] {
+            let text = format!("j: {{script: ['{run}']}}");
+            let found = shown(&[(".gitlab-ci.yml", &text), ("Dockerfile", NODE)]);
+            assert_eq!(found, ["Dockerfile in \"\" … by "], "{run}");
+        }
+    }
+
+    #[test]
+    fn a_build_of_another_repository_is_unknown() {
+        let steps = "[{uses: actions/checkout@v4, with: {repository: o/n}}, {run: docker build .}]";
+        let text = format!("jobs: {{j: {{steps: {steps}}}}}");
+        let found = shown(&[(".github/workflows/a.yml", &text), ("x/Dockerfile", NODE)]);
+        assert!(found[1].ends_with("a build in it is unknown"), "{found:?}");
+    }
+
+    #[test]
+    fn the_number_of_builds_is_bounded() {
+        let services: String =
+            (0..2000).map(|number| format!("  s{number}: {{build: .}}\n")).collect();
+        let compose = format!("services:\n{services}");
+        let found = builds(&[("compose.yaml", &compose), ("Dockerfile", NODE)]);
+        assert_eq!((found.list.len(), found.unreadable.len()), (MAX_BUILDS, 1));
+        let long = format!("{NODE}# {}\n", "x".repeat(MAX_TEXT / 5));
+        let found = builds(&[("compose.yaml", &compose), ("Dockerfile", &long)]);
+        assert_eq!((found.list.len(), found.unreadable.len()), (4, 1));
+        let larger = format!("{NODE}# {}\n", "x".repeat(MAX_DOCKERFILE));
+        assert_eq!(shown(&[("Dockerfile", &larger)]), ["it is larger than 1024 KiB"]);
+    }
+}
