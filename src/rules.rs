@@ -4,7 +4,6 @@
 use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::project::SourceFile;
-use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 /// Leftovers of a preparation, and secrets.
@@ -26,6 +25,35 @@ mod pins {
     pub(super) mod package_manager_mismatch;
 }
 
+/// Docker builds.
+mod doctor {
+    pub(super) mod ignored_lockfile;
+    pub(super) mod copied_git_directory;
+    pub(super) mod copied_node_modules;
+    pub(super) mod excluded_copy_source;
+    pub(super) mod unconditional_debris_copy;
+    pub(super) mod escaping_workspace;
+    pub(super) mod escaping_dependency;
+    pub(super) mod uncopied_build_config;
+    pub(super) mod unignored_debris;
+    pub(super) mod loopback_registry;
+    pub(super) mod missing_scope_registry;
+    pub(super) mod undeclared_build_arg;
+    pub(super) mod unexpanded_npmrc_variable;
+    pub(super) mod unmapped_build_host;
+    pub(super) mod unmounted_secret;
+    pub(super) mod unprovided_secret;
+    pub(super) mod ineffective_cache_mount;
+    pub(super) mod install_after_source;
+    pub(super) mod localhost_healthcheck;
+    pub(super) mod lost_build_arg;
+    pub(super) mod missing_cache_mount;
+    pub(super) mod root_owned_mount;
+    pub(super) mod unlocked_install;
+    pub(super) mod unreadable_build;
+    pub(super) mod unsupplied_npmrc_variable;
+}
+
 /// The configuration of bakstop itself.
 mod config {
     pub(super) mod expired_allowance;
@@ -37,7 +65,7 @@ pub(crate) use guard::rewritten_lockfile::install;
 pub(crate) use guard::rewritten_manifest::{Trace, traces};
 
 /// Every rule, in the order of the documentation.
-pub(crate) const RULES: [&Rule; 14] = [
+pub(crate) const RULES: [&Rule; 39] = [
     &guard::rewritten_manifest::RULE,
     &guard::rewritten_lockfile::RULE,
     &guard::stray_backup::RULE,
@@ -49,6 +77,31 @@ pub(crate) const RULES: [&Rule; 14] = [
     &pins::missing_corepack::RULE,
     &pins::bypassed_corepack::RULE,
     &guard::registry_token::RULE,
+    &doctor::unreadable_build::RULE,
+    &doctor::excluded_copy_source::RULE,
+    &doctor::ignored_lockfile::RULE,
+    &doctor::unconditional_debris_copy::RULE,
+    &doctor::escaping_workspace::RULE,
+    &doctor::escaping_dependency::RULE,
+    &doctor::uncopied_build_config::RULE,
+    &doctor::unignored_debris::RULE,
+    &doctor::loopback_registry::RULE,
+    &doctor::missing_scope_registry::RULE,
+    &doctor::unsupplied_npmrc_variable::RULE,
+    &doctor::unexpanded_npmrc_variable::RULE,
+    &doctor::unmapped_build_host::RULE,
+    &doctor::undeclared_build_arg::RULE,
+    &doctor::unprovided_secret::RULE,
+    &doctor::unmounted_secret::RULE,
+    &doctor::root_owned_mount::RULE,
+    &doctor::localhost_healthcheck::RULE,
+    &doctor::missing_cache_mount::RULE,
+    &doctor::ineffective_cache_mount::RULE,
+    &doctor::install_after_source::RULE,
+    &doctor::unlocked_install::RULE,
+    &doctor::lost_build_arg::RULE,
+    &doctor::copied_node_modules::RULE,
+    &doctor::copied_git_directory::RULE,
     &config::invalid_configuration::RULE,
     &config::expired_allowance::RULE,
     &config::unused_allowance::RULE,
@@ -57,13 +110,6 @@ pub(crate) const RULES: [&Rule; 14] = [
 /// The rules of a group, in the order of the table.
 pub(crate) fn in_group(group: RuleGroup) -> Vec<&'static Rule> {
     RULES.into_iter().filter(|rule| rule.group == group).collect()
-}
-
-/// Which kinds of new files the comparing rules ask for, without duplicates.
-pub(crate) fn compared_kinds() -> Vec<fn(FileKind) -> bool> {
-    let mut asked: Vec<_> = RULES.iter().filter_map(|rule| rule.check.compares()).collect();
-    asked.dedup_by(|a, b| std::ptr::fn_addr_eq(*a, *b));
-    asked
 }
 
 /// The first rule about a subject. A constant made of a subject without a rule does not compile.

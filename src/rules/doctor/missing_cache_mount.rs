@@ -1,0 +1,247 @@
+#![doc = include_str!("../../../docs/rules/missing-cache-mount.md")]
+
+use crate::base::debris::Debris;
+use crate::base::edit::Edit;
+use crate::base::finding::Severity;
+use crate::builds::installs::{Install, Installer, installs};
+use crate::builds::steps::{Action, RunCommand};
+use crate::builds::stores::{Store, question, store};
+use crate::builds::{Build, Builds};
+use crate::edit::fix::Safety;
+use crate::formats::shell::Resolved;
+use crate::rule::{Check, Findings, Rule, RuleGroup};
+
+/// The row of the rule table.
+pub(crate) const RULE: Rule = Rule {
+    id: "missing-cache-mount",
+    summary: "installs that download every package again in each build",
+    severity: Severity::Warning,
+    manual: include_str!("../../../docs/rules/missing-cache-mount.md"),
+    check: Check::Builds(judge),
+    ..Rule::base(RuleGroup::Doctor)
+};
+
+/// The maximum number of other installs that a finding shows.
+const MAX_LABELS: usize = 3;
+
+fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
+    for build in builds.of_each_dockerfile() {
+        let mut uncached: Vec<(usize, Install<'_>)> = build
+            .stages
+            .iter()
+            .enumerate()
+            .flat_map(|(stage, steps)| installs(steps).map(move |install| (stage, install)))
+            .filter(|(stage, install)| downloads(build, *stage, install))
+            .collect();
+        let is_yarn = |install: &Install<'_>| install.installer == Installer::Yarn;
+        if uncached.iter().any(|(_, install)| is_yarn(install)) && has_yarn_cache(builds, build) {
+            uncached.retain(|(_, install)| !is_yarn(install));
+        }
+        if let Some((first, others)) = uncached.split_first() {
+            report(builds, build, first, others, findings);
+        }
+    }
+}
+
+/// Whether an install has to download packages, and no cache may keep them.
+fn downloads(build: &Build, stage: usize, install: &Install<'_>) -> bool {
+    let run = install.run;
+    let is_cached = run.mounts.iter().any(|mount| matches!(&*mount.kind, "cache" | ""));
+    // An unknown word may be `--offline`.
+    let is_open = install.command.words.iter().any(|word| word.known().is_none());
+    !is_cached
+        && !is_open
+        && run.network.is_none()
+        && !is_offline(install.command)
+        && !is_fetched(build, stage, install)
+}
+
+fn is_offline(command: &RunCommand) -> bool {
+    command.arguments().any(|word| matches!(word, "--offline" | "--prefer-offline"))
+}
+
+/// Whether `pnpm fetch` filled the store of the image before.
+fn is_fetched(build: &Build, stage: usize, install: &Install<'_>) -> bool {
+    let fetches = |command: &RunCommand| {
+        command.program() == Some("pnpm") && command.arguments().any(|word| word == "fetch")
+    };
+    install.installer == Installer::Pnpm
+        && build.lineage(stage).any(|(number, steps)| {
+            let length = if number == stage { install.position + 1 } else { steps.steps.len() };
+            steps.steps.iter().take(length).any(|step| match &step.action {
+                Action::Run(run) => run.commands.iter().any(fetches),
+                _ => false,
+            })
+        })
+}
+
+/// Whether the repository has the packages of Yarn.
+fn has_yarn_cache(builds: &Builds, build: &Build) -> bool {
+    let context = build.context.as_ref().map_or("", |context| &context.directory);
+    builds.tree.below(context).any(|path| path.contains(".yarn/cache/"))
+}
+
+fn report(
+    builds: &Builds,
+    build: &Build,
+    first: &(usize, Install<'_>),
+    others: &[(usize, Install<'_>)],
+    findings: &mut Findings,
+) {
+    let (stage, install) = first;
+    let file = builds.file(build.dockerfile);
+    let name = install.installer.name();
+    let message = match others.len() {
+        0 => format!("no cache keeps what {name} downloads: each build downloads it again"),
+        more => format!(
+            "no cache keeps what {} installs download: each build downloads it again",
+            more + 1
+        ),
+    };
+    let store = store(builds, build, *stage, install);
+    let help = store.as_ref().map_or_else(
+        || {
+            let question = question(install.installer);
+            format!("mount a cache at the directory that `{question}` prints in the image")
+        },
+        |store| format!("add {} to the RUN", mount(install.installer, &store.directory)),
+    );
+    let mut draft = findings.place(file, &install.command.span(), message).help(help, &[]);
+    for (_, other) in others.iter().take(MAX_LABELS) {
+        draft = draft.label(file, &other.command.span(), "and here");
+    }
+    if let Some(edits) = edits(builds, build, std::iter::once(first).chain(others)) {
+        draft.fix(Safety::Safe, edits, &[file]);
+    }
+}
+
+/// The flag that mounts a cache. Yarn does not expect others in its cache.
+fn mount(installer: Installer, directory: &str) -> String {
+    let sharing = if installer == Installer::Yarn { ",sharing=locked" } else { "" };
+    format!("--mount=type=cache,target={directory}{sharing}")
+}
+
+/// The edits that mount the caches; `None` if a store is unknown, or if other steps may need it in
+/// the image or clear it.
+fn edits<'i>(
+    builds: &Builds,
+    build: &Build,
+    installs: impl Iterator<Item = &'i (usize, Install<'i>)>,
+) -> Option<Vec<Edit>> {
+    let file = builds.file(build.dockerfile);
+    let mut edits: Vec<Edit> = Vec::new();
+    for (stage, install) in installs {
+        let store = store(builds, build, *stage, install)?;
+        let start = install.step.span.start;
+        let name = file.text.get(start..start + 4)?;
+        if !name.eq_ignore_ascii_case(b"RUN ") || is_needed(build, &store) {
+            return None;
+        }
+        let (at, flag) = (start + 4, mount(install.installer, &store.directory));
+        match edits.iter_mut().find(|edit| edit.span.start == at) {
+            Some(known) if known.text.contains(&flag) => {}
+            Some(known) => known.text = format!("{}{flag} ", known.text),
+            None => {
+                let (path, text) = (file.path.clone(), format!("{flag} "));
+                edits.push(Edit { path, span: at..at, text });
+            }
+        }
+    }
+    Some(edits)
+}
+
+/// Whether a step may need the packages in the image, or clears them.
+fn is_needed(build: &Build, store: &Store) -> bool {
+    let changes = |command: &RunCommand| {
+        let clears =
+            |word: &str| word.contains("cache") || matches!(word, "rm" | "prune" | "fetch");
+        is_offline(command) || command.words.iter().filter_map(Resolved::known).any(clears)
+    };
+    build.steps().any(|(_, step)| match &step.action {
+        Action::Run(run) => run.commands.iter().any(changes),
+        Action::Copy(copy) => {
+            let store = store.directory.trim_start_matches('/');
+            copy.from.is_some() && copy.sources.iter().any(|source| source.text.contains(store))
+        }
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::engine::tests::{Fake, judged_by, transcript};
+
+    fn judged(dockerfile: &str) -> Vec<String> {
+        transcript(&RULE, &Fake::default().file("Dockerfile", dockerfile))
+    }
+
+    /// The lines that a fix adds.
+    fn added(dockerfile: &str) -> Vec<String> {
+        let found = judged_by(&RULE, &Fake::default().file("Dockerfile", dockerfile));
+        let diffs = found.iter().filter_map(|finding| finding.fix.as_ref());
+        let lines = diffs.flat_map(|fix| &fix.diffs[0].1.lines);
+        lines.filter(|line| line.starts_with("+R")).cloned().collect()
+    }
+
+    #[test]
+    fn an_install_without_a_cache() {
+        assert_eq!(
+            judged("FROM node:22\nRUN npm ci\nFROM node:22\nRUN a && npm ci --omit=dev"),
+            ["Dockerfile:2:5: no cache keeps what 2 installs download: each build downloads \
+                 it again"]
+        );
+        assert_eq!(
+            judged("FROM me/x\nRUN --mount=type=secret,id=x yarn"),
+            ["Dockerfile:2:30: no cache keeps what yarn downloads: each build downloads it \
+                 again"]
+        );
+    }
+
+    #[test]
+    fn an_install_that_downloads_nothing_or_has_a_cache() {
+        for lines in [
+            "RUN --mount=type=cache,target=/x npm ci",
+            "RUN --mount=type=$K,target=/x npm ci",
+            "RUN pnpm install --offline",
+            "RUN pnpm install --prefer-offline",
+            "RUN pnpm install $FLAGS",
+            "RUN pnpm fetch\nRUN pnpm install",
+            "RUN pnpm fetch && pnpm install",
+            "RUN --network=none npm ci",
+            "RUN npm install -g pnpm",
+            "RUN pnpm deploy --filter a /out",
+            "COPY . .",
+        ] {
+            let file = format!("FROM me/x\nARG FLAGS\nARG K\n{lines}");
+            assert_eq!(judged(&file), [""; 0], "{lines}");
+        }
+        let vendored = Fake::default()
+            .file("Dockerfile", "FROM node:22\nRUN yarn install")
+            .file(".yarn/cache/a.zip", "");
+        assert_eq!(transcript(&RULE, &vendored), [""; 0]);
+    }
+
+    #[test]
+    fn the_cache_is_mounted_where_the_store_is_known() {
+        assert_eq!(
+            added("FROM node:22\nRUN npm ci\nRUN  pnpm i && yarn"),
+            [
+                "+RUN --mount=type=cache,target=/root/.npm npm ci",
+                "+RUN --mount=type=cache,target=/root/.local/share/pnpm/store \
+                 --mount=type=cache,target=/usr/local/share/.cache/yarn,sharing=locked  pnpm i \
+                 && yarn",
+            ]
+        );
+        for lines in [
+            "FROM me/x\nRUN npm ci",
+            "FROM node:22\nUSER node\nRUN npm ci",
+            "FROM node:22\nRUN npm ci && npm cache clean --force",
+            "FROM node:22\nRUN npm ci && rm -rf /root/.npm",
+            "FROM node:22\nRUN pnpm i\nRUN pnpm i --prod --offline",
+            "FROM node:22 AS a\nRUN npm ci\nFROM node:22\nCOPY --from=a /root/.npm /x",
+        ] {
+            assert_eq!(added(lines), [""; 0], "{lines}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+#![doc = include_str!("../../../docs/rules/undeclared-build-arg.md")]
+
+use std::collections::BTreeSet;
+
+use crate::base::debris::Debris;
+use crate::base::escape::Escaped;
+use crate::base::finding::{Severity, Span};
+use crate::builds::settings::unsupplied;
+use crate::builds::visits::visits;
+use crate::builds::{Build, Builds};
+use crate::formats::dockerfile::{self, Instruction};
+use crate::rule::{Check, Findings, Rule, RuleGroup};
+
+/// The row of the rule table.
+pub(crate) const RULE: Rule = Rule {
+    id: "undeclared-build-arg",
+    summary: "a build argument that the Dockerfile does not declare",
+    severity: Severity::Warning,
+    manual: include_str!("../../../docs/rules/undeclared-build-arg.md"),
+    check: Check::Builds(judge),
+    ..Rule::base(RuleGroup::Doctor)
+};
+
+/// The arguments that every build knows, in capitals.
+const PREDEFINED: [&str; 15] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "SOURCE_DATE_EPOCH",
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "TARGETSTAGE",
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDARCH",
+    "BUILDVARIANT",
+];
+
+fn is_predefined(name: &str) -> bool {
+    PREDEFINED.contains(&&*name.to_ascii_uppercase()) || name.starts_with("BUILDKIT_")
+}
+
+fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
+    let declared: Vec<BTreeSet<String>> =
+        builds.list.iter().map(|build| declared(builds, build)).collect();
+    // An anchor may give the same arguments to several builds.
+    let mut used: BTreeSet<(usize, usize)> = BTreeSet::new();
+    for (build, declared) in builds.list.iter().zip(&declared) {
+        let places = places(build).filter(|(_, name, _)| declared.contains(*name));
+        used.extend(places.map(|(file, _, span)| (file, span.start)));
+    }
+    for (build, declared) in builds.list.iter().zip(&declared) {
+        let missing: Vec<_> = places(build)
+            .filter(|(file, name, span)| {
+                !declared.contains(*name)
+                    && !is_predefined(name)
+                    && !name.contains('$')
+                    && !used.contains(&(*file, span.start))
+            })
+            .collect();
+        if missing.is_empty() {
+            continue;
+        }
+        // A variable of an .npmrc that lacks a value is a finding of its own.
+        let seen = visits(builds, build);
+        let read: BTreeSet<String> = unsupplied(builds, &seen)
+            .into_iter()
+            .map(|unsupplied| unsupplied.reference.name)
+            .collect();
+        let dockerfile = builds.file(build.dockerfile);
+        for (number, name, span) in missing.into_iter().filter(|(_, name, _)| !read.contains(*name))
+        {
+            let name = Escaped(name.as_bytes());
+            let message = format!("{} does not declare the argument {name}", dockerfile.path);
+            let mut draft = findings.place(builds.file(number), span, message);
+            if let Some(stage) = build.stages.first() {
+                draft = draft.label(dockerfile, &stage.span, "no stage has this `ARG`");
+            }
+            draft.help(
+                format!("add `ARG {name}` to the stage that uses it, or remove it here"),
+                &[],
+            );
+        }
+    }
+}
+
+/// The arguments of a build, each with its file and its place.
+fn places(build: &Build) -> impl Iterator<Item = (usize, &str, &Span)> {
+    let origin = build.origin.as_ref();
+    let place = move |name: &str| {
+        let own = build.given.arguments.iter().find(|(known, _)| known == name);
+        let own = own.and_then(|(_, value)| Some(&value.as_ref()?.span));
+        own.filter(|span| !span.is_empty()).or(Some(&origin?.span))
+    };
+    let names = build.given.arguments.iter().map(|(name, _)| name.as_str());
+    names.filter_map(move |name| Some((origin?.file, name, place(name)?)))
+}
+
+/// The names that the `ARG` instructions of a Dockerfile declare, in any stage.
+fn declared(builds: &Builds, build: &Build) -> BTreeSet<String> {
+    let source = &builds.project.files()[build.dockerfile];
+    let instructions = source.view(|file| dockerfile::parse(&file.text));
+    let names = |instruction: &Instruction| match instruction.name.as_str() {
+        "ARG" => instruction.assignments().into_iter().map(|(name, _)| name).collect(),
+        "ONBUILD" => instruction
+            .arguments()
+            .skip(1)
+            .map(|word| {
+                let name = word.split(|&byte| byte == b'=').next().unwrap_or(word);
+                String::from_utf8_lossy(name).into_owned()
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    instructions.iter().flat_map(names).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::engine::tests::{Fake, transcript};
+
+    fn judged(dockerfile: &str, args: &str) -> Vec<String> {
+        let change = Fake::default()
+            .file("Dockerfile", dockerfile)
+            .file("other/Dockerfile", "FROM node:22\nARG O")
+            .file(
+                "compose.yaml",
+                &format!(
+                    "services:\n  a:\n    build:\n      context: .\n      args: &a {args}\n  \
+                     b: {{build: {{context: other, args: *a}}}}"
+                ),
+            )
+            .file(".npmrc", "//h/:_authToken=${T}\n");
+        transcript(&RULE, &change)
+    }
+
+    #[test]
+    fn an_argument_without_a_declaration() {
+        let message = |file: &str, name: &str| {
+            format!("{file}Dockerfile does not declare the argument {name}")
+        };
+        assert_eq!(
+            judged("FROM node:22\nENV A=1", "{A: 1, B: '${B}'}"),
+            // The value of B is unknown, so the service is named.
+            [
+                format!("compose.yaml:2:3: {}", message("", "B")),
+                format!("compose.yaml:5:20: {}", message("", "A")),
+                format!("compose.yaml:5:20: {}", message("other/", "A")),
+                format!("compose.yaml:6:3: {}", message("other/", "B")),
+            ]
+        );
+        assert_eq!(judged("FROM node:22", "[N]").len(), 2);
+    }
+
+    #[test]
+    fn arguments_that_are_declared_somewhere_or_predefined() {
+        for (dockerfile, args) in [
+            ("ARG A\nFROM node:22", "{A: 1}"),
+            ("FROM node:22\nARG A=2\nFROM node:22", "{A: 1}"),
+            ("FROM node:22\nARG X=1 A", "{A: 1}"),
+            ("FROM node:22\nONBUILD ARG A=1", "{A: 1}"),
+            // The other service of the anchor declares it.
+            ("FROM node:22", "{O: 1}"),
+            ("FROM node:22", "{http_proxy: x, BUILDKIT_INLINE_CACHE: 1, SOURCE_DATE_EPOCH: 0}"),
+        ] {
+            assert_eq!(judged(dockerfile, args), [""; 0], "{dockerfile} {args}");
+        }
+    }
+
+    #[test]
+    fn a_variable_of_an_npmrc_is_a_finding_of_another_rule() {
+        let dockerfile = "FROM node:22\nWORKDIR /app\nCOPY .npmrc .\nRUN npm ci";
+        let found = judged(dockerfile, "{T: x}");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("other/Dockerfile"), "{found:?}");
+    }
+}
