@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, explain, hook, install, man, pins, prove, restore, rules, status,
+    check, completions, doctor, explain, hook, install, man, pins, prove, restore, rules, status,
     uninstall, verify,
 };
 use crate::report::paint::When;
@@ -46,6 +46,8 @@ pub(crate) enum Verb {
     Prove(prove::Args),
     /// List the places that pin a package manager, and whether their versions agree
     Pins(pins::Args),
+    /// Judge whether the Docker builds of the repository are correct, closed and cached
+    Doctor(doctor::Args),
     /// Install the git hooks
     Install(install::Args),
     /// Remove the git hooks, and restore the previous ones

@@ -21,6 +21,7 @@ mod paths;
 mod restoring;
 mod judge;
 pub(crate) mod check;
+pub(crate) mod doctor;
 pub(crate) mod hook;
 pub(crate) mod man;
 pub(crate) mod pins;

@@ -374,7 +374,7 @@ fn the_core_touches_nothing_outside() {
 }
 
 /// The files that may have a name of the table as a literal, and why.
-const NAMING: [&str; 7] = [
+const NAMING: [&str; 10] = [
     // They open the configuration of a hook manager, by name and on disk.
     "hooks/manager.rs",
     "hooks/by_hand.rs",
@@ -386,6 +386,10 @@ const NAMING: [&str; 7] = [
     "cure.rs",
     // The file that an action of this repository is read from.
     "pins/ci.rs",
+    // They look for the files that git reads itself.
+    "git/endless.rs",
+    "git/worktree.rs",
+    "git/worktree/suspects.rs",
 ];
 
 #[test]

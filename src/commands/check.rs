@@ -124,6 +124,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         recovery_hint,
         explain: args.verbose,
         list: args.show_files,
+        doctor: false,
     };
     let judged = judge(&scope, &options, context)?;
     let report = Report {

@@ -14,12 +14,20 @@ use crate::rule::{Finding, Rule};
 
 /// The report of a check: `bakstop.check/1`.
 pub(crate) fn check(report: &Report<'_>) -> String {
-    let about = json!({
+    check_with(report, &[])
+}
+
+/// [`check`] with more fields.
+pub(crate) fn check_with(report: &Report<'_>, more: &[(&str, Value)]) -> String {
+    let mut about = json!({
         "schema": "bakstop.check/1",
         "scope": report.scope,
         "findings": LIST,
         "summary": summary(report),
     });
+    for (name, value) in more {
+        about[name] = value.clone();
+    }
     document_with(&about, report.findings.iter().map(finding))
 }
 
@@ -62,6 +70,7 @@ fn with_manual(about: &Rule) -> Value {
 fn rule(rule: &Rule) -> Value {
     json!({
         "id": rule.id,
+        "group": rule.group.name(),
         "severity": rule.severity.name(),
         "on_by_default": rule.on_by_default,
         "summary": rule.summary,
@@ -151,7 +160,7 @@ fn finding(finding: &Finding) -> Value {
     })
 }
 
-fn place(place: &Place) -> Value {
+pub(crate) fn place(place: &Place) -> Value {
     json!({
         "line": place.line,
         "column": place.column,

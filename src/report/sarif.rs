@@ -26,7 +26,7 @@ pub(crate) fn check(report: &Report<'_>) -> String {
             "tool": { "driver": {
                 "name": "bakstop",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": RULES.map(rule),
+                "rules": Vec::from(RULES.map(rule)),
             }},
             "invocations": [{
                 // A run that fails has no report.

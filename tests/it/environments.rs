@@ -369,6 +369,7 @@ fn a_guard_that_cannot_answer_never_passes() {
         &["pins"],
         &["restore"],
         &["restore", "--staged", "--format", "json"],
+        &["doctor", "--format", "json"],
         &["prove"],
         &["status"],
         &["install", "--dry-run"],

@@ -117,7 +117,7 @@ const DEVICE: &str = "it is a device, not a regular file";
 
 #[test]
 fn every_verb_with_a_manifest_that_is_a_fifo() {
-    let verbs: [(&[&str], i32, &str); 22] = [
+    let verbs: [(&[&str], i32, &str); 24] = [
         (&["check"], 0, ""),
         (&["check", "--worktree"], 2, FIFO),
         (&["check", "--tree", "HEAD"], 0, ""),
@@ -129,6 +129,8 @@ fn every_verb_with_a_manifest_that_is_a_fifo() {
         (&["verify", "--save-baseline", "../b.json"], 0, ""),
         (&["prove"], 2, FIFO),
         (&["pins"], 2, FIFO),
+        (&["doctor"], 2, FIFO),
+        (&["doctor", "--tree", "HEAD"], 0, ""),
         (&["pins", "--set", "pnpm@10.8.0"], 2, FIFO),
         (&["pins", "--set", "pnpm@10.8.0", "--dry-run"], 2, FIFO),
         (&["restore"], 2, FIFO),
@@ -175,6 +177,28 @@ fn manifests_that_are_not_regular_files() {
         Kind::Fifo,
         &[(&["verify"], 1, "web/package.json"), (&["status"], 1, "")],
     );
+}
+
+fn built() -> Sandbox {
+    let sandbox = pinned();
+    for path in [".dockerignore", ".npmrc", ".gitlab-ci.yml"] {
+        sandbox.write(path, "");
+    }
+    sandbox.write("compose.yaml", "services: {a: {build: {dockerfile: image}}}\n");
+    sandbox.write("image", "FROM node:22\n");
+    sandbox.commit_all("Build");
+    sandbox
+}
+
+#[test]
+fn files_of_builds_that_are_not_regular_files() {
+    let paths =
+        ["Dockerfile", ".dockerignore", "compose.yaml", ".npmrc", ".gitlab-ci.yml", "image"];
+    for path in paths {
+        check_verbs(built, path, Kind::Fifo, &[(&["doctor"], 2, FIFO)]);
+        // A link is not read.
+        check_verbs(built, path, ZERO, &[(&["doctor"], 0, "")]);
+    }
 }
 
 /// The verbs that let git read the whole work tree.

@@ -10,6 +10,7 @@ mod check;
 mod ci;
 mod commits;
 mod config;
+mod doctor;
 mod doors;
 mod environments;
 mod facts;

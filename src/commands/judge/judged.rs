@@ -11,7 +11,7 @@ use crate::disk::read::{self, FinalLink, ReadError};
 use crate::engine::{Engine, Hidden, Judgement};
 use crate::report::View;
 use crate::report::paint::Paint;
-use crate::rule::Rule;
+use crate::rule::{Rule, RuleGroup};
 
 /// The scope of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,11 +118,20 @@ pub(crate) struct Options<'a> {
     pub explain: bool,
     /// Whether to list the new entries and judge nothing.
     pub list: bool,
+    /// Whether to judge builds as a whole, and nothing else.
+    pub doctor: bool,
 }
 
 pub(super) fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a> {
+    let is_asked = |rule: &Rule| match rule.group {
+        RuleGroup::Config => true,
+        RuleGroup::Doctor => options.doctor || config.judges_builds(),
+        _ => !options.doctor,
+    };
     Engine::new(config)
+        .only(is_asked)
         .without(options.without)
+        .only_new_in_builds(!options.doctor)
         .explain_hidden(options.explain)
         .only_list(options.list)
 }

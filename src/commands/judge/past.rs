@@ -24,7 +24,7 @@ use crate::os::progress::Progress;
 use crate::project::kinds::FileKind;
 use crate::report::plural;
 use crate::rule::Finding;
-use crate::rules::{self, RULES};
+use crate::rules::RULES;
 
 /// The history of a repository, to be judged.
 pub(super) struct Past<'a> {
@@ -259,7 +259,7 @@ impl<'a> Past<'a> {
         commits: &Commits,
         engine: &mut Engine<'_>,
     ) -> Result<(), Error> {
-        let compared = rules::compared_kinds();
+        let compared = engine.compared_kinds();
         let new_since = |bases: &[ObjectId]| -> Result<Vec<Entry>, Error> {
             let mut fresh = TreeChanges::new(&self.objects).tree(tip.tree, bases)?.into_fresh();
             fresh.retain(|entry| {

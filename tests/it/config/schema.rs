@@ -21,7 +21,7 @@ enum Answer {
 use Answer::{Bad, BeyondSchema, Good};
 
 /// Whole configurations.
-const WHOLE: [(&str, Answer); 26] = [
+const WHOLE: [(&str, Answer); 36] = [
     ("{}", Good),
     (r#"{"$schema": "https://example.org/bakstop.json"}"#, Good),
     (r#"{"$schema": 1}"#, Bad("given.json:1:13: expected a string")),
@@ -61,6 +61,26 @@ const WHOLE: [(&str, Answer); 26] = [
     (r#"{"verify": {}}"#, Good),
     (r#"{"verify": {"rules": {}}}"#, Bad(r#"unknown key "rules""#)),
     (r#"{"verify": []}"#, Bad("expected an object")),
+    (r#"{"doctor": {}}"#, Good),
+    (r#"{"doctor": {"check": true, "builds": []}}"#, Good),
+    (
+        r#"{"doctor": {"builds": [{"dockerfile": "a/Dockerfile"},
+            {"dockerfile": "b/Dockerfile.dev", "context": "./b/"}]}}"#,
+        Good,
+    ),
+    (r#"{"doctor": {"check": "yes"}}"#, Bad("expected `true` or `false`")),
+    (r#"{"doctor": {"checks": true}}"#, Bad(r#"unknown key "checks"; did you mean "check"?"#)),
+    (r#"{"doctor": {"builds": {}}}"#, Bad("expected a list of builds")),
+    (r#"{"doctor": {"builds": [{"context": "."}]}}"#, Bad(r#"this build lacks "dockerfile""#)),
+    (r#"{"doctor": {"builds": [{"dockerfile": 1}]}}"#, Bad("expected the path of a Dockerfile")),
+    (
+        r#"{"doctor": {"builds": [{"dockerfile": "/Dockerfile"}]}}"#,
+        Bad("the path is not in the repository"),
+    ),
+    (
+        r#"{"doctor": {"builds": [{"dockerfile": "a", "context": "../b"}]}}"#,
+        BeyondSchema("the path is not in the repository"),
+    ),
 ];
 
 /// Patterns, used wherever the schema allows one.

@@ -80,6 +80,29 @@ fn output_of_check() {
 }
 
 #[test]
+fn output_of_doctor() {
+    let sandbox = hostile();
+    for text in HOSTILE {
+        let name = os(text);
+        let below = std::path::Path::new("services").join(&name);
+        sandbox.write(below.join("Dockerfile"), between("FROM x\nCOPY ", text, " .\n"));
+        sandbox.write(below.join(".dockerignore"), between("*\n[", text, "\n"));
+        let service = between("services:\n  \"", text, "\": {build: .}\n  b: {build: $X}\n");
+        sandbox.write(below.join("compose.yaml"), service);
+    }
+    for (number, format) in formats().iter().enumerate() {
+        for colour in COLOURS {
+            let base = ["--color", colour, "doctor", "--verbose", "--format", format.as_str()];
+            harmless(&sandbox, &words(&base), &nothing);
+            if number == 0 {
+                let tree = ["--color", colour, "doctor", "-v", "--tree", "topic"];
+                harmless(&sandbox, &words(&tree), &nothing);
+            }
+        }
+    }
+}
+
+#[test]
 fn output_of_hooks() {
     let sandbox = hostile();
     let names = ["pre-commit", "pre-merge-commit", "pre-push", "prepare-commit-msg", "pre-receive"];
@@ -168,7 +191,7 @@ fn output_of_verify_and_pins() {
 }
 
 /// Arguments that hostile text follows.
-const BEFORE_TEXT: [&[&str]; 27] = [
+const BEFORE_TEXT: [&[&str]; 29] = [
     &["explain"],
     &["completions"],
     &["hook"],
@@ -191,6 +214,8 @@ const BEFORE_TEXT: [&[&str]; 27] = [
     &["verify", "--record", "../runs", "--max-regression", "20%", "--label"],
     &["pins", "--set"],
     &["pins", "--config"],
+    &["doctor", "--tree"],
+    &["doctor", "--format"],
     &["prove", "--format"],
     &["-C"],
     &["--color"],
