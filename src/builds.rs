@@ -14,7 +14,7 @@ pub(crate) mod settings;
 pub(crate) mod stores;
 
 pub(crate) use build::{Build, ContextSource};
-pub(crate) use context::{BuildContext, Source};
-pub(crate) use described::Origin;
+pub(crate) use context::{BuildContext, CopySource};
+pub(crate) use described::BuildOrigin;
 pub(crate) use model::{Builds, ConfiguredBuild};
 pub(crate) use steps::Action;

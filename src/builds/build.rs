@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
-use crate::builds::context::{self, BuildContext, Tree};
-use crate::builds::described::{Given, Origin};
+use crate::builds::context::{self, BuildContext, RepoTree};
+use crate::builds::described::{BuildOrigin, Given};
 use crate::builds::installs::{self, Install};
 use crate::builds::steps::{Action, BuildStage, BuildStep, CopyStep};
 use crate::models::dockerfile::Base;
@@ -23,7 +23,7 @@ pub(crate) struct Build {
     pub stages: Vec<BuildStage>,
     pub given: Given,
     /// What says that there is this build; `None` if the Dockerfile alone does.
-    pub origin: Option<Origin>,
+    pub origin: Option<BuildOrigin>,
     /// The files of the context that an install may read, once they are needed.
     pub(super) files: OnceCell<Vec<(String, usize)>>,
 }
@@ -114,7 +114,7 @@ impl Build {
     /// workspaces.
     pub(crate) fn copied_manifests(
         &self,
-        tree: &Tree,
+        tree: &RepoTree,
         workspaces: &Workspaces<'_>,
     ) -> BTreeMap<String, CopiedFrom> {
         let Some(context) = &self.context else { return BTreeMap::new() };

@@ -2,7 +2,7 @@
 
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
-use crate::builds::described::{Described, Descriptions, Given, Origin};
+use crate::builds::described::{BuildOrigin, Described, Descriptions, Given};
 use crate::formats::Syntax;
 use crate::formats::joined::Joined;
 use crate::formats::shell::{Resolved, Variable};
@@ -80,7 +80,7 @@ fn of_action(
         return found.doubt(path, "the Dockerfile of a build in it is unknown");
     };
     let span = action.uses.span.clone();
-    let origin = Some(Origin { file, span, service: None });
+    let origin = Some(BuildOrigin { file, span, service: None });
     let given = of_inputs(with, text);
     found.builds.push(Described { dockerfile, context, given, origin });
 }
@@ -184,7 +184,7 @@ fn of_commands(file: usize, commands: &[CiCommand], path: &RepoPath, found: &mut
                 let span = ends.map_or(0..0, |(first, last)| {
                     first.span.start..last.span.end.max(first.span.end)
                 });
-                let origin = Some(Origin { file, span, service: None });
+                let origin = Some(BuildOrigin { file, span, service: None });
                 found.builds.push(Described { dockerfile, context, given, origin });
             }
             None => found.doubt(path, "the Dockerfile of a build in it is unknown"),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use crate::base::finding::Span;
-use crate::builds::described::{Described, Descriptions, Given, Origin, Unreadable};
+use crate::builds::described::{BuildOrigin, Described, Descriptions, Given, Unreadable};
 use crate::formats::Syntax;
 use crate::formats::document::SyntaxError;
 use crate::formats::shell::{Lookup, Variable, expand};
@@ -267,7 +267,7 @@ impl<'p> ComposeFiles<'p> {
             return found.doubt(path, reason);
         };
         let service = Some(name.clone());
-        let origin = Origin { file: top.file, span: top.service.span.clone(), service };
+        let origin = BuildOrigin { file: top.file, span: top.service.span.clone(), service };
         let given = self.given(&origin, &layers, is_open);
         found.builds.push(Described {
             dockerfile,
@@ -278,7 +278,12 @@ impl<'p> ComposeFiles<'p> {
     }
 
     /// What the builds of a service and of those below it give together.
-    fn given(&self, origin: &Origin, layers: &[(usize, &ServiceBuild)], is_open: bool) -> Given {
+    fn given(
+        &self,
+        origin: &BuildOrigin,
+        layers: &[(usize, &ServiceBuild)],
+        is_open: bool,
+    ) -> Given {
         let mut given = Given { is_open, ..Given::default() };
         let mut arguments: BTreeMap<&str, Option<Variable>> = BTreeMap::new();
         for (file, build) in layers {

@@ -13,7 +13,7 @@ use crate::project::directories::relative_to;
 /// The paths of a state of the repository: tracked files, and untracked ones that git does not
 /// ignore.
 #[derive(Debug, Default)]
-pub(crate) struct Tree {
+pub(crate) struct RepoTree {
     /// Sorted. A path that is not UTF-8 is left out: no pattern of a build names it.
     paths: Vec<String>,
     /// The work that was done so far to find the sources of copies.
@@ -23,7 +23,7 @@ pub(crate) struct Tree {
 /// The maximum work for all sources, or for all files of a context; see [`IgnoreFile::cost`].
 pub(super) const MAX_WORK: usize = 1_000_000_000;
 
-impl FromIterator<RepoPath> for Tree {
+impl FromIterator<RepoPath> for RepoTree {
     fn from_iter<I: IntoIterator<Item = RepoPath>>(paths: I) -> Self {
         let text = |path: RepoPath| String::from_utf8(path.as_bytes().to_vec()).ok();
         let mut paths: Vec<String> = paths.into_iter().filter_map(text).collect();
@@ -32,7 +32,7 @@ impl FromIterator<RepoPath> for Tree {
     }
 }
 
-impl Tree {
+impl RepoTree {
     /// The paths below a directory, relative to it; all if it is empty.
     pub(crate) fn below<'t>(&'t self, directory: &str) -> impl Iterator<Item = &'t str> + use<'t> {
         let length = if directory.is_empty() { 0 } else { directory.len() + 1 };
@@ -98,7 +98,7 @@ pub(crate) struct Governing {
 
 /// The files that a source of a `COPY` names.
 #[derive(Debug)]
-pub(crate) enum Source<'c> {
+pub(crate) enum CopySource<'c> {
     /// At least one file is in the context.
     Present,
     /// The repository has such files, or may have them before a build, but every one is excluded;
@@ -134,26 +134,26 @@ impl BuildContext {
 
     /// The files that a source names: a path, a directory, or a pattern. They count as present if
     /// finding out takes too long.
-    pub(crate) fn source(&self, tree: &Tree, source: &str) -> Source<'_> {
+    pub(crate) fn source(&self, tree: &RepoTree, source: &str) -> CopySource<'_> {
         let source = cleaned(source);
         let cost = 1 + self.ignore.as_ref().map_or(0, |ignore| ignore.patterns.cost());
         let mut excluding = None;
         for path in self.named(tree, &source) {
             match self.excluding(path) {
                 Some(pattern) if tree.allows(cost) => excluding = excluding.or(Some(pattern)),
-                _ => return Source::Present,
+                _ => return CopySource::Present,
             }
         }
         let is_file = tree.has_file(&self.path(&source));
         if !is_file && self.may_include(&source) {
             // Files that git does not have may be there before a build.
-            return if excluding.is_some() { Source::Present } else { Source::Absent };
+            return if excluding.is_some() { CopySource::Present } else { CopySource::Absent };
         }
         let own = self.excluding(&source).filter(|_| !source.is_empty());
         match excluding {
-            _ if is_pattern(&source) => excluding.map_or(Source::Absent, Source::Excluded),
-            Some(first) if !is_file && own.is_none() => Source::Emptied(first),
-            first => own.or(first).map_or(Source::Absent, Source::Excluded),
+            _ if is_pattern(&source) => excluding.map_or(CopySource::Absent, CopySource::Excluded),
+            Some(first) if !is_file && own.is_none() => CopySource::Emptied(first),
+            first => own.or(first).map_or(CopySource::Absent, CopySource::Excluded),
         }
     }
 
@@ -170,7 +170,7 @@ impl BuildContext {
 
     /// Whether the context has a directory of the repository: it is not excluded, or a file below
     /// it is not.
-    pub(crate) fn has_directory(&self, tree: &Tree, path: &str) -> bool {
+    pub(crate) fn has_directory(&self, tree: &RepoTree, path: &str) -> bool {
         let directory = self.path(path);
         let is_included = |below: &str| self.excluding(&format!("{path}/{below}")).is_none();
         path.is_empty() || self.excluding(path).is_none() || tree.below(&directory).any(is_included)
@@ -179,7 +179,7 @@ impl BuildContext {
     /// The files of the repository that a source names, relative to the context, excluded or not.
     pub(crate) fn named<'c>(
         &self,
-        tree: &'c Tree,
+        tree: &'c RepoTree,
         source: &str,
     ) -> impl Iterator<Item = &'c str> + use<'c> {
         let source = cleaned(source);
@@ -268,7 +268,7 @@ pub(crate) fn cleaned(source: &str) -> String {
 mod tests {
     use super::*;
 
-    fn tree(paths: &[&str]) -> Tree {
+    fn tree(paths: &[&str]) -> RepoTree {
         paths.iter().map(|path| RepoPath::from(*path)).collect()
     }
 
@@ -289,10 +289,10 @@ mod tests {
         let ignore = Some(Governing { file: 0, patterns: Rc::new(patterns) });
         let context = BuildContext { directory: "web".into(), ignore: ignore.clone() };
         let at = |context: &BuildContext, source: &str| match context.source(&tree, source) {
-            Source::Present => "present".to_owned(),
-            Source::Absent => "absent".to_owned(),
-            Source::Excluded(pattern) => format!("excluded {:?}", pattern.span),
-            Source::Emptied(pattern) => format!("emptied {:?}", pattern.span),
+            CopySource::Present => "present".to_owned(),
+            CopySource::Absent => "absent".to_owned(),
+            CopySource::Excluded(pattern) => format!("excluded {:?}", pattern.span),
+            CopySource::Emptied(pattern) => format!("emptied {:?}", pattern.span),
         };
         for (source, expected) in [
             (".", "present"),
@@ -350,10 +350,10 @@ mod tests {
         ] {
             let context = context(ignore);
             let found = match context.source(&tree, source) {
-                Source::Present => "present",
-                Source::Excluded(_) => "excluded",
-                Source::Emptied(_) => "emptied",
-                Source::Absent => "absent",
+                CopySource::Present => "present",
+                CopySource::Excluded(_) => "excluded",
+                CopySource::Emptied(_) => "emptied",
+                CopySource::Absent => "absent",
             };
             assert_eq!(found, expected, "{source} with {ignore:?}");
         }

@@ -4,8 +4,8 @@ use crate::base::finding::Span;
 use crate::base::path::RepoPath;
 use crate::formats::shell::Variable;
 
-/// What a caller gives to a build. Every place is in the file of the [`Origin`]; it is empty if
-/// another file gives the value.
+/// What a caller gives to a build. Every place is in the file of the [`BuildOrigin`]; it is empty
+/// if another file gives the value.
 #[derive(Debug, Default)]
 pub(crate) struct Given {
     /// The build arguments by name; an unknown value is `None`.
@@ -22,7 +22,7 @@ pub(crate) struct Given {
 
 /// Where a build is described.
 #[derive(Debug, Clone)]
-pub(crate) struct Origin {
+pub(crate) struct BuildOrigin {
     /// The number of the file in the project.
     pub file: usize,
     pub span: Span,
@@ -42,7 +42,7 @@ pub(crate) struct Unreadable {
 
 /// Something that was not judged.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Doubt {
+pub(crate) struct Unjudged {
     pub path: RepoPath,
     /// A short sentence without an initial capital or a full stop. Not escaped.
     pub reason: String,
@@ -56,7 +56,7 @@ pub(super) struct Described {
     /// The directory of the context; `None` if it is unknown, or is not in the repository.
     pub context: Option<String>,
     pub given: Given,
-    pub origin: Option<Origin>,
+    pub origin: Option<BuildOrigin>,
 }
 
 /// What the files of a project say.
@@ -64,13 +64,13 @@ pub(super) struct Described {
 pub(super) struct Descriptions {
     pub builds: Vec<Described>,
     pub unreadable: Vec<Unreadable>,
-    pub doubts: Vec<Doubt>,
+    pub doubts: Vec<Unjudged>,
     /// Further files that describe builds.
     pub named: Vec<String>,
 }
 
 impl Descriptions {
     pub(super) fn doubt(&mut self, path: &RepoPath, reason: impl Into<String>) {
-        self.doubts.push(Doubt { path: path.clone(), reason: reason.into() });
+        self.doubts.push(Unjudged { path: path.clone(), reason: reason.into() });
     }
 }

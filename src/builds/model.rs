@@ -10,8 +10,8 @@ use crate::base::edit::Edit;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
 use crate::builds::build::Build;
-use crate::builds::context::{BuildContext, Governing, MAX_WORK, Tree};
-use crate::builds::described::{Described, Descriptions, Doubt, Given, Unreadable};
+use crate::builds::context::{BuildContext, Governing, MAX_WORK, RepoTree};
+use crate::builds::described::{Described, Descriptions, Given, Unjudged, Unreadable};
 use crate::builds::steps::BuildStage;
 use crate::builds::{ci, compose, steps};
 use crate::formats::Syntax;
@@ -37,13 +37,13 @@ const MAX_TEXT: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Builds {
     pub project: Project,
-    pub tree: Tree,
+    pub tree: RepoTree,
     pub list: Vec<Build>,
     pub pins: PinTable,
     /// The files of builds that cannot be read as such.
     pub unreadable: Vec<Unreadable>,
     /// What was not judged.
-    pub doubts: Vec<Doubt>,
+    pub doubts: Vec<Unjudged>,
     /// The size of the Dockerfiles so far.
     text: usize,
 }
@@ -69,7 +69,7 @@ impl Builds {
     }
 
     /// The builds of a project. `tree` has the paths of the whole state.
-    pub(crate) fn new(project: Project, tree: Tree, configured: &[ConfiguredBuild]) -> Self {
+    pub(crate) fn new(project: Project, tree: RepoTree, configured: &[ConfiguredBuild]) -> Self {
         let pins = PinTable::new(project.clone());
         let found = descriptions(&project);
         let mut builds = Self {
@@ -151,7 +151,7 @@ impl Builds {
             let context = (dockerfile == "Dockerfile").then(String::new);
             if context.is_none() {
                 let reason = "nothing says how it is built, so its context is unknown";
-                self.doubts.push(Doubt { path, reason: reason.to_owned() });
+                self.doubts.push(Unjudged { path, reason: reason.to_owned() });
             }
             let given = Given { is_open: true, ..Given::default() };
             self.add(Described { dockerfile, context, given, origin: None });
@@ -164,7 +164,7 @@ impl Builds {
         for build in &self.list {
             let path = &self.file(build.dockerfile).path;
             let mut doubt = |reason: &str| {
-                found.push(Doubt { path: path.clone(), reason: reason.to_owned() });
+                found.push(Unjudged { path: path.clone(), reason: reason.to_owned() });
             };
             if build.copies().any(|(_, copy)| copy.sources.iter().any(|source| source.is_open)) {
                 doubt("a source of COPY or ADD has a value that is unknown");
@@ -195,7 +195,7 @@ impl Builds {
                 |origin| self.file(origin.file).path.clone(),
             );
             let reason = format!("there is no Dockerfile at {dockerfile}");
-            return self.doubts.push(Doubt { path, reason });
+            return self.doubts.push(Unjudged { path, reason });
         };
         let size = self.file(file).text.len();
         if size > MAX_DOCKERFILE {

@@ -177,7 +177,7 @@ pub(super) fn stages(
     if instructions.len() > MAX_INSTRUCTIONS {
         return None;
     }
-    let mut reader = Reader {
+    let mut reader = StageReader {
         stages: Stages::with_arguments(arguments),
         found: Vec::new(),
         places: Vec::new(),
@@ -191,21 +191,21 @@ pub(super) fn stages(
 
 /// The user and the working directory of a step.
 #[derive(Debug, Clone, Default)]
-struct Place {
+struct StepPlace {
     user: Option<Rc<Resolved>>,
     directory: Option<Rc<str>>,
 }
 
-struct Reader {
+struct StageReader {
     stages: Stages,
     found: Vec<BuildStage>,
     /// The place at the end of each stage so far; that of the current one is the last.
-    places: Vec<Place>,
+    places: Vec<StepPlace>,
     /// The number of variables that are kept so far.
     kept: usize,
 }
 
-impl Reader {
+impl StageReader {
     fn read(&mut self, instruction: &Instruction) {
         let action = self.action(instruction);
         let before = self.stages.current().map(|(_, stage)| stage.clone());
@@ -232,18 +232,18 @@ impl Reader {
             (_, before) => Rc::new(before.unwrap_or_else(|| after.clone())),
         };
         found.last = after;
-        let Place { user, directory } = place.clone();
+        let StepPlace { user, directory } = place.clone();
         found.steps.push(BuildStep { span, action, stage, user, directory });
         self.move_place(instruction);
     }
 
     /// The place at the start of a stage.
-    fn first_place(&self, stage: &Stage) -> Place {
+    fn first_place(&self, stage: &Stage) -> StepPlace {
         match stage.base {
             Base::Stage(number) => self.places.get(number).cloned().unwrap_or_default(),
             Base::Image => {
                 let is_official = stage.image.as_ref().is_some_and(ImageReference::is_official);
-                Place { user: None, directory: is_official.then(|| "/".into()) }
+                StepPlace { user: None, directory: is_official.then(|| "/".into()) }
             }
         }
     }

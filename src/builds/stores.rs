@@ -15,7 +15,7 @@ use crate::project::kinds::FileKind;
 
 /// The store of an install.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Store {
+pub(crate) struct PackageStore {
     /// The absolute path. A cache that is mounted there keeps the packages.
     pub directory: String,
     /// The directory in it that has the packages; `None` if its name is unknown.
@@ -24,7 +24,7 @@ pub(crate) struct Store {
     above: Option<bool>,
 }
 
-impl Store {
+impl PackageStore {
     /// Whether a cache that is mounted at an absolute path keeps the packages; `None` if it is
     /// unknown.
     pub(crate) fn is_kept_at(&self, target: &str) -> Option<bool> {
@@ -50,8 +50,8 @@ pub(crate) fn store(
     build: &Build,
     stage: usize,
     install: &Install<'_>,
-) -> Option<Store> {
-    let setting = Setting { builds, build, stage, install };
+) -> Option<PackageStore> {
+    let setting = StoreSetting { builds, build, stage, install };
     let image = install.step.stage.image.as_ref()?;
     if !is_plain(image, install.installer) || !is_root(install.step) {
         return None;
@@ -63,7 +63,7 @@ pub(crate) fn store(
         Installer::Bun => setting.bun(),
     }?;
     let directory = store.directory.trim_end_matches('/').to_owned();
-    directory.starts_with('/').then_some(Store { directory, ..store })
+    directory.starts_with('/').then_some(PackageStore { directory, ..store })
 }
 
 /// The command that prints the store of a package manager.
@@ -93,18 +93,18 @@ fn is_root(step: &BuildStep) -> bool {
 
 /// A value: the inner `Option` is `None` if nothing sets one, the outer one if it is unknown.
 #[allow(clippy::option_option, reason = "a value that is unknown may be set")]
-type Answer = Option<Option<String>>;
+type StoreAnswer = Option<Option<String>>;
 
 /// What decides the store of an install.
-struct Setting<'b> {
+struct StoreSetting<'b> {
     builds: &'b Builds,
     build: &'b Build,
     stage: usize,
     install: &'b Install<'b>,
 }
 
-impl Setting<'_> {
-    fn npm(&self) -> Option<Store> {
+impl StoreSetting<'_> {
+    fn npm(&self) -> Option<PackageStore> {
         let keys = ["cache"];
         self.in_no_file(&keys)?;
         let explicit = match self.option("--cache")? {
@@ -115,10 +115,10 @@ impl Setting<'_> {
             },
         };
         let directory = explicit.map_or_else(|| self.in_home(".npm"), Some)?;
-        Some(Store { directory, inner: Some("_cacache"), above: Some(true) })
+        Some(PackageStore { directory, inner: Some("_cacache"), above: Some(true) })
     }
 
-    fn pnpm(&self) -> Option<Store> {
+    fn pnpm(&self) -> Option<PackageStore> {
         let keys = ["store-dir", "storeDir", "store_dir"];
         self.in_no_file(&keys)?;
         let major = self.major(Manager::Pnpm);
@@ -138,7 +138,7 @@ impl Setting<'_> {
             },
         };
         if let Some(directory) = explicit {
-            return Some(Store { directory, inner, above: Some(true) });
+            return Some(PackageStore { directory, inner, above: Some(true) });
         }
         let home = match self.variable("PNPM_HOME")? {
             Some(home) => home,
@@ -161,11 +161,11 @@ impl Setting<'_> {
             return None;
         }
         let above = project.map(|project| project == "/");
-        Some(Store { directory: format!("{home}/store"), inner, above })
+        Some(PackageStore { directory: format!("{home}/store"), inner, above })
     }
 
     /// The variable with the store of pnpm, whose name depends on the version.
-    fn pnpm_variable(&self, major: Option<u64>) -> Answer {
+    fn pnpm_variable(&self, major: Option<u64>) -> StoreAnswer {
         let old = ["npm_config_store_dir", "NPM_CONFIG_STORE_DIR"];
         let new = ["pnpm_config_store_dir", "PNPM_CONFIG_STORE_DIR"];
         match (self.first(&old), self.first(&new), major) {
@@ -175,7 +175,7 @@ impl Setting<'_> {
         }
     }
 
-    fn yarn(&self) -> Option<Store> {
+    fn yarn(&self) -> Option<PackageStore> {
         let keys = ["cache-folder", "cacheFolder", "globalFolder", "enableGlobalCache"];
         let is_berry = |path| FileKind::YarnrcYml.matches(path);
         let mut files = self.builds.project.files().iter().map(|source| &source.file.path);
@@ -194,7 +194,7 @@ impl Setting<'_> {
                 };
                 let explicit = by_option.or(by_variable).or(configured);
                 let directory = explicit.map_or_else(root, Some)?;
-                Some(Store { directory, inner: Some("v6"), above: Some(true) })
+                Some(PackageStore { directory, inner: Some("v6"), above: Some(true) })
             }
             // Before Yarn 4, the cache is in the project.
             4 if by_option.or(by_variable).or(configured).is_none() => {
@@ -204,13 +204,13 @@ impl Setting<'_> {
                     Some(data) => format!("{data}/yarn/berry/cache"),
                     None => self.in_home(".yarn/berry/cache")?,
                 };
-                Some(Store { directory, inner: None, above: Some(true) })
+                Some(PackageStore { directory, inner: None, above: Some(true) })
             }
             _ => None,
         }
     }
 
-    fn bun(&self) -> Option<Store> {
+    fn bun(&self) -> Option<PackageStore> {
         let mut files = self.builds.project.files().iter();
         if files.any(|source| FileKind::Bunfig.matches(&source.file.path)) {
             return None;
@@ -227,7 +227,7 @@ impl Setting<'_> {
                 },
             },
         };
-        Some(Store { directory, inner: None, above: Some(true) })
+        Some(PackageStore { directory, inner: None, above: Some(true) })
     }
 
     /// A path in the home directory of root.
@@ -237,7 +237,7 @@ impl Setting<'_> {
     }
 
     /// The value of a variable of the install.
-    fn variable(&self, name: &str) -> Answer {
+    fn variable(&self, name: &str) -> StoreAnswer {
         let stage = &self.install.step.stage;
         if self.install.run.assigned.contains(name) {
             return None;
@@ -252,7 +252,7 @@ impl Setting<'_> {
     }
 
     /// The first of these variables that has a value.
-    fn first(&self, names: &[&str]) -> Answer {
+    fn first(&self, names: &[&str]) -> StoreAnswer {
         let mut value = None;
         for name in names {
             value = value.or(self.variable(name)?);
@@ -261,7 +261,7 @@ impl Setting<'_> {
     }
 
     /// The value of an option of the install.
-    fn option(&self, name: &str) -> Answer {
+    fn option(&self, name: &str) -> StoreAnswer {
         let words: Option<Vec<&str>> =
             self.install.command.words.iter().map(Resolved::known).collect();
         let words = words?;
@@ -273,7 +273,7 @@ impl Setting<'_> {
 
     /// The last value that an earlier `config set` of root gives to one of these keys; unknown if a
     /// command mentions one otherwise.
-    fn configured(&self, keys: &[&str]) -> Answer {
+    fn configured(&self, keys: &[&str]) -> StoreAnswer {
         let mut found = None;
         for (number, stage) in self.build.lineage(self.stage) {
             let is_last = number == self.stage;
@@ -334,7 +334,7 @@ impl Setting<'_> {
 
 /// The value that `pnpm config set KEY VALUE` or `npm config set KEY=VALUE` gives to one of these
 /// keys. The inner `Option` is `None` if the command has the key, but its effect is unknown.
-fn assignment(command: &RunCommand, keys: &[&str]) -> Answer {
+fn assignment(command: &RunCommand, keys: &[&str]) -> StoreAnswer {
     let words: Vec<Option<&str>> = command.words.iter().map(Resolved::known).collect();
     let has = |names: &[&str]| words.iter().flatten().any(|word| names.contains(word));
     let sets = has(&["set"]);

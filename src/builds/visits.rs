@@ -64,7 +64,7 @@ const MAX_INSTALLS: usize = 100;
 
 /// The installs of the stages that a build needs.
 pub(crate) fn visits<'b>(builds: &'b Builds, build: &'b Build) -> Vec<Visit<'b>> {
-    let mut walk = Walk::new(builds, build);
+    let mut walk = ImageWalk::new(builds, build);
     if build.context.is_none() {
         return Vec::new();
     }
@@ -89,7 +89,7 @@ pub(crate) fn visits<'b>(builds: &'b Builds, build: &'b Build) -> Vec<Visit<'b>>
     found
 }
 
-struct Walk<'b> {
+struct ImageWalk<'b> {
     /// The text of the Dockerfile.
     text: &'b [u8],
     /// The files of the context that may be brought, each with its path in the context.
@@ -97,7 +97,7 @@ struct Walk<'b> {
     room: usize,
 }
 
-impl<'b> Walk<'b> {
+impl<'b> ImageWalk<'b> {
     fn new(builds: &'b Builds, build: &'b Build) -> Self {
         let files = build.files.get_or_init(|| files_of_context(builds, build));
         Self { text: &builds.file(build.dockerfile).text, files, room: MAX_FILES }
@@ -157,7 +157,7 @@ impl<'b> Walk<'b> {
         let is_directory = copy.sources.len() > 1
             || is_pattern(source)
             || names_directory(destination, &to, directory);
-        let matcher = Matcher::new(source);
+        let matcher = FileMatcher::new(source);
         let place = |(inside, file): &(String, usize)| {
             let rest = matcher.rest(inside)?;
             let name = if copy.keeps_parents {
@@ -258,7 +258,7 @@ impl<'b> Walk<'b> {
             return;
         };
         let source = mount.option(&["source", "src"]).unwrap_or_default();
-        let matcher = Matcher::new(source);
+        let matcher = FileMatcher::new(source);
         let place = |(inside, file): &(String, usize)| {
             let path = absolute(Some(&target), matcher.rest(inside)?)?;
             Some((path, ImageFile { file: *file, span: mount.span.clone() }))
@@ -300,13 +300,13 @@ fn is_installed_from(kind: FileKind) -> bool {
 }
 
 /// Matches the paths of the context with a source of a `COPY`.
-struct Matcher {
+struct FileMatcher {
     source: String,
     /// The pattern, and the number of names in it.
     glob: Option<(Option<IgnorePattern>, usize)>,
 }
 
-impl Matcher {
+impl FileMatcher {
     fn new(source: &str) -> Self {
         let source = cleaned(source);
         let names = source.split('/').count();
@@ -589,7 +589,7 @@ fn may_set_any(command: &RunCommand) -> bool {
 mod tests {
     use super::*;
     use crate::base::change::File;
-    use crate::builds::context::Tree;
+    use crate::builds::context::RepoTree;
     use crate::project::Project;
 
     /// The paths of the files in the image at each install of a Dockerfile at the top.
@@ -611,7 +611,7 @@ mod tests {
             replaces: false,
         };
         let project: Project = files.into_iter().map(file).collect();
-        let builds = Builds::new(project, Tree::default(), &[]);
+        let builds = Builds::new(project, RepoTree::default(), &[]);
         let found = visits(&builds, &builds.list[0]);
         let shown = |visit: &Visit<'_>| {
             let directory = visit.directory.as_deref().unwrap_or("?");

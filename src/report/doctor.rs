@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::base::escape::Escaped;
 use crate::base::finding::LineIndex;
-use crate::builds::{Build, Builds, Origin};
+use crate::builds::{Build, BuildOrigin, Builds};
 use crate::report::common::Report;
 use crate::report::json;
 
@@ -33,7 +33,7 @@ pub(crate) fn json(report: &Report<'_>, builds: Option<&Builds>) -> String {
     json::check_with(report, &more)
 }
 
-fn origin(builds: &Builds, origin: &Origin) -> Value {
+fn origin(builds: &Builds, origin: &BuildOrigin) -> Value {
     let file = builds.file(origin.file);
     let (line, _) = LineIndex::new(&file.text).locate(origin.span.start);
     json!({ "path": json::path(&file.path), "line": line, "service": origin.service })

@@ -3,7 +3,7 @@
 use crate::base::debris::Debris;
 use crate::base::escape::Escaped;
 use crate::builds::context::{cleaned, directory_of_pattern, inclusion, is_pattern};
-use crate::builds::{Build, Builds, ContextSource, Source};
+use crate::builds::{Build, Builds, ContextSource, CopySource};
 use crate::edit::fix::Safety;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 use crate::rules::doctor::ignored_lockfile::{Ignored, ignored};
@@ -38,13 +38,13 @@ fn judge_source(
     let Some(ignore) = &context.ignore else { return };
     let is_lost = |directory| !context.has_directory(&builds.tree, directory);
     let (pattern, effect) = match context.source(&builds.tree, path) {
-        Source::Excluded(pattern) if !is_pattern(path) => (pattern, "fails"),
-        Source::Excluded(pattern) if directory_of_pattern(path).is_some_and(is_lost) => {
+        CopySource::Excluded(pattern) if !is_pattern(path) => (pattern, "fails"),
+        CopySource::Excluded(pattern) if directory_of_pattern(path).is_some_and(is_lost) => {
             (pattern, "fails")
         }
-        Source::Excluded(pattern) => (pattern, "copies nothing"),
-        Source::Emptied(pattern) => (pattern, "gives an empty directory"),
-        Source::Present | Source::Absent => return,
+        CopySource::Excluded(pattern) => (pattern, "copies nothing"),
+        CopySource::Emptied(pattern) => (pattern, "gives an empty directory"),
+        CopySource::Present | CopySource::Absent => return,
     };
     let mut named = context.named(&builds.tree, path).peekable();
     let is_lockfile = |path: &str| lockfiles.iter().any(|known| known.path == path);

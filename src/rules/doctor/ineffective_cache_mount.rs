@@ -7,7 +7,7 @@ use crate::base::escape::Escaped;
 use crate::base::finding::{Severity, Span};
 use crate::builds::installs::{Install, Installer, installs};
 use crate::builds::steps::{Mount, absolute};
-use crate::builds::stores::{Store, store};
+use crate::builds::stores::{PackageStore, store};
 use crate::builds::{Build, Builds};
 use crate::edit::fix::Safety;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -73,7 +73,7 @@ fn report(
     install: &Install<'_>,
     mount: &Mount,
     target: &str,
-    store: &Store,
+    store: &PackageStore,
     findings: &mut Findings,
 ) {
     let (name, own) = (install.installer.name(), Escaped(store.directory.as_bytes()));

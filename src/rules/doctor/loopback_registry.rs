@@ -25,10 +25,10 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 /// A place that names the host, and the places that lead to it.
-type Found = BTreeMap<(usize, String), (Span, BTreeSet<(usize, usize, usize)>)>;
+type LoopbackHosts = BTreeMap<(usize, String), (Span, BTreeSet<(usize, usize, usize)>)>;
 
 fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
-    let mut found = Found::new();
+    let mut found = LoopbackHosts::new();
     let mut lockfiles: BTreeMap<usize, Option<Span>> = BTreeMap::new();
     for build in &builds.list {
         if build.has_host_network() != Some(false) {
@@ -66,7 +66,7 @@ fn add_registry(
     build: &Build,
     visit: &Visit<'_>,
     registry: &Registry,
-    found: &mut Found,
+    found: &mut LoopbackHosts,
 ) {
     let Some(host) = registry.host().filter(|host| is_loopback(host)) else { return };
     let text = builds.file(registry.file).text.get(registry.span.clone()).unwrap_or_default();
@@ -95,7 +95,7 @@ fn add_lockfiles(
     build: &Build,
     visit: &Visit<'_>,
     known: &mut BTreeMap<usize, Option<Span>>,
-    found: &mut Found,
+    found: &mut LoopbackHosts,
 ) {
     if !matches!(visit.install.lockfile, LockfileUse::Frozen | LockfileUse::Wanted) {
         return;

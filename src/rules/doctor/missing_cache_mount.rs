@@ -5,7 +5,7 @@ use crate::base::edit::Edit;
 use crate::base::finding::Severity;
 use crate::builds::installs::{Install, Installer, installs};
 use crate::builds::steps::{Action, RunCommand};
-use crate::builds::stores::{Store, question, store};
+use crate::builds::stores::{PackageStore, question, store};
 use crate::builds::{Build, Builds};
 use crate::edit::fix::Safety;
 use crate::formats::shell::Resolved;
@@ -151,7 +151,7 @@ fn edits<'i>(
 }
 
 /// Whether a step may need the packages in the image, or clears them.
-fn is_needed(build: &Build, store: &Store) -> bool {
+fn is_needed(build: &Build, store: &PackageStore) -> bool {
     let changes = |command: &RunCommand| {
         let clears =
             |word: &str| word.contains("cache") || matches!(word, "rm" | "prune" | "fetch");

@@ -5,7 +5,7 @@ use crate::base::edit::Edit;
 use crate::base::finding::line_around;
 use crate::builds::settings::{Registry, registries, source_of};
 use crate::builds::visits::visits;
-use crate::builds::{Build, Builds, Origin};
+use crate::builds::{Build, BuildOrigin, Builds};
 use crate::edit::fix::Safety;
 use crate::formats::Syntax;
 use crate::models::compose::Compose;
@@ -43,7 +43,7 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
 fn report(
     builds: &Builds,
     build: &Build,
-    origin: &Origin,
+    origin: &BuildOrigin,
     registry: &Registry,
     findings: &mut Findings,
 ) {

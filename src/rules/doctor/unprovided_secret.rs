@@ -8,7 +8,7 @@ use crate::base::finding::Severity;
 use crate::builds::settings::npm_settings;
 use crate::builds::steps::{Action, Mount};
 use crate::builds::visits::{Visit, visits};
-use crate::builds::{Build, Builds, Origin};
+use crate::builds::{Build, BuildOrigin, Builds};
 use crate::formats::Syntax;
 use crate::models::compose::Compose;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -52,7 +52,7 @@ fn mounts(build: &Build) -> impl Iterator<Item = &Mount> {
 fn report(
     builds: &Builds,
     build: &Build,
-    origin: &Origin,
+    origin: &BuildOrigin,
     mount: &Mount,
     id: &str,
     findings: &mut Findings,

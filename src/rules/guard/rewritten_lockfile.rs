@@ -20,7 +20,7 @@ pub(crate) const RULE: Rule = Rule {
 
 /// How a package manager writes its lockfile anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Install {
+pub(crate) struct LockfileInstall {
     pub command: &'static str,
     /// Whether it keeps a trace, so that the committed lockfile is needed first: observed with npm
     /// 11, yarn 1 and 4, and not with pnpm 10 to 12 and bun 1.
@@ -28,14 +28,14 @@ pub(crate) struct Install {
 }
 
 /// How a lockfile is written; `None` for another file.
-pub(crate) fn install(path: &RepoPath) -> Option<Install> {
+pub(crate) fn install(path: &RepoPath) -> Option<LockfileInstall> {
     let (command, keeps_trace) = match lockfile(path)? {
         FileKind::NpmLock => ("npm install --package-lock-only", true),
         FileKind::YarnLock | FileKind::YarnPnp => ("yarn install", true),
         FileKind::BunLock | FileKind::BunBinaryLock => ("bun install --lockfile-only", false),
         _ => ("pnpm install --lockfile-only", false),
     };
-    Some(Install { command, keeps_trace })
+    Some(LockfileInstall { command, keeps_trace })
 }
 
 fn lockfile(path: &RepoPath) -> Option<FileKind> {
