@@ -9,8 +9,8 @@ use crate::edit::fix::{Fix, Safety};
 use crate::report::common::{Report, description};
 use crate::report::fingerprint;
 use crate::report::json::{LIST, commit, document_with};
-use crate::rule::{Finding, Rule, Subject};
-use crate::rules::{self, RULES};
+use crate::rule::{Finding, Rule, RuleGroup, Subject};
+use crate::rules::RULES;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -18,7 +18,9 @@ const SCHEMA: &str =
 /// A log of one run.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let names = fingerprint::of(report.findings);
-    let results = report.findings.iter().zip(names).map(|(finding, name)| result(finding, &name));
+    let listed = listed(report);
+    let results = report.findings.iter().zip(names);
+    let results = results.map(|(finding, name)| result(finding, &name, &listed));
     let about = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -26,7 +28,7 @@ pub(crate) fn check(report: &Report<'_>) -> String {
             "tool": { "driver": {
                 "name": "bakstop",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": Vec::from(RULES.map(rule)),
+                "rules": listed.iter().map(|about| rule(about)).collect::<Vec<_>>(),
             }},
             "invocations": [{
                 // A run that fails has no report.
@@ -42,6 +44,14 @@ pub(crate) fn check(report: &Report<'_>) -> String {
         }],
     });
     document_with(&about, results)
+}
+
+/// The rules of the verb, also those that are off. Those about builds have long pages, so only
+/// `doctor` lists them.
+fn listed(report: &Report<'_>) -> Vec<&'static Rule> {
+    let is_about_builds = |rule: &Rule| rule.group == RuleGroup::Doctor;
+    let judged_builds = report.rules.iter().any(|rule| is_about_builds(rule));
+    RULES.into_iter().filter(|rule| judged_builds || !is_about_builds(rule)).collect()
 }
 
 fn rule(rule: &Rule) -> Value {
@@ -62,9 +72,9 @@ fn first_paragraph(manual: &str) -> String {
     paragraph.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn result(finding: &Finding, fingerprint: &str) -> Value {
+fn result(finding: &Finding, fingerprint: &str, listed: &[&Rule]) -> Value {
     let mut result = json!({ "ruleId": finding.rule.id });
-    if let Some(index) = rules::position(finding.rule) {
+    if let Some(index) = listed.iter().position(|known| *known == finding.rule) {
         result["ruleIndex"] = index.into();
     }
     result["level"] = finding.severity.name().into();

@@ -210,10 +210,12 @@ fn the_printed_steps_work_for_a_commit_of_all_files() {
 #[test]
 fn the_printed_steps_do_not_restore_a_bad_or_missing_file_of_head() {
     let sandbox = Sandbox::workspace();
-    // The version in HEAD is rewritten itself.
+    // The version in HEAD is rewritten itself, and the one before it.
     sandbox.rewrite("backend/package.json");
     sandbox.git(&["commit", "-q", "-a", "-m", "Bad, from before the guard"]);
     let text = fs::read_to_string(sandbox.top.join("backend/package.json")).unwrap();
+    sandbox.write("backend/package.json", format!("{text}\n"));
+    sandbox.git(&["commit", "-q", "-a", "-m", "Still bad"]);
     sandbox.write("backend/package.json", text.replace("@shop/", "@store/"));
     sandbox.git(&["add", "-A"]);
     assert_eq!(steps(&sandbox), [""; 0]);
