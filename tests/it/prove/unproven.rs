@@ -216,10 +216,6 @@ fn another_error_does_not_prove_a_rule_that_is_a_warning() {
         let all = prove_as(&sandbox, |command| _ = command.arg("-v")).err;
         assert_eq!(all.contains("warning[rewritten-manifest]"), level == "warning", "{all}");
     }
-    let sandbox = with_failing_hook("{}");
-    let ran = prove_as(&sandbox, |command| _ = command.env("BAKSTOP_SKIP", "rewritten-manifest"));
-    let reason = format!("not checked: rewritten-manifest (BAKSTOP_SKIP){besides}");
-    assert_not_proven(&ran, &reason, "unset BAKSTOP_SKIP");
 }
 
 /// The ids of all rules, separated by commas.
