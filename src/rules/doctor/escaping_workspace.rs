@@ -8,7 +8,6 @@ use crate::builds::installs::{Installer, LockfileUse};
 use crate::builds::{Build, Builds};
 use crate::formats::Syntax;
 use crate::formats::document::Node;
-use crate::project::SourceFile;
 use crate::project::directories::resolved;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -16,7 +15,7 @@ use crate::rule::{Check, Findings, Rule, RuleGroup};
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "escaping-workspace",
-    summary: "members of a pnpm workspace that are outside of the repository",
+    summary: "members of a workspace that are outside of the repository",
     severity: Severity::Warning,
     manual: include_str!("../../../docs/rules/escaping-workspace.md"),
     check: Check::Builds(judge),
@@ -34,47 +33,55 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
     let severity = if is_frozen { Severity::Error } else { Severity::Warning };
     for source in builds.project.files() {
         if FileKind::PnpmWorkspace.matches(&source.file.path) {
-            judge_workspace(builds, source, severity, findings);
+            let document = source.document(Syntax::Yaml);
+            let patterns = document.as_ref().as_ref().ok().and_then(|root| root.last("packages"));
+            let lockfile = lockfile_of(builds, &source.file);
+            judge_patterns(&source.file, patterns, lockfile, severity, findings);
+        } else if FileKind::Manifest.matches(&source.file.path) {
+            let document = source.document(Syntax::Json);
+            let field = document.as_ref().as_ref().ok().and_then(|root| root.last("workspaces"));
+            let patterns = field.map(|field| field.last("packages").unwrap_or(field));
+            judge_patterns(&source.file, patterns, None, Severity::Warning, findings);
         }
     }
 }
 
-fn judge_workspace(
-    builds: &Builds,
-    source: &SourceFile,
+/// The lockfile of pnpm next to a file.
+fn lockfile_of<'b>(builds: &'b Builds, file: &File) -> Option<&'b File> {
+    let mut files = builds.project.files().iter().map(|known| &known.file);
+    files.find(|known| {
+        FileKind::PnpmLock.matches(&known.path) && known.path.parent() == file.path.parent()
+    })
+}
+
+/// Judges the patterns of the members that a file declares.
+fn judge_patterns(
+    file: &File,
+    patterns: Option<&Node>,
+    lockfile: Option<&File>,
     severity: Severity,
     findings: &mut Findings,
 ) {
-    let directory = source.file.directory();
-    let lockfile = builds.project.files().iter().map(|known| &known.file).find(|file| {
-        FileKind::PnpmLock.matches(&file.path) && file.path.parent() == directory.as_bytes()
-    });
-    let traces = lockfile.map(|file| (file, traces(file, &directory)));
-    let document = source.document(Syntax::Yaml);
-    let patterns = document.as_ref().as_ref().ok().and_then(|root| root.last("packages"));
-    let leaving: Vec<(&str, &Span)> = patterns
-        .map(Node::items)
-        .unwrap_or_default()
-        .iter()
+    let directory = file.directory();
+    let patterns = patterns.map(Node::items).unwrap_or_default().iter();
+    let mut leaving = patterns
         .filter_map(|node| Some((node.text()?, &node.span)))
-        .filter(|(pattern, _)| !pattern.starts_with('!') && leaves(&directory, pattern))
-        .collect();
-    let help = "publish the packages to a registry, or move them into the repository";
-    if let Some((first, span)) = leaving.first() {
-        let more = match leaving.len() - 1 {
-            0 => String::new(),
-            count => format!(" (and {count} more)"),
-        };
-        let shown = Escaped(first.as_bytes());
-        let message = format!("the workspace has members outside of the repository: {shown}{more}");
-        let mut draft = findings.place(&source.file, span, message);
-        if let Some((file, traces)) = traces {
-            for (span, text) in traces {
-                draft = draft.label(file, &span, text);
-            }
+        .filter(|(pattern, _)| !pattern.starts_with('!') && leaves(&directory, pattern));
+    let Some((first, span)) = leaving.next() else { return };
+    let more = match leaving.count() {
+        0 => String::new(),
+        count => format!(" (and {count} more)"),
+    };
+    let shown = Escaped(first.as_bytes());
+    let message = format!("the workspace has members outside of the repository: {shown}{more}");
+    let mut draft = findings.place(file, span, message);
+    if let Some(file) = lockfile {
+        for (span, text) in traces(file, &directory) {
+            draft = draft.label(file, &span, text);
         }
-        draft.help(help, &[]).severity(severity);
     }
+    let help = "publish the packages to a registry, or move them into the repository";
+    draft.help(help, &[]).severity(severity);
 }
 
 fn leaves(directory: &str, pattern: &str) -> bool {
@@ -146,6 +153,24 @@ mod tests {
             let lines: Vec<usize> =
                 found[0].labels.iter().map(|label| label.place.as_ref().unwrap().line).collect();
             assert_eq!(lines, [9, 13]);
+        }
+    }
+
+    #[test]
+    fn members_of_a_manifest_outside_of_the_repository() {
+        for (workspaces, count) in [
+            (r#"["a/*", "../b"]"#, 1),
+            (r#"{"packages": ["../b"], "nohoist": ["../c"]}"#, 1),
+            (r#"["a/*", "!../b"]"#, 0),
+            (r#""../b""#, 0),
+        ] {
+            let manifest = format!("{{\"workspaces\": {workspaces}}}");
+            let change = Fake::default()
+                .file("package.json", &manifest)
+                .file("Dockerfile", "FROM node:22\nCOPY . .\nRUN npm ci\n");
+            let found = judged_by(&RULE, &change);
+            assert_eq!(found.len(), count, "{workspaces}");
+            assert!(found.iter().all(|one| one.severity == Severity::Warning), "{workspaces}");
         }
     }
 
