@@ -46,8 +46,9 @@ fn has_corepack(image: &ImageReference) -> Option<bool> {
 /// at the last release that had one, and `lts` may be older.
 const NEWEST: [&str; 7] = ["latest", "current", "slim", "alpine", "bullseye", "bookworm", "trixie"];
 
-/// The minor version of the first Alpine 3 that has images of Node.js 25.
-const NEWEST_ALPINE: u64 = 22;
+/// The minor version of the first Alpine 3 that has images of Node.js 25, by `versions.json` of
+/// docker-node.
+const NEWEST_ALPINE: u64 = 21;
 
 fn is_newest(first: &str) -> bool {
     let alpine = first.strip_prefix("alpine3.").and_then(|minor| minor.parse::<u64>().ok());

@@ -59,7 +59,7 @@ mod tests {
             ("FROM node:trixie-slim\nRUN corepack enable", &["2:5 node:trixie-slim"]),
             ("FROM node:bullseye\nRUN corepack enable", &["2:5 node:bullseye"]),
             ("FROM node:alpine\nRUN corepack enable", &["2:5 node:alpine"]),
-            ("FROM node:alpine3.22\nRUN corepack enable", &["2:5 node:alpine3.22"]),
+            ("FROM node:alpine3.21\nRUN corepack enable", &["2:5 node:alpine3.21"]),
             ("FROM node:alpine3.24\nRUN corepack enable", &["2:5 node:alpine3.24"]),
             ("FROM node:slim\nRUN corepack enable", &["2:5 node:slim"]),
             (
