@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use crate::base::change::Entry;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
-use crate::commands::destination::destination;
-use crate::commands::judge::{Options, Scope, judge};
+use crate::commands::judge::{ANOTHER_CONFIG, Options, ReportArgs, Scope, judge};
 use crate::commands::{Context, Outcome};
-use crate::report::{self, Format, Report};
+use crate::report;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -25,21 +24,8 @@ pub(crate) struct Args {
     #[arg(long, help_heading = JUDGED, requires = "range")]
     tip: bool,
 
-    /// Use this configuration instead of the one of the repository
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-
-    /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
-
-    /// Write the report to a file, and the text report to standard output
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
-
-    /// Exit with 1 for warnings as well
-    #[arg(long)]
-    deny_warnings: bool,
+    #[command(flatten)]
+    report: ReportArgs,
 
     /// List the new files instead of checking them: kind, blob id, path
     #[arg(long, conflicts_with_all = ["format", "output", "deny_warnings"])]
@@ -109,39 +95,21 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let output = args
-        .output
-        .as_deref()
-        .map(|file| destination(file, &[&args.config], context))
-        .transpose()?;
+    let output = args.report.destination(context)?;
     let scope = args.scope();
-    let config = args.config.as_deref();
-    let recovery_hint = "to use another: --config FILE";
     let options = Options {
         paths: &args.paths,
-        without: &[],
-        config,
-        recovery_hint,
+        config: args.report.config.as_deref(),
+        recovery_hint: ANOTHER_CONFIG,
         explain: args.verbose,
         list: args.show_files,
-        doctor: false,
+        ..Options::default()
     };
     let judged = judge(&scope, &options, context)?;
-    let report = Report {
-        findings: &judged.judgement.findings,
-        rules: &judged.judgement.rules,
-        scope: scope.name(),
-        judged: judged.entries,
-        deny_warnings: args.deny_warnings,
-        view: judged.view(context.paint),
-    };
     let mut outcome = if args.show_files {
         Outcome::new(Verdict::Clean, listing(&judged.judgement.listed))
     } else {
-        let verdict = Verdict::of(report.findings, report.deny_warnings);
-        Outcome::in_format(verdict, args.format, output, context.paint, |format, paint| {
-            report::check(format, &Report { view: judged.view(paint), ..report })
-        })
+        args.report.outcome(&judged, &scope, output, context, report::check)
     };
     if args.verbose {
         outcome = judged.verbose_lines().iter().fold(outcome, Outcome::note);

@@ -1,7 +1,8 @@
-//! Judging for `check` and `hook`: reads what a scope covers, judges it, and chooses the next
-//! steps.
+//! Judging for `check`, `doctor` and `hook`: reads what a scope covers, judges it, and chooses the
+//! next steps.
 
 mod judged;
+mod reported;
 mod origins;
 mod narrowed;
 mod past;
@@ -17,6 +18,7 @@ use crate::commands::paths::Paths;
 pub(super) use judged::{Judged, Options, Scope, configuration};
 use past::Past;
 use present::{staged, work_tree};
+pub(super) use reported::{ANOTHER_CONFIG, ReportArgs};
 
 pub(super) fn judge(
     scope: &Scope,

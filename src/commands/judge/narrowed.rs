@@ -54,6 +54,9 @@ impl Change for Narrowed<'_> {
 
     fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         let entries = self.change.entries(wanted)?;
+        if self.paths.is_empty() {
+            return Ok(entries);
+        }
         Ok(entries.into_iter().map(|entry| self.marked(entry)).collect())
     }
 
