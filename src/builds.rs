@@ -7,6 +7,7 @@ pub(crate) mod steps;
 pub(crate) mod installs;
 mod build;
 mod compose;
+mod bake;
 mod ci;
 mod model;
 pub(crate) mod visits;
@@ -15,6 +16,6 @@ pub(crate) mod stores;
 
 pub(crate) use build::{Build, ContextSource};
 pub(crate) use context::{BuildContext, CopySource};
-pub(crate) use described::BuildOrigin;
+pub(crate) use described::{BuildOrigin, OriginName};
 pub(crate) use model::{Builds, ConfiguredBuild};
 pub(crate) use steps::Action;

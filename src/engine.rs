@@ -261,6 +261,7 @@ impl<'a> Engine<'a> {
                 self.collect(rule, change, |findings| judge(&builds, debris, findings));
             }
         }
+        building::without_inline_fixes(&mut self.found[before..], &builds);
         self.builds = Some(builds);
         if self.only_new_in_builds {
             let of_builds = self.found.split_off(before);

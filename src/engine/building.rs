@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::base::change::Change;
+use crate::base::edit::Edit;
 use crate::base::error::Error;
 use crate::builds::{Builds, ConfiguredBuild};
 use crate::engine::gathering::Gathering;
@@ -29,6 +30,17 @@ pub(super) fn read(
     let project = with_named(project, configured, files, findings)?;
     let tree = change.entries(&|_| true)?.into_iter().map(|entry| entry.path).collect();
     Ok(Builds::new(project, tree, configured))
+}
+
+/// Removes the fixes of Dockerfiles inside of other files: their text would have to be indented and
+/// escaped as that file requires.
+pub(super) fn without_inline_fixes(found: &mut [Finding], builds: &Builds) {
+    for finding in found {
+        let is_inline = |(edit, _): &(Edit, _)| builds.is_inline(&edit.path, &edit.span);
+        if finding.fix.as_ref().is_some_and(|fix| fix.edits.iter().any(is_inline)) {
+            finding.fix = None;
+        }
+    }
 }
 
 /// Those findings that have a place in a new file.
