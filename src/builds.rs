@@ -10,12 +10,14 @@ mod compose;
 mod bake;
 mod ci;
 mod model;
+mod bases;
 pub(crate) mod visits;
 pub(crate) mod settings;
 pub(crate) mod stores;
 
+pub(crate) use bases::{BaseUse, Bases};
 pub(crate) use build::{Build, ContextSource};
 pub(crate) use context::{BuildContext, CopySource};
 pub(crate) use described::{BuildOrigin, OriginName};
-pub(crate) use model::{Builds, ConfiguredBuild};
+pub(crate) use model::{Builds, ConfiguredBuild, DescribedBuilds};
 pub(crate) use steps::Action;

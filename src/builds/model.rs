@@ -51,6 +51,35 @@ pub(crate) struct Builds {
     text: usize,
 }
 
+/// A project, and what its files say about builds.
+#[derive(Debug)]
+pub(crate) struct DescribedBuilds {
+    project: Project,
+    found: Descriptions,
+}
+
+impl DescribedBuilds {
+    pub(crate) fn new(project: Project) -> Self {
+        let mut found = Descriptions::default();
+        compose::builds(&project, &mut found);
+        let calls = ci::builds(&project, &mut found);
+        bake::builds(&project, calls, &mut found);
+        Self { project, found }
+    }
+
+    /// The paths that the files of the project name, and that it does not have.
+    pub(crate) fn missing(&self, configured: &[ConfiguredBuild]) -> BTreeSet<String> {
+        let described = self.found.builds.iter().filter_map(|build| match &build.dockerfile {
+            DockerfileSource::Path(path) => Some(path),
+            DockerfileSource::Inline(..) => None,
+        });
+        let configured = configured.iter().map(|build| &build.dockerfile);
+        let named = self.found.named.iter().chain(described).chain(configured);
+        let is_missing = |path: &&String| self.project.number(path.as_bytes()).is_none();
+        named.filter(is_missing).cloned().collect()
+    }
+}
+
 /// A build that the configuration describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConfiguredBuild {
@@ -61,23 +90,14 @@ pub(crate) struct ConfiguredBuild {
 }
 
 impl Builds {
-    /// The paths that the files of a project name, and that it does not have.
-    pub(crate) fn missing(project: &Project, configured: &[ConfiguredBuild]) -> BTreeSet<String> {
-        let found = descriptions(project);
-        let dockerfiles = found.builds.into_iter().filter_map(|build| match build.dockerfile {
-            DockerfileSource::Path(path) => Some(path),
-            DockerfileSource::Inline(..) => None,
-        });
-        let dockerfiles =
-            dockerfiles.chain(configured.iter().map(|build| build.dockerfile.clone()));
-        let named = found.named.into_iter().chain(dockerfiles);
-        named.filter(|path| project.number(path.as_bytes()).is_none()).collect()
-    }
-
     /// The builds of a project. `tree` has the paths of the whole state.
-    pub(crate) fn new(project: Project, tree: RepoTree, configured: &[ConfiguredBuild]) -> Self {
+    pub(crate) fn new(
+        described: DescribedBuilds,
+        tree: RepoTree,
+        configured: &[ConfiguredBuild],
+    ) -> Self {
+        let DescribedBuilds { project, found } = described;
         let pins = PinTable::new(project.clone());
-        let found = descriptions(&project);
         let mut builds = Self {
             project,
             tree,
@@ -328,15 +348,6 @@ impl Builds {
     }
 }
 
-/// What the files of a project say about builds.
-fn descriptions(project: &Project) -> Descriptions {
-    let mut found = Descriptions::default();
-    compose::builds(project, &mut found);
-    let calls = ci::builds(project, &mut found);
-    bake::builds(project, calls, &mut found);
-    found
-}
-
 /// The first base of a stage that one of the further contexts replaces.
 fn replaced_base(instructions: &[Instruction], contexts: &[String]) -> Option<String> {
     let bases = instructions.iter().filter(|instruction| instruction.name == "FROM");
@@ -360,7 +371,8 @@ pub(crate) mod tests {
             replaces: false,
         };
         let tree = files.iter().map(|(path, _)| RepoPath::from(*path)).collect();
-        Builds::new(files.iter().map(file).collect(), tree, &[])
+        let described = DescribedBuilds::new(files.iter().map(file).collect());
+        Builds::new(described, tree, &[])
     }
 
     /// The builds, what they are given, and the doubts.
@@ -497,7 +509,7 @@ pub(crate) mod tests {
             ["infra/Dockerfile in \"infra\" by a", "compose.yaml: what it includes is unknown"]
         );
         let project: Project = builds(&[("compose.yaml", top)]).project;
-        assert!(Builds::missing(&project, &[]).contains("infra/stack.yaml"));
+        assert!(DescribedBuilds::new(project).missing(&[]).contains("infra/stack.yaml"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::base::change::File;
 use crate::base::finding::Place;
 use crate::base::path::RepoPath;
-use crate::builds::{Action, Builds};
+use crate::builds::{Action, Builds, DescribedBuilds};
 use crate::formats::dockerignore::IgnoreFile;
 use crate::fuzz::asserts::{safe, split_input, within};
 use crate::report;
@@ -48,7 +48,7 @@ pub(super) fn builds(data: &[u8]) {
     };
     let files = PATHS.iter().zip(data.split(|&byte| byte == 0x1e)).map(file);
     let tree = PATHS.iter().map(|path| RepoPath::from(*path)).collect();
-    let builds = Builds::new(files.collect(), tree, &[]);
+    let builds = Builds::new(DescribedBuilds::new(files.collect()), tree, &[]);
     for build in &builds.list {
         let dockerfile = builds.file(build.dockerfile).text.len();
         for (_, step) in build.steps() {
