@@ -432,6 +432,11 @@ impl<'a> Engine<'a> {
         files: &mut Gathering<'_>,
     ) -> Result<Vec<Finding>, Error> {
         let mut found = Vec::new();
+        let is_about_one =
+            |rule: &&'static Rule| matches!(rule.check, Check::Entry(_) | Check::File { .. });
+        if !self.rules.iter().any(is_about_one) {
+            return Ok(found);
+        }
         for entry in change.fresh() {
             found.append(&mut self.entry(entry, debris, files)?);
         }

@@ -66,7 +66,7 @@ pub(super) fn call_of_command(command: &CiCommand) -> Option<BakeCall> {
     let known = |at: usize| command.words.get(at).and_then(Resolved::known);
     let rest = match (known(0)?, known(1)?, known(2)) {
         ("docker", "buildx", Some("bake")) => 3,
-        ("docker", "bake", _) | ("docker-buildx" | "buildx", "bake", _) => 2,
+        ("docker" | "docker-buildx" | "buildx", "bake", _) => 2,
         _ => return None,
     };
     let mut call = BakeCall {
@@ -228,6 +228,9 @@ impl<'p> Stack<'p> {
     /// Adds the builds of the targets that a call may build.
     fn describe(&self, calls: &Calls, found: &mut Descriptions) {
         for name in self.built(calls) {
+            if found.is_full() {
+                return;
+            }
             let (mut layers, mut room) = (Vec::new(), MAX_INHERITED);
             let is_known = self.layers(&name, &mut room, &mut layers);
             let Some(&(file, own)) = layers.last() else { continue };
@@ -241,7 +244,7 @@ impl<'p> Stack<'p> {
                 Some((context, dockerfile)) => {
                     let target = Some(OriginName::Target(name));
                     let origin = BuildOrigin { file, span: own.span.clone(), name: target };
-                    let given = self.given(&origin, &layers, calls.is_open);
+                    let given = Self::given(&origin, &layers, calls.is_open);
                     let context = calls.is_local.then_some(context);
                     let (origin, builder) = (Some(origin), Builder::Docker);
                     found.builds.push(Described { dockerfile, context, given, origin, builder });
@@ -336,7 +339,7 @@ impl<'p> Stack<'p> {
     }
 
     /// What a target and those that it inherits from give together.
-    fn given(&self, origin: &BuildOrigin, layers: &[(usize, &BakeTarget)], is_open: bool) -> Given {
+    fn given(origin: &BuildOrigin, layers: &[(usize, &BakeTarget)], is_open: bool) -> Given {
         let mut given = Given { is_open, ..Given::default() };
         let known =
             |value: &Scalar| value.text().filter(|text| !has_template(text)).map(str::to_owned);

@@ -362,3 +362,79 @@ impl<'w> BuildCommand<'w> {
         Some((dockerfile?, context, self.given))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::builds::model::tests::{builds, shown};
+
+    /// The Dockerfile, the context and the ignore file of a command.
+    fn built(command: &str, more: &[&str]) -> String {
+        let workflow = format!(
+            "jobs: {{j: {{steps: [{{uses: actions/checkout@v4}}, {{run: '{command}'}}]}}}}"
+        );
+        let mut files = vec![
+            (".github/workflows/a.yml", workflow.as_str()),
+            ("web/Containerfile", "FROM x"),
+            ("web/Dockerfile", "FROM x"),
+            ("web/.dockerignore", ""),
+            ("web/.containerignore", ""),
+        ];
+        files.extend(more.iter().map(|path| (*path, "")));
+        let builds = builds(&files);
+        let build = builds.list.iter().find(|build| build.origin.is_some()).unwrap();
+        let ignore = build.context.as_ref().and_then(|context| context.ignore.as_ref());
+        let ignore = ignore.map(|ignore| builds.file(ignore.file).path.to_string());
+        let dockerfile = &builds.file(build.dockerfile).path;
+        format!("{dockerfile} {}", ignore.unwrap_or("-".to_owned()))
+    }
+
+    #[test]
+    fn podman_and_buildah_prefer_other_names() {
+        let own = "web/Containerfile.containerignore";
+        for (command, more, expected) in [
+            ("docker build web", vec![], "web/Dockerfile web/.dockerignore"),
+            ("nerdctl build web", vec![], "web/Dockerfile web/.dockerignore"),
+            ("podman build web", vec![], "web/Containerfile web/.containerignore"),
+            ("buildah bud web", vec![], "web/Containerfile web/.containerignore"),
+            ("podman build web", vec![own], "web/Containerfile web/Containerfile.containerignore"),
+            (
+                "podman build web",
+                vec![own, "web/Containerfile.dockerignore"],
+                "web/Containerfile web/Containerfile.dockerignore",
+            ),
+            (
+                "docker build -f web/Containerfile web",
+                vec![own],
+                "web/Containerfile web/.dockerignore",
+            ),
+            ("podman build -f web/Dockerfile web", vec![], "web/Dockerfile web/.containerignore"),
+            ("podman build --ignorefile x web", vec![], "web/Containerfile -"),
+        ] {
+            assert_eq!(built(command, &more), expected, "{command} {more:?}");
+        }
+    }
+
+    #[test]
+    fn a_containerfile_at_the_top_is_built_by_podman() {
+        let files = [("Containerfile", "FROM x"), (".containerignore", "["), (".dockerignore", "")];
+        assert_eq!(
+            shown(&files),
+            ["Containerfile in ? … by ", "the pattern is invalid: `[` has no valid end",]
+        );
+    }
+
+    #[test]
+    fn a_further_context_takes_the_place_of_a_base() {
+        for (context, is_judged) in [("node=docker-image://x", false), ("src=.", true)] {
+            let workflow = format!(
+                "jobs: {{j: {{steps: [{{uses: actions/checkout@v4}}, \
+                 {{run: 'docker build --build-context {context} .'}}]}}}}"
+            );
+            let files =
+                [(".github/workflows/a.yml", workflow.as_str()), ("Dockerfile", "FROM node")];
+            let described =
+                builds(&files).list.iter().filter(|build| build.origin.is_some()).count();
+            assert_eq!(described == 1, is_judged, "{context}");
+        }
+    }
+}

@@ -165,6 +165,9 @@ impl<'p> ComposeFiles<'p> {
         let removes = stack.files.iter().any(|file| self.known[file].removes);
         for &file in &stack.files {
             for service in &self.known[&file].compose.services {
+                if found.is_full() {
+                    return;
+                }
                 if !done.insert(service.name.as_str()) {
                     continue;
                 }
@@ -393,6 +396,7 @@ fn value<'v>(value: &'v Scalar, file: &[u8]) -> Option<&'v str> {
 
 #[cfg(test)]
 mod tests {
+    use super::Span;
     use crate::builds::model::tests::{builds, shown};
 
     #[test]
@@ -403,7 +407,8 @@ mod tests {
                        COPY <<A b /c/\n        text\n        A\n  b: {}\n";
         let builds = builds(&[("compose.yaml", compose), ("web/.dockerignore", "b")]);
         let build = &builds.list[0];
-        let steps = build.steps().map(|(_, step)| &compose[step.span.clone()]);
+        let text = |span: &Span| compose.get(span.clone()).unwrap();
+        let steps = build.steps().map(|(_, step)| text(&step.span));
         assert_eq!(
             steps.collect::<Vec<_>>(),
             [
@@ -412,11 +417,11 @@ mod tests {
             ]
         );
         let sources = build.sources();
-        assert_eq!(&compose[sources[0].span.clone()], "b");
+        assert_eq!(text(sources[0].span), "b");
         let (_, install) = build.installs().next().unwrap();
         let words = install.command.words.iter().map(|word| word.text.as_str());
         assert_eq!(words.collect::<Vec<_>>(), ["pnpm", "i", "x"]);
-        assert_eq!(&compose[install.command.span()], "pnpm i ${FLAG:-x");
+        assert_eq!(text(&install.command.span()), "pnpm i ${FLAG:-x");
         let ignore = build.context.as_ref().unwrap().ignore.as_ref().unwrap();
         assert_eq!(builds.file(ignore.file).path, "web/.dockerignore".into());
         assert!(builds.is_inline(&"compose.yaml".into(), &build.stages[0].span));

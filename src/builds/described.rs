@@ -6,6 +6,9 @@ use crate::formats::joined::Joined;
 use crate::formats::shell::Variable;
 use crate::models::Scalar;
 
+/// The maximum number of builds that are judged. A hostile file could describe any number.
+pub(super) const MAX_BUILDS: usize = 1000;
+
 /// What a caller gives to a build. Every place is in the file of the [`BuildOrigin`]; it is empty
 /// if another file gives the value.
 #[derive(Debug, Default)]
@@ -129,6 +132,11 @@ pub(super) struct Descriptions {
 }
 
 impl Descriptions {
+    /// Whether there are more builds than are judged.
+    pub(super) fn is_full(&self) -> bool {
+        self.builds.len() > MAX_BUILDS
+    }
+
     pub(super) fn doubt(&mut self, path: &RepoPath, reason: impl Into<String>) {
         self.doubts.push(Unjudged { path: path.clone(), reason: reason.into() });
     }

@@ -13,7 +13,8 @@ use crate::base::path::RepoPath;
 use crate::builds::build::{Build, Inline};
 use crate::builds::context::{BuildContext, Governing, MAX_WORK, RepoTree};
 use crate::builds::described::{
-    BuildOrigin, Builder, Described, Descriptions, DockerfileSource, Unjudged, Unreadable,
+    BuildOrigin, Builder, Described, Descriptions, DockerfileSource, MAX_BUILDS, Unjudged,
+    Unreadable,
 };
 use crate::builds::steps::BuildStage;
 use crate::builds::{bake, ci, compose, steps};
@@ -26,9 +27,6 @@ use crate::models::workspace::PnpmWorkspace;
 use crate::pins::{FilePins, PinTable, dockerfile_pins};
 use crate::project::kinds::FileKind;
 use crate::project::{Project, SourceFile};
-
-/// The maximum number of builds that are judged. A hostile file could describe any number.
-const MAX_BUILDS: usize = 1000;
 
 /// The maximum size in bytes of a Dockerfile. Words take much more memory than their text.
 const MAX_DOCKERFILE: usize = 1024 * 1024;

@@ -204,7 +204,7 @@ impl Instruction {
             flags.push(Flag { text, range });
         }
         let (arguments, span, heredocs) = (start..end, 0..0, Vec::new());
-        Self { name, flags, arguments, text, escape, span, heredocs }
+        Self { name, text, flags, arguments, span, escape, heredocs }
     }
 
     pub(crate) fn bytes(&self, range: &Range<usize>) -> &[u8] {

@@ -55,9 +55,19 @@ impl<'a> TreeChanges<'a> {
         tree: ObjectId,
         others: &[ObjectId],
     ) -> Result<TreeChange<'a>, Error> {
-        let is_whole = others.is_empty() && self.walk.is_new();
         let fresh = self.walk.fresh(&tree, others)?;
-        let bases = others.to_vec();
+        let (bases, is_whole) = (others.to_vec(), false);
+        Ok(TreeChange { objects: self.objects, tree, commit: None, bases, fresh, is_whole })
+    }
+
+    /// A tree with all its entries, which are new. No other tree follows it, so what it reports
+    /// need not be kept.
+    pub(crate) fn whole(self, tree: ObjectId) -> Result<TreeChange<'a>, Error> {
+        let mut fresh = trees::entries(self.objects, &tree, &|_| true)?;
+        for entry in &mut fresh {
+            entry.fresh = true;
+        }
+        let (bases, is_whole) = (Vec::new(), true);
         Ok(TreeChange { objects: self.objects, tree, commit: None, bases, fresh, is_whole })
     }
 

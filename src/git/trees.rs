@@ -59,11 +59,6 @@ impl<'a> TreeWalk<'a> {
         Self { objects, reported: HashSet::new(), hashes: RandomState::new(), ahead: None }
     }
 
-    /// Whether it has reported nothing yet.
-    pub(super) fn is_new(&self) -> bool {
-        self.reported.is_empty()
-    }
-
     /// The entries of a tree that none of the `others` has, with the same content at the same path,
     /// and that this walk has not reported before. They are in git's order of paths.
     pub(super) fn fresh(

@@ -285,7 +285,8 @@ impl FileKind {
         if candidates == 0 {
             return None;
         }
-        let name = folded(name);
+        // Most names are not folded: no row of theirs is asked for.
+        let mut in_lower_case = None;
         while candidates != 0 {
             let (glob, home, kind) = TABLE[candidates.trailing_zeros() as usize];
             let is_asked = is_asked(kind);
@@ -293,7 +294,7 @@ impl FileKind {
             let is_final = matches!(kind, Dockerignore | Markdown | NoDockerfile);
             if (is_asked || is_final)
                 && home.is_none_or(|home| home(path))
-                && glob_match(glob, &*name)
+                && glob_match(glob, &**in_lower_case.get_or_insert_with(|| folded(name)))
             {
                 return is_asked.then_some(kind);
             }
@@ -538,8 +539,14 @@ mod tests {
             (".github/workflows/package.yaml", "pins Workflow, depends ManifestYaml"),
             (
                 "Dockerfile containerfile Dockerfile.prod web.dockerfile .Dockerfile \
-                 Doc\u{212a}erfile",
+                 Doc\u{212a}erfile Dockerfile.go Dockerfile.ts.prod tmpl.Dockerfile",
                 "pins Dockerfile",
+            ),
+            (
+                "Dockerfile.md Dockerfile.mdx Dockerfile.tmpl Dockerfile.web.j2 \
+                 containerfile.template dockerfile.ts dockerfile.go dockerfile.test.json \
+                 Dockerfile.dockerignore Containerfile.containerignore",
+                "",
             ),
             ("Dockerfile.npmrc", "pins Dockerfile, credentials (Npmrc)"),
             (
