@@ -261,6 +261,7 @@ impl<'a> Engine<'a> {
                 self.collect(rule, change, |findings| judge(&builds, debris, findings));
             }
         }
+        building::without_inline_fixes(&mut self.found[before..], &builds);
         self.builds = Some(builds);
         if self.only_new_in_builds {
             let of_builds = self.found.split_off(before);
@@ -431,6 +432,11 @@ impl<'a> Engine<'a> {
         files: &mut Gathering<'_>,
     ) -> Result<Vec<Finding>, Error> {
         let mut found = Vec::new();
+        let is_about_one =
+            |rule: &&'static Rule| matches!(rule.check, Check::Entry(_) | Check::File { .. });
+        if !self.rules.iter().any(is_about_one) {
+            return Ok(found);
+        }
         for entry in change.fresh() {
             found.append(&mut self.entry(entry, debris, files)?);
         }

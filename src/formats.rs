@@ -1,6 +1,7 @@
 //! Parsers: bytes in, values with spans out. They do no I/O.
 
 pub(crate) mod document;
+mod hcl;
 mod json;
 mod toml;
 mod tool_versions;
@@ -29,6 +30,7 @@ pub(crate) fn parse(syntax: Syntax, bytes: &[u8]) -> Result<Node, SyntaxError> {
         Syntax::Json | Syntax::Json5 | Syntax::Jsonc => json::parse(unmarked, syntax),
         Syntax::Yaml => yaml::parse(unmarked),
         Syntax::Toml => toml::parse(unmarked),
+        Syntax::Hcl => hcl::parse(unmarked),
         Syntax::ToolVersions => Ok(tool_versions::parse(unmarked)),
     };
     let mark = text.len() - unmarked.len();

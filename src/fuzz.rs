@@ -17,6 +17,7 @@ type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("json", formats::json),
     ("yaml", formats::yaml),
+    ("hcl", formats::hcl),
     ("settings", formats::settings),
     ("spec", formats::spec),
     ("shell", formats::shell),

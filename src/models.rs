@@ -10,6 +10,7 @@ pub(crate) mod manifest;
 pub(crate) mod sources;
 pub(crate) mod workflow;
 pub(crate) mod compose;
+pub(crate) mod bake;
 pub(crate) mod gitlab;
 pub(crate) mod devcontainer;
 

@@ -27,9 +27,10 @@ mod moving;
 mod statements;
 
 pub(crate) use agreement::{Doubt, PinGroup, PinId, PinTable, Relation, Row, Statement};
+pub(crate) use dockerfile::dockerfile_pins;
 pub(crate) use files::{is_same, pins_of_file, select};
 pub(crate) use moving::{MovePlan, NewVersion, plan};
-pub(crate) use pin::{Demand, Fault, Manager, Pin, PinKind, Role, Strictness};
+pub(crate) use pin::{Demand, Fault, FilePins, Manager, Pin, PinKind, Role, Strictness};
 pub(crate) use runs::{UsedAction, pipeline_commands, workflow_steps};
 pub(crate) use scripts::{CiCommand, joined};
 

@@ -14,6 +14,7 @@ pub(crate) mod runs;
 mod sarif;
 pub(crate) mod verify;
 pub(crate) mod doctor;
+pub(crate) mod bases;
 
 use clap::ValueEnum;
 

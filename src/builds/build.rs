@@ -9,15 +9,19 @@ use crate::builds::context::{self, BuildContext, RepoTree};
 use crate::builds::described::{BuildOrigin, Given};
 use crate::builds::installs::{self, Install};
 use crate::builds::steps::{Action, BuildStage, BuildStep, CopyStep};
+use crate::formats::joined::Joined;
 use crate::models::dockerfile::Base;
+use crate::pins::FilePins;
 use crate::project::kinds::FileKind;
 use crate::project::workspaces::Workspaces;
 
 /// A build of an image.
 #[derive(Debug)]
 pub(crate) struct Build {
-    /// The number of its Dockerfile in the project.
+    /// The number of its Dockerfile in the project, or of the file that has it inside.
     pub dockerfile: usize,
+    /// Its Dockerfile, if another file has it inside.
+    pub inline: Option<Inline>,
     /// `None` if it is unknown: then only the Dockerfile itself is judged.
     pub context: Option<BuildContext>,
     pub stages: Vec<BuildStage>,
@@ -26,6 +30,20 @@ pub(crate) struct Build {
     pub origin: Option<BuildOrigin>,
     /// The files of the context that an install may read, once they are needed.
     pub(super) files: OnceCell<Vec<(String, usize)>>,
+}
+
+/// A Dockerfile inside of another file, such as a compose file.
+#[derive(Debug)]
+pub(crate) struct Inline {
+    pub text: Joined,
+    pub pins: FilePins,
+}
+
+impl Inline {
+    /// Its place in the file.
+    pub(crate) fn span(&self) -> Span {
+        self.text.span(&(0..self.text.bytes.len()))
+    }
 }
 
 /// A source in the context of a build.

@@ -1,20 +1,24 @@
-//! The builds of CI: `docker/build-push-action`, and `docker build` in scripts.
+//! The builds of CI: `docker/build-push-action`, `docker build` in scripts, and calls of bake.
 
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
-use crate::builds::described::{BuildOrigin, Described, Descriptions, Given};
+use crate::builds::bake::{self, BakeCall};
+use crate::builds::described::{
+    BuildOrigin, Builder, Described, Descriptions, DockerfileSource, Given, lines,
+};
 use crate::formats::Syntax;
-use crate::formats::joined::Joined;
 use crate::formats::shell::{Resolved, Variable};
+use crate::models::StringMap;
 use crate::models::gitlab::Pipeline;
 use crate::models::workflow::{Callee, Workflow};
-use crate::models::{Scalar, StringMap};
 use crate::pins::{CiCommand, UsedAction, joined, pipeline_commands, workflow_steps};
 use crate::project::Project;
 use crate::project::kinds::FileKind;
 
-/// Adds the builds of all workflows and pipelines of a project.
-pub(super) fn builds(project: &Project, found: &mut Descriptions) {
+/// Adds the builds of all workflows and pipelines of a project; returns their calls of bake.
+pub(super) fn builds(project: &Project, found: &mut Descriptions) -> Vec<BakeCall> {
+    let mut calls = Vec::new();
+    let has = |path: &str| project.number(path.as_bytes()).is_some();
     for (number, source) in project.files().iter().enumerate() {
         let is_asked = |kind| matches!(kind, FileKind::Workflow | FileKind::GitlabPipeline);
         let (path, text) = (&source.file.path, source.file.text.as_slice());
@@ -22,26 +26,28 @@ pub(super) fn builds(project: &Project, found: &mut Descriptions) {
             Some(FileKind::Workflow) => {
                 let workflow = source.model(Syntax::Yaml, |root| Workflow::parse(root, text));
                 let (commands, actions) = workflow_steps(&workflow, text);
-                for action in actions.iter().filter(|action| builds_an_image(action)) {
-                    of_action(number, action, text, path, found);
+                for action in &actions {
+                    let Callee::Remote { name, .. } = &action.uses.callee else { continue };
+                    // There are forks with the same inputs.
+                    if name.ends_with("/build-push-action") {
+                        of_action(number, action, text, path, found);
+                    } else if name.ends_with("/bake-action") {
+                        calls.push(bake::call_of_action(action, text));
+                    }
                 }
-                of_commands(number, &commands, path, found);
+                of_commands(number, &commands, path, &has, found);
+                calls.extend(commands.iter().filter_map(bake::call_of_command));
             }
             Some(_) => {
                 let pipeline = source.model(Syntax::Yaml, Pipeline::parse);
-                of_commands(number, &pipeline_commands(&pipeline, text), path, found);
+                let commands = pipeline_commands(&pipeline, text);
+                of_commands(number, &commands, path, &has, found);
+                calls.extend(commands.iter().filter_map(bake::call_of_command));
             }
             None => {}
         }
     }
-}
-
-/// Whether a step uses `docker/build-push-action`, or an action with the same inputs.
-fn builds_an_image(action: &UsedAction<'_>) -> bool {
-    match &action.uses.callee {
-        Callee::Remote { name, .. } => name.ends_with("/build-push-action"),
-        Callee::Local(_) => false,
-    }
+    calls
 }
 
 /// Adds the build of an action. Without a context it builds what it fetches from git itself, which
@@ -80,9 +86,10 @@ fn of_action(
         return found.doubt(path, "the Dockerfile of a build in it is unknown");
     };
     let span = action.uses.span.clone();
-    let origin = Some(BuildOrigin { file, span, service: None });
+    let origin = Some(BuildOrigin { file, span, name: None });
     let given = of_inputs(with, text);
-    found.builds.push(Described { dockerfile, context, given, origin });
+    let (dockerfile, builder) = (DockerfileSource::Path(dockerfile), Builder::Docker);
+    found.builds.push(Described { dockerfile, context, given, origin, builder });
 }
 
 /// What the inputs of an action give.
@@ -91,6 +98,9 @@ fn of_inputs(with: &StringMap, text: &[u8]) -> Given {
     let lines = |name: &str| with.last(name).map(|list| lines(list, text)).unwrap_or_default();
     for (line, span) in lines("build-args") {
         given.argument(&line, &span);
+    }
+    for (line, _) in lines("build-contexts") {
+        given.contexts.extend(line.split_once('=').map(|(name, _)| name.to_owned()));
     }
     for name in ["secrets", "secret-files"] {
         for (line, span) in lines(name) {
@@ -117,27 +127,6 @@ fn of_inputs(with: &StringMap, text: &[u8]) -> Given {
     };
     let (network, target) = (single("network"), single("target"));
     Given { network, target, ..given }
-}
-
-/// The lines of an input that is a list, without blanks and quotes.
-fn lines(list: &Scalar, file: &[u8]) -> Vec<(String, Span)> {
-    let Some(text) = list.text() else { return Vec::new() };
-    let placed = Joined::verbatim(file, text, &list.span);
-    let mut start = 0;
-    let mut found = Vec::new();
-    for line in text.split_inclusive('\n') {
-        let at = start;
-        start += line.len();
-        let trimmed = line.trim();
-        if trimmed.is_empty() {
-            continue;
-        }
-        let lead = line.len() - line.trim_start().len();
-        let range = at + lead..at + lead + trimmed.len();
-        let span = placed.as_ref().map_or_else(|| list.span.clone(), |text| text.span(&range));
-        found.push((trimmed.trim_matches('"').to_owned(), span));
-    }
-    found
 }
 
 impl Given {
@@ -175,25 +164,34 @@ impl Given {
 }
 
 /// Adds the builds of the commands of a file.
-fn of_commands(file: usize, commands: &[CiCommand], path: &RepoPath, found: &mut Descriptions) {
+fn of_commands(
+    file: usize,
+    commands: &[CiCommand],
+    path: &RepoPath,
+    has: &dyn Fn(&str) -> bool,
+    found: &mut Descriptions,
+) {
     for command in commands {
-        let Some(options) = options_of_build(&command.words) else { continue };
-        match BuildCommand::parse(options).described(command.directory.as_deref()) {
+        let Some((builder, options)) = options_of_build(&command.words) else { continue };
+        let build = BuildCommand { builder, ..BuildCommand::parse(options) };
+        match build.described(command.directory.as_deref(), has) {
             Some((dockerfile, context, given)) => {
                 let ends = command.words.first().zip(command.words.last());
                 let span = ends.map_or(0..0, |(first, last)| {
                     first.span.start..last.span.end.max(first.span.end)
                 });
-                let origin = Some(BuildOrigin { file, span, service: None });
-                found.builds.push(Described { dockerfile, context, given, origin });
+                let origin = Some(BuildOrigin { file, span, name: None });
+                let dockerfile = DockerfileSource::Path(dockerfile);
+                found.builds.push(Described { dockerfile, context, given, origin, builder });
             }
             None => found.doubt(path, "the Dockerfile of a build in it is unknown"),
         }
     }
 }
 
-/// The words after the verb of a command that builds an image; `None` for another command.
-fn options_of_build(words: &[Resolved]) -> Option<&[Resolved]> {
+/// The builder of a command that builds an image, and the words after its verb; `None` for another
+/// command.
+fn options_of_build(words: &[Resolved]) -> Option<(Builder, &[Resolved])> {
     let mut known = words.iter().map_while(Resolved::known);
     let program = known.next()?.rsplit('/').next()?;
     let verbs = [known.next()?, known.next().unwrap_or_default()];
@@ -205,7 +203,9 @@ fn options_of_build(words: &[Resolved]) -> Option<&[Resolved]> {
     };
     let rest = words.get(length..)?;
     let is_help = |word: &Resolved| matches!(word.known(), Some("--help" | "-h"));
-    (!rest.iter().any(is_help)).then_some(rest)
+    let builder =
+        if matches!(program, "podman" | "buildah") { Builder::Podman } else { Builder::Docker };
+    (!rest.iter().any(is_help)).then_some((builder, rest))
 }
 
 /// The options of `docker build` and its like that have no value, but for those of one letter.
@@ -237,19 +237,29 @@ const FLAGS: [&str; 24] = [
 ];
 
 /// What the words of a build command say.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct BuildCommand<'w> {
+    builder: Builder,
     /// The value of `--file`.
     file: Option<&'w str>,
     context: Option<&'w Resolved>,
     given: Given,
     /// Whether words are unknown, so that any option may be among them.
     is_unknown: bool,
+    /// Whether another ignore file is named.
+    has_ignore_file: bool,
 }
 
 impl<'w> BuildCommand<'w> {
     fn parse(words: &'w [Resolved]) -> Self {
-        let mut build = Self::default();
+        let mut build = Self {
+            builder: Builder::Docker,
+            file: None,
+            context: None,
+            given: Given::default(),
+            is_unknown: false,
+            has_ignore_file: false,
+        };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let text = word.text.as_str();
@@ -308,6 +318,10 @@ impl<'w> BuildCommand<'w> {
                     _ => given.is_open = true,
                 }
             }
+            "build-context" => {
+                given.contexts.extend(value.split_once('=').map(|(name, _)| name.to_owned()));
+            }
+            "ignorefile" => self.has_ignore_file = true,
             "add-host" => given.host(value, word.span.clone()),
             "network" => {
                 given.is_open |= is_open;
@@ -322,7 +336,12 @@ impl<'w> BuildCommand<'w> {
     }
 
     /// The paths of the Dockerfile and of the context; `None` if the Dockerfile is unknown.
-    fn described(self, directory: Option<&str>) -> Option<(String, Option<String>, Given)> {
+    /// `has` decides whether the repository has a file.
+    fn described(
+        self,
+        directory: Option<&str>,
+        has: &dyn Fn(&str) -> bool,
+    ) -> Option<(String, Option<String>, Given)> {
         if self.is_unknown {
             return None;
         }
@@ -331,8 +350,91 @@ impl<'w> BuildCommand<'w> {
         let context = self.context?.known().and_then(path);
         let dockerfile = match self.file {
             Some(file) => path(file),
-            None => joined(context.as_deref()?, "Dockerfile"),
+            None => {
+                let named = |name: &str| joined(context.as_deref()?, name);
+                let of_podman = || named("Containerfile").filter(|path| has(path));
+                let is_podman = self.builder == Builder::Podman;
+                is_podman.then(of_podman).flatten().or_else(|| named("Dockerfile"))
+            }
         };
+        // What another ignore file leaves of the context is unknown.
+        let context = context.filter(|_| !self.has_ignore_file);
         Some((dockerfile?, context, self.given))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::builds::model::tests::{builds, shown};
+
+    /// The Dockerfile, the context and the ignore file of a command.
+    fn built(command: &str, more: &[&str]) -> String {
+        let workflow = format!(
+            "jobs: {{j: {{steps: [{{uses: actions/checkout@v4}}, {{run: '{command}'}}]}}}}"
+        );
+        let mut files = vec![
+            (".github/workflows/a.yml", workflow.as_str()),
+            ("web/Containerfile", "FROM x"),
+            ("web/Dockerfile", "FROM x"),
+            ("web/.dockerignore", ""),
+            ("web/.containerignore", ""),
+        ];
+        files.extend(more.iter().map(|path| (*path, "")));
+        let builds = builds(&files);
+        let build = builds.list.iter().find(|build| build.origin.is_some()).unwrap();
+        let ignore = build.context.as_ref().and_then(|context| context.ignore.as_ref());
+        let ignore = ignore.map(|ignore| builds.file(ignore.file).path.to_string());
+        let dockerfile = &builds.file(build.dockerfile).path;
+        format!("{dockerfile} {}", ignore.unwrap_or("-".to_owned()))
+    }
+
+    #[test]
+    fn podman_and_buildah_prefer_other_names() {
+        let own = "web/Containerfile.containerignore";
+        for (command, more, expected) in [
+            ("docker build web", vec![], "web/Dockerfile web/.dockerignore"),
+            ("nerdctl build web", vec![], "web/Dockerfile web/.dockerignore"),
+            ("podman build web", vec![], "web/Containerfile web/.containerignore"),
+            ("buildah bud web", vec![], "web/Containerfile web/.containerignore"),
+            ("podman build web", vec![own], "web/Containerfile web/Containerfile.containerignore"),
+            (
+                "podman build web",
+                vec![own, "web/Containerfile.dockerignore"],
+                "web/Containerfile web/Containerfile.dockerignore",
+            ),
+            (
+                "docker build -f web/Containerfile web",
+                vec![own],
+                "web/Containerfile web/.dockerignore",
+            ),
+            ("podman build -f web/Dockerfile web", vec![], "web/Dockerfile web/.containerignore"),
+            ("podman build --ignorefile x web", vec![], "web/Containerfile -"),
+        ] {
+            assert_eq!(built(command, &more), expected, "{command} {more:?}");
+        }
+    }
+
+    #[test]
+    fn a_containerfile_at_the_top_is_built_by_podman() {
+        let files = [("Containerfile", "FROM x"), (".containerignore", "["), (".dockerignore", "")];
+        assert_eq!(
+            shown(&files),
+            ["Containerfile in ? … by ", "the pattern is invalid: `[` has no valid end",]
+        );
+    }
+
+    #[test]
+    fn a_further_context_takes_the_place_of_a_base() {
+        for (context, is_judged) in [("node=docker-image://x", false), ("src=.", true)] {
+            let workflow = format!(
+                "jobs: {{j: {{steps: [{{uses: actions/checkout@v4}}, \
+                 {{run: 'docker build --build-context {context} .'}}]}}}}"
+            );
+            let files =
+                [(".github/workflows/a.yml", workflow.as_str()), ("Dockerfile", "FROM node")];
+            let described =
+                builds(&files).list.iter().filter(|build| build.origin.is_some()).count();
+            assert_eq!(described == 1, is_judged, "{context}");
+        }
     }
 }

@@ -7,9 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use crate::base::finding::Span;
-use crate::builds::described::{BuildOrigin, Described, Descriptions, Given, Unreadable};
+use crate::builds::described::{
+    BuildOrigin, Builder, Described, Descriptions, DockerfileSource, Given, OriginName, Unreadable,
+};
 use crate::formats::Syntax;
 use crate::formats::document::SyntaxError;
+use crate::formats::joined::Joined;
 use crate::formats::shell::{Lookup, Variable, expand};
 use crate::models::Scalar;
 use crate::models::compose::{Compose, Service, ServiceBuild};
@@ -162,6 +165,9 @@ impl<'p> ComposeFiles<'p> {
         let removes = stack.files.iter().any(|file| self.known[file].removes);
         for &file in &stack.files {
             for service in &self.known[&file].compose.services {
+                if found.is_full() {
+                    return;
+                }
                 if !done.insert(service.name.as_str()) {
                     continue;
                 }
@@ -238,43 +244,63 @@ impl<'p> ComposeFiles<'p> {
             .iter()
             .filter_map(|layer| Some((layer.file, layer.service.build.as_ref()?)))
             .collect();
-        // A Dockerfile in the compose file takes the place of another, and the other way round.
-        let dockerfile = layers
-            .iter()
-            .rev()
-            .find(|(_, build)| build.inline.is_some() || build.dockerfile.is_some());
-        if dockerfile.is_some_and(|(_, build)| build.inline.is_some()) {
-            return found.doubt(path, format!("the Dockerfile in service {name} is not judged"));
+        match self.sources(top, &layers) {
+            Ok((context, dockerfile)) => {
+                let name = Some(OriginName::Service(name.clone()));
+                let origin = BuildOrigin { file: top.file, span: top.service.span.clone(), name };
+                let given = self.given(&origin, &layers, is_open);
+                let (context, origin) = (Some(context), Some(origin));
+                let builder = Builder::Docker;
+                found.builds.push(Described { dockerfile, context, given, origin, builder });
+            }
+            Err(unknown) => {
+                let (what, why) = unknown;
+                found.doubt(path, format!("{what} of service {name} {why}"));
+            }
         }
-        let dockerfile = dockerfile.and_then(|(_, build)| build.dockerfile.as_ref());
-        let context =
-            layers.iter().rev().find_map(|(file, build)| Some((*file, build.context.as_ref()?)));
-        let context = match context {
-            None => Some((top.file, ".".to_owned())),
-            Some((file, context)) => literal(context).map(|context| (file, context)),
+    }
+
+    /// The context and the Dockerfile of a service, or what is not known of them, and why.
+    fn sources(
+        &self,
+        top: Layer<'_>,
+        layers: &[(usize, &ServiceBuild)],
+    ) -> Result<(String, DockerfileSource), (&'static str, &'static str)> {
+        const BOTH: &str = "the context or the Dockerfile";
+        let last = |field: fn(&ServiceBuild) -> Option<&Scalar>| {
+            layers.iter().rev().find_map(|(file, build)| Some((*file, field(build)?)))
         };
-        let dockerfile = dockerfile.map_or_else(|| Some("Dockerfile".to_owned()), literal);
-        let (Some((file, context)), Some(dockerfile)) = (context, dockerfile) else {
-            let reason = format!("the context or the Dockerfile of service {name} is unknown");
-            return found.doubt(path, reason);
+        let (inline, dockerfile) =
+            (last(|build| build.inline.as_ref()), last(|build| build.dockerfile.as_ref()));
+        let context = match last(|build| build.context.as_ref()) {
+            None => (top.file, ".".to_owned()),
+            Some((file, context)) => (file, literal(context).ok_or((BOTH, "is unknown"))?),
         };
-        let Some(context) = joined(&self.project.file(file).directory(), &context) else {
-            let reason = format!("the context of service {name} is not in the repository");
-            return found.doubt(path, reason);
-        };
-        let Some(dockerfile) = joined(&context, &dockerfile) else {
-            let reason = format!("the Dockerfile of service {name} is not in the repository");
-            return found.doubt(path, reason);
-        };
-        let service = Some(name.clone());
-        let origin = BuildOrigin { file: top.file, span: top.service.span.clone(), service };
-        let given = self.given(&origin, &layers, is_open);
-        found.builds.push(Described {
-            dockerfile,
-            context: Some(context),
-            given,
-            origin: Some(origin),
-        });
+        let context = joined(&self.project.file(context.0).directory(), &context.1)
+            .ok_or(("the context", "is not in the repository"))?;
+        match (inline, dockerfile) {
+            (Some(_), Some(_)) => Err((BOTH, "is unknown: Docker Compose refuses two of them")),
+            (Some((file, inline)), None) => {
+                let text = inline.text().unwrap_or_default();
+                let raw = &self.project.file(file).text;
+                let placed = Joined::verbatim(raw, text, &inline.span)
+                    .or_else(|| Joined::respelled(text, &inline.span));
+                let placed = placed.ok_or(("the Dockerfile", "is too long for its spelling"))?;
+                let text = interpolated(&placed);
+                let text = text.ok_or(("the Dockerfile", "has a variable of the environment"))?;
+                Ok((context, DockerfileSource::Inline(file, text)))
+            }
+            (None, dockerfile) => {
+                let path = dockerfile.map_or_else(
+                    || Some("Dockerfile".to_owned()),
+                    |(_, dockerfile)| literal(dockerfile),
+                );
+                let path = path.ok_or((BOTH, "is unknown"))?;
+                let path = joined(&context, &path)
+                    .ok_or(("the Dockerfile", "is not in the repository"))?;
+                Ok((context, DockerfileSource::Path(path)))
+            }
+        }
     }
 
     /// What the builds of a service and of those below it give together.
@@ -304,6 +330,7 @@ impl<'p> ComposeFiles<'p> {
             given.secrets.extend(secrets);
             let hosts = build.hosts.iter().map(|host| (host.name.clone(), here(&host.span)));
             given.hosts.extend(hosts);
+            given.contexts.extend_from_slice(&build.contexts);
             for (own, merged) in
                 [(&build.network, &mut given.network), (&build.target, &mut given.target)]
             {
@@ -331,6 +358,32 @@ fn literal(value: &Scalar) -> Option<String> {
     expanded.known().map(str::to_owned)
 }
 
+/// A text in which `$$` is a dollar sign, and variables have their defaults; `None` if one has no
+/// default.
+fn interpolated(text: &Joined) -> Option<Joined> {
+    let (bytes, mut found, mut at) = (text.bytes.as_slice(), Joined::default(), 0);
+    while let Some(dollar) = memchr::memchr(b'$', &bytes[at..]).map(|offset| at + offset) {
+        found.push_part(text, at..dollar);
+        if bytes.get(dollar + 1) == Some(&b'$') {
+            found.push_part(text, dollar..dollar + 1);
+            at = dollar + 2;
+            continue;
+        }
+        let end = dollar + memchr::memchr(b'}', &bytes[dollar..])?;
+        let inside = std::str::from_utf8(bytes.get(dollar + 2..end)?).ok()?;
+        let (_, default) = inside.split_once('-').filter(|_| bytes[dollar + 1] == b'{')?;
+        let name = inside.split(['-', ':']).next()?;
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_name || default.contains('$') {
+            return None;
+        }
+        found.push_part(text, end - default.len()..end);
+        at = end + 1;
+    }
+    found.push_part(text, at..bytes.len());
+    Some(found)
+}
+
 /// The value of a build argument; `None` if the environment or a variable decides on it.
 fn value<'v>(value: &'v Scalar, file: &[u8]) -> Option<&'v str> {
     let text = value.text().filter(|text| !text.contains('$'))?;
@@ -339,4 +392,69 @@ fn value<'v>(value: &'v Scalar, file: &[u8]) -> Option<&'v str> {
     let is_null = !is_quoted && matches!(text, "" | "~" | "null");
     // An item `NAME=` of a list is an empty value.
     (!is_null || written.ends_with(b"=")).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Span;
+    use crate::builds::model::tests::{builds, shown};
+
+    #[test]
+    fn a_dockerfile_inside_of_a_compose_file_has_its_places() {
+        let compose = "services:\n  a:\n    build:\n      context: web\n      \
+                       dockerfile_inline: |\n        FROM node:22 AS base\n\n        \
+                       RUN echo $$HOME \\\n          && pnpm i ${FLAG:-x}\n        \
+                       COPY <<A b /c/\n        text\n        A\n  b: {}\n";
+        let builds = builds(&[("compose.yaml", compose), ("web/.dockerignore", "b")]);
+        let build = &builds.list[0];
+        let text = |span: &Span| compose.get(span.clone()).unwrap();
+        let steps = build.steps().map(|(_, step)| text(&step.span));
+        assert_eq!(
+            steps.collect::<Vec<_>>(),
+            [
+                "RUN echo $$HOME \\\n          && pnpm i ${FLAG:-x",
+                "COPY <<A b /c/\n        text\n        A\n",
+            ]
+        );
+        let sources = build.sources();
+        assert_eq!(text(sources[0].span), "b");
+        let (_, install) = build.installs().next().unwrap();
+        let words = install.command.words.iter().map(|word| word.text.as_str());
+        assert_eq!(words.collect::<Vec<_>>(), ["pnpm", "i", "x"]);
+        assert_eq!(text(&install.command.span()), "pnpm i ${FLAG:-x");
+        let ignore = build.context.as_ref().unwrap().ignore.as_ref().unwrap();
+        assert_eq!(builds.file(ignore.file).path, "web/.dockerignore".into());
+        assert!(builds.is_inline(&"compose.yaml".into(), &build.stages[0].span));
+        assert!(!builds.is_inline(&"compose.yaml".into(), &(0..3)));
+    }
+
+    #[test]
+    fn a_dockerfile_inside_of_a_compose_file_may_be_unknown() {
+        let shown = |build: &str| {
+            let compose = format!("services: {{a: {{build: {{{build}}}}}}}");
+            shown(&[("compose.yaml", &compose), ("Dockerfile.dockerignore", "[")])
+        };
+        assert_eq!(
+            shown("dockerfile_inline: \"FROM x\\n\""),
+            ["inside of compose.yaml in \"\" by a"]
+        );
+        for (inline, reason) in [
+            ("'FROM $X'", "the Dockerfile of service a has a variable of the environment"),
+            ("'FROM ${X}'", "the Dockerfile of service a has a variable of the environment"),
+            ("'FROM ${X:-$Y}'", "the Dockerfile of service a has a variable of the environment"),
+            ("'FROM $'", "the Dockerfile of service a has a variable of the environment"),
+            (
+                "FROM x, dockerfile: d",
+                "the context or the Dockerfile of service a is unknown: Docker Compose refuses \
+                 two of them",
+            ),
+            (
+                "FROM x, additional_contexts: {x: ./y}",
+                "a further context takes the place of its base x",
+            ),
+        ] {
+            let expected = [format!("compose.yaml: {reason}")];
+            assert_eq!(shown(&format!("dockerfile_inline: {inline}")), expected, "{inline}");
+        }
+    }
 }

@@ -190,6 +190,7 @@ fn has_package(words: &[Option<&str>], verb: &str) -> bool {
 mod tests {
     use super::*;
     use crate::builds::steps::stages;
+    use crate::formats::dockerfile::parse;
 
     #[test]
     fn an_install_is_known_by_its_words() {
@@ -221,7 +222,7 @@ mod tests {
             ("echo pnpm install", ""),
         ] {
             let file = format!("FROM node:22\nARG FLAGS\nARG PM\nRUN {command}");
-            let stages = stages(file.as_bytes(), Vec::new()).unwrap();
+            let stages = stages(&parse(file.as_bytes()), Vec::new()).unwrap();
             let found: Vec<String> = installs(&stages[0])
                 .map(|install| format!("{:?} {:?}", install.installer, install.lockfile))
                 .collect();

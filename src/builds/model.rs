@@ -8,24 +8,25 @@ use std::rc::Rc;
 use crate::base::change::File;
 use crate::base::edit::Edit;
 use crate::base::escape::Escaped;
+use crate::base::finding::Span;
 use crate::base::path::RepoPath;
-use crate::builds::build::Build;
+use crate::builds::build::{Build, Inline};
 use crate::builds::context::{BuildContext, Governing, MAX_WORK, RepoTree};
-use crate::builds::described::{Described, Descriptions, Given, Unjudged, Unreadable};
+use crate::builds::described::{
+    BuildOrigin, Builder, Described, Descriptions, DockerfileSource, MAX_BUILDS, Unjudged,
+    Unreadable,
+};
 use crate::builds::steps::BuildStage;
-use crate::builds::{ci, compose, steps};
+use crate::builds::{bake, ci, compose, steps};
 use crate::formats::Syntax;
+use crate::formats::dockerfile::{self, Instruction};
 use crate::formats::dockerignore::{IgnoreFile, InvalidPattern};
-use crate::formats::shell::Variable;
 use crate::models::dockerfile::Base;
 use crate::models::manifest::PackageJson;
 use crate::models::workspace::PnpmWorkspace;
-use crate::pins::PinTable;
+use crate::pins::{FilePins, PinTable, dockerfile_pins};
 use crate::project::kinds::FileKind;
 use crate::project::{Project, SourceFile};
-
-/// The maximum number of builds that are judged. A hostile file could describe any number.
-const MAX_BUILDS: usize = 1000;
 
 /// The maximum size in bytes of a Dockerfile. Words take much more memory than their text.
 const MAX_DOCKERFILE: usize = 1024 * 1024;
@@ -48,6 +49,35 @@ pub(crate) struct Builds {
     text: usize,
 }
 
+/// A project, and what its files say about builds.
+#[derive(Debug)]
+pub(crate) struct DescribedBuilds {
+    project: Project,
+    found: Descriptions,
+}
+
+impl DescribedBuilds {
+    pub(crate) fn new(project: Project) -> Self {
+        let mut found = Descriptions::default();
+        compose::builds(&project, &mut found);
+        let calls = ci::builds(&project, &mut found);
+        bake::builds(&project, calls, &mut found);
+        Self { project, found }
+    }
+
+    /// The paths that the files of the project name, and that it does not have.
+    pub(crate) fn missing(&self, configured: &[ConfiguredBuild]) -> BTreeSet<String> {
+        let described = self.found.builds.iter().filter_map(|build| match &build.dockerfile {
+            DockerfileSource::Path(path) => Some(path),
+            DockerfileSource::Inline(..) => None,
+        });
+        let configured = configured.iter().map(|build| &build.dockerfile);
+        let named = self.found.named.iter().chain(described).chain(configured);
+        let is_missing = |path: &&String| self.project.number(path.as_bytes()).is_none();
+        named.filter(is_missing).cloned().collect()
+    }
+}
+
 /// A build that the configuration describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConfiguredBuild {
@@ -58,20 +88,14 @@ pub(crate) struct ConfiguredBuild {
 }
 
 impl Builds {
-    /// The paths that the files of a project name, and that it does not have.
-    pub(crate) fn missing(project: &Project, configured: &[ConfiguredBuild]) -> BTreeSet<String> {
-        let found = descriptions(project);
-        let dockerfiles = found.builds.into_iter().map(|build| build.dockerfile);
-        let dockerfiles =
-            dockerfiles.chain(configured.iter().map(|build| build.dockerfile.clone()));
-        let named = found.named.into_iter().chain(dockerfiles);
-        named.filter(|path| project.number(path.as_bytes()).is_none()).collect()
-    }
-
     /// The builds of a project. `tree` has the paths of the whole state.
-    pub(crate) fn new(project: Project, tree: RepoTree, configured: &[ConfiguredBuild]) -> Self {
+    pub(crate) fn new(
+        described: DescribedBuilds,
+        tree: RepoTree,
+        configured: &[ConfiguredBuild],
+    ) -> Self {
+        let DescribedBuilds { project, found } = described;
         let pins = PinTable::new(project.clone());
-        let found = descriptions(&project);
         let mut builds = Self {
             project,
             tree,
@@ -85,9 +109,7 @@ impl Builds {
             builds.add(described);
         }
         for ConfiguredBuild { dockerfile, context } in configured {
-            let (dockerfile, context) = (dockerfile.clone(), Some(context.clone()));
-            let given = Given { is_open: true, ..Given::default() };
-            builds.add(Described { dockerfile, context, given, origin: None });
+            builds.add(Described::alone(dockerfile, Some(context.clone()), Builder::Docker));
         }
         builds.add_unnamed();
         builds.doubt_values();
@@ -104,7 +126,38 @@ impl Builds {
     /// One build of each Dockerfile.
     pub(crate) fn of_each_dockerfile(&self) -> impl Iterator<Item = &Build> {
         let mut seen = BTreeSet::new();
-        self.list.iter().filter(move |build| seen.insert(build.dockerfile))
+        let start = |build: &Build| build.inline.as_ref().map(|inline| inline.span().start);
+        self.list.iter().filter(move |build| seen.insert((build.dockerfile, start(build))))
+    }
+
+    /// The instructions of the Dockerfile of a build.
+    pub(crate) fn instructions(&self, build: &Build) -> Rc<Vec<Instruction>> {
+        match &build.inline {
+            Some(inline) => Rc::new(dockerfile::parse_joined(&inline.text)),
+            None => self.instructions_of(build.dockerfile),
+        }
+    }
+
+    fn instructions_of(&self, file: usize) -> Rc<Vec<Instruction>> {
+        self.project.files()[file].view(|file| dockerfile::parse(&file.text))
+    }
+
+    /// Whether a place is in a Dockerfile inside of another file.
+    pub(crate) fn is_inline(&self, path: &RepoPath, span: &Span) -> bool {
+        self.list.iter().filter(|build| build.inline.is_some()).any(|build| {
+            let whole = build.inline.as_ref().map(Inline::span).unwrap_or_default();
+            self.file(build.dockerfile).path == *path
+                && whole.start <= span.start
+                && span.end <= whole.end
+        })
+    }
+
+    /// The pins of the Dockerfile of a build.
+    pub(crate) fn pins_of<'b>(&'b self, build: &'b Build) -> &'b FilePins {
+        match &build.inline {
+            Some(inline) => &inline.pins,
+            None => &self.pins.file_pins[build.dockerfile],
+        }
     }
 
     /// How to keep what a pattern matches out of a context: the help, and the edit of the ignore
@@ -143,18 +196,24 @@ impl Builds {
 
     /// Adds a build of each Dockerfile that nothing names.
     fn add_unnamed(&mut self) {
-        let built: BTreeSet<usize> = self.list.iter().map(|build| build.dockerfile).collect();
+        let of_files = self.list.iter().filter(|build| build.inline.is_none());
+        let built: BTreeSet<usize> = of_files.map(|build| build.dockerfile).collect();
         for file in self.dockerfiles().into_iter().filter(|file| !built.contains(file)) {
             let path = self.file(file).path.clone();
             let dockerfile = path.to_string();
-            // At the top, `docker build .` is the only build that one can mean.
-            let context = (dockerfile == "Dockerfile").then(String::new);
+            // At the top, `docker build .` and `podman build .` are the only builds that one can
+            // mean. Docker does not look for the second name.
+            let builder = match dockerfile.as_str() {
+                "Dockerfile" => Some(Builder::Docker),
+                "Containerfile" => Some(Builder::Podman),
+                _ => None,
+            };
+            let context = builder.map(|_| String::new());
             if context.is_none() {
                 let reason = "nothing says how it is built, so its context is unknown";
                 self.doubts.push(Unjudged { path, reason: reason.to_owned() });
             }
-            let given = Given { is_open: true, ..Given::default() };
-            self.add(Described { dockerfile, context, given, origin: None });
+            self.add(Described::alone(&dockerfile, context, builder.unwrap_or(Builder::Docker)));
         }
     }
 
@@ -188,44 +247,60 @@ impl Builds {
     }
 
     fn add(&mut self, described: Described) {
-        let Described { dockerfile, context, given, origin } = described;
-        let Some(file) = self.project.number(dockerfile.as_bytes()) else {
-            let path = origin.map_or_else(
-                || RepoPath::from(dockerfile.as_str()),
-                |origin| self.file(origin.file).path.clone(),
-            );
-            let reason = format!("there is no Dockerfile at {dockerfile}");
-            return self.doubts.push(Unjudged { path, reason });
+        let Described { dockerfile, context, given, origin, builder } = described;
+        let (file, text) = match dockerfile {
+            DockerfileSource::Inline(file, text) => (file, Some(text)),
+            DockerfileSource::Path(path) => match self.project.number(path.as_bytes()) {
+                Some(file) => (file, None),
+                None => return self.doubt_missing(&path, origin.as_ref()),
+            },
         };
-        let size = self.file(file).text.len();
+        let size = text.as_ref().map_or(self.file(file).text.len(), |text| text.bytes.len());
         if size > MAX_DOCKERFILE {
             let message = format!("it is larger than {} KiB", MAX_DOCKERFILE / 1024);
             return self.unreadable(Unreadable { file, span: None, message });
         }
         self.text += size;
-        let is_beyond = self.list.len() >= MAX_BUILDS || self.text > MAX_TEXT;
-        // The place of a value is in another file than the Dockerfile.
-        let known = given.arguments.iter().map(|(name, value)| {
-            let known = |value: &Variable| Variable { text: value.text.clone(), span: 0..0 };
-            (name.clone(), value.as_ref().map(known))
-        });
-        let text = &self.file(file).text;
-        let stages = (!is_beyond).then(|| steps::stages(text, known.collect())).flatten();
-        let Some(stages) = stages else {
-            let (file, message) = match origin.filter(|_| is_beyond) {
+        if self.list.len() >= MAX_BUILDS || self.text > MAX_TEXT {
+            let (file, message) = match origin {
                 Some(origin) => (origin.file, "it describes more builds than can be judged".into()),
-                None => {
-                    (file, format!("it has more than {} instructions", steps::MAX_INSTRUCTIONS))
-                }
+                None => (file, "there are more builds than can be judged".into()),
             };
             return self.unreadable(Unreadable { file, span: None, message });
+        }
+        let instructions = match &text {
+            Some(text) => Rc::new(dockerfile::parse_joined(text)),
+            None => self.instructions_of(file),
         };
+        if let Some(name) = replaced_base(&instructions, &given.contexts) {
+            let path = self.file(file).path.clone();
+            let reason = format!("a further context takes the place of its base {name}");
+            return self.doubts.push(Unjudged { path, reason });
+        }
+        let Some(stages) = steps::stages(&instructions, given.known_arguments()) else {
+            let message = format!("it has more than {} instructions", steps::MAX_INSTRUCTIONS);
+            return self.unreadable(Unreadable { file, span: None, message });
+        };
+        let own = text.is_none().then(|| self.file(file).path.to_string());
         let context = context.and_then(|directory| {
-            let ignore = self.governing(&dockerfile, &directory)?;
+            let ignore = self.governing(own.as_deref(), &directory, builder)?;
             Some(BuildContext { directory, ignore })
         });
+        let inline = text.map(|text| {
+            let pins = dockerfile_pins(&instructions, &self.file(file).text, Vec::new());
+            Inline { text, pins }
+        });
         let files = OnceCell::new();
-        self.list.push(Build { dockerfile: file, context, stages, given, origin, files });
+        self.list.push(Build { dockerfile: file, inline, context, stages, given, origin, files });
+    }
+
+    fn doubt_missing(&mut self, dockerfile: &str, origin: Option<&BuildOrigin>) {
+        let path = origin.map_or_else(
+            || RepoPath::from(dockerfile),
+            |origin| self.file(origin.file).path.clone(),
+        );
+        let reason = format!("there is no Dockerfile at {dockerfile}");
+        self.doubts.push(Unjudged { path, reason });
     }
 
     /// Adds a file that cannot be read, once.
@@ -237,16 +312,25 @@ impl Builds {
 
     /// The ignore file in force: that of the Dockerfile, even if it is empty, or that of the
     /// context. `None` if it cannot be read: then the files of the context are unknown.
+    /// `dockerfile` is its path; a Dockerfile in another file has none.
     #[allow(clippy::option_option, reason = "unknown and absent differ")]
-    fn governing(&mut self, dockerfile: &str, context: &str) -> Option<Option<Governing>> {
-        let own = format!("{dockerfile}.dockerignore");
-        let of_context = if context.is_empty() {
-            ".dockerignore".to_owned()
-        } else {
-            format!("{context}/.dockerignore")
+    fn governing(
+        &mut self,
+        dockerfile: Option<&str>,
+        context: &str,
+        builder: Builder,
+    ) -> Option<Option<Governing>> {
+        let names: &[&str] = match builder {
+            Builder::Docker => &[".dockerignore"],
+            // Buildah prefers the first beside the Dockerfile, and the second in the context.
+            Builder::Podman => &[".dockerignore", ".containerignore"],
         };
-        let numbers =
-            [own, of_context].into_iter().find_map(|path| self.project.number(path.as_bytes()));
+        let own = names.iter().filter_map(|name| Some(format!("{}{name}", dockerfile?)));
+        let of_context = names.iter().rev().map(|name| match context {
+            "" => (*name).to_owned(),
+            context => format!("{context}/{name}"),
+        });
+        let numbers = own.chain(of_context).find_map(|path| self.project.number(path.as_bytes()));
         let Some(file) = numbers else { return Some(None) };
         let (span, message) = match IgnoreFile::parse(&self.file(file).text) {
             Ok(patterns) if patterns.cost().saturating_mul(self.tree.count(context)) > MAX_WORK => {
@@ -262,20 +346,22 @@ impl Builds {
     }
 }
 
-/// What the files of a project say about builds.
-fn descriptions(project: &Project) -> Descriptions {
-    let mut found = Descriptions::default();
-    compose::builds(project, &mut found);
-    ci::builds(project, &mut found);
-    found
+/// The first base of a stage that one of the further contexts replaces.
+fn replaced_base(instructions: &[Instruction], contexts: &[String]) -> Option<String> {
+    let bases = instructions.iter().filter(|instruction| instruction.name == "FROM");
+    let mut bases = bases.filter_map(|from| std::str::from_utf8(from.arguments().next()?).ok());
+    // Docker finds `node:22` by that name and by `docker.io/library/node:22`.
+    let is_named =
+        |base: &&str| contexts.iter().any(|name| base.contains('$') || name.ends_with(*base));
+    if contexts.is_empty() { None } else { bases.find(is_named).map(str::to_owned) }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// The builds of a project with these files.
-    fn builds(files: &[(&str, &str)]) -> Builds {
+    pub(crate) fn builds(files: &[(&str, &str)]) -> Builds {
         let file = |(path, text): &(&str, &str)| File {
             path: RepoPath::from(*path),
             text: text.as_bytes().to_vec(),
@@ -283,11 +369,12 @@ mod tests {
             replaces: false,
         };
         let tree = files.iter().map(|(path, _)| RepoPath::from(*path)).collect();
-        Builds::new(files.iter().map(file).collect(), tree, &[])
+        let described = DescribedBuilds::new(files.iter().map(file).collect());
+        Builds::new(described, tree, &[])
     }
 
     /// The builds, what they are given, and the doubts.
-    fn shown(files: &[(&str, &str)]) -> Vec<String> {
+    pub(crate) fn shown(files: &[(&str, &str)]) -> Vec<String> {
         let builds = builds(files);
         let line = |build: &Build| {
             let given = &build.given;
@@ -300,7 +387,8 @@ mod tests {
                 Some(context) => format!("{:?}", context.directory),
                 None => "?".to_owned(),
             };
-            line = format!("{} in {line}", builds.file(build.dockerfile).path);
+            let inline = if build.inline.is_some() { "inside of " } else { "" };
+            line = format!("{inline}{} in {line}", builds.file(build.dockerfile).path);
             for (name, value) in &given.arguments {
                 let value = value.as_ref();
                 let value = value.map(|value| format!("{} `{}`", value.text, text(&value.span)));
@@ -342,8 +430,8 @@ mod tests {
                 "web/Dockerfile in \"\" A=1 `1` secret s `s` secret u `{source: t, target: u}` \
                  host h `\"h:1.2.3.4\"` network host … by b",
                 "web/Dockerfile in \"web\" A=1 `A=1` B=? C=? D= `D=` by c",
+                "inside of compose.yaml in \"\" by g",
                 "web/Dockerfile in \"web\" A=? B= `''` C=? by i",
-                "compose.yaml: the Dockerfile in service g is not judged",
                 "compose.yaml: the context of service e is not in the repository",
                 "compose.yaml: the context or the Dockerfile of service d is unknown",
                 "compose.yaml: there is no Dockerfile at none/Dockerfile",
@@ -419,7 +507,7 @@ mod tests {
             ["infra/Dockerfile in \"infra\" by a", "compose.yaml: what it includes is unknown"]
         );
         let project: Project = builds(&[("compose.yaml", top)]).project;
-        assert!(Builds::missing(&project, &[]).contains("infra/stack.yaml"));
+        assert!(DescribedBuilds::new(project).missing(&[]).contains("infra/stack.yaml"));
     }
 
     #[test]

@@ -287,7 +287,8 @@ pub(crate) fn demands<'b>(
         let is_field = |pin: &&Pin| pin.kind == PinKind::PackageManager && pin.manager == manager;
         pins.filter(is_field)
     };
-    let own: Vec<&Pin> = builds.pins.file_pins[build.dockerfile]
+    let own: Vec<&Pin> = builds
+        .pins_of(build)
         .pins
         .iter()
         .filter(|pin| pin.manager == manager && !pin.is_exempt && !pin.kind.runs_once())

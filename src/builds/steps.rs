@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::finding::Span;
-use crate::formats::dockerfile::{self, Flag, Instruction};
+use crate::formats::dockerfile::{Flag, Instruction};
 use crate::formats::shell::{Command, Resolved, Script, Variable, Word};
 use crate::models::dockerfile::{Base, Stage, Stages};
 use crate::models::image::ImageReference;
@@ -170,10 +170,9 @@ impl Mount {
 
 /// The stages of a Dockerfile; `None` if it has too many instructions.
 pub(super) fn stages(
-    text: &[u8],
+    instructions: &[Instruction],
     arguments: Vec<(String, Option<Variable>)>,
 ) -> Option<Vec<BuildStage>> {
-    let instructions = dockerfile::parse(text);
     if instructions.len() > MAX_INSTRUCTIONS {
         return None;
     }
@@ -183,7 +182,7 @@ pub(super) fn stages(
         places: Vec::new(),
         kept: 0,
     };
-    for instruction in &instructions {
+    for instruction in instructions {
         reader.read(instruction);
     }
     Some(reader.found)
@@ -378,10 +377,11 @@ pub(crate) fn absolute(directory: Option<&str>, path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::dockerfile::parse;
     use crate::formats::shell::Lookup;
 
     fn read(text: &str) -> Vec<BuildStage> {
-        stages(text.as_bytes(), Vec::new()).unwrap()
+        stages(&parse(text.as_bytes()), Vec::new()).unwrap()
     }
 
     fn shown(word: &Resolved) -> String {
@@ -481,7 +481,7 @@ mod tests {
     #[test]
     fn a_hostile_file_is_bounded() {
         let many = format!("FROM x\n{}", "RUN a\n".repeat(MAX_INSTRUCTIONS));
-        assert!(stages(many.as_bytes(), Vec::new()).is_none());
+        assert!(stages(&parse(many.as_bytes()), Vec::new()).is_none());
         let alternating: String = (0..2000).map(|n| format!("ENV V{n}=1\nRUN a\n")).collect();
         let stages = read(&format!("FROM x\n{alternating}"));
         assert!(stages[0].steps.len() < 4000);

@@ -322,7 +322,8 @@ impl StoreSetting<'_> {
             let of_file = pins.get(file).into_iter().flat_map(|file| &file.pins);
             of_file.filter(|pin| pin.manager == manager)
         };
-        let mut installed = demands(self.build.dockerfile).peekable();
+        let own = self.builds.pins_of(self.build).pins.iter();
+        let mut installed = own.filter(|pin| pin.manager == manager).peekable();
         if installed.peek().is_some() {
             return only(installed.map(|pin| major(&pin.demand)));
         }

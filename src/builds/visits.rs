@@ -590,6 +590,7 @@ mod tests {
     use super::*;
     use crate::base::change::File;
     use crate::builds::context::RepoTree;
+    use crate::builds::model::DescribedBuilds;
     use crate::project::Project;
 
     /// The paths of the files in the image at each install of a Dockerfile at the top.
@@ -611,7 +612,7 @@ mod tests {
             replaces: false,
         };
         let project: Project = files.into_iter().map(file).collect();
-        let builds = Builds::new(project, RepoTree::default(), &[]);
+        let builds = Builds::new(DescribedBuilds::new(project), RepoTree::default(), &[]);
         let found = visits(&builds, &builds.list[0]);
         let shown = |visit: &Visit<'_>| {
             let directory = visit.directory.as_deref().unwrap_or("?");

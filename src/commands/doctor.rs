@@ -1,6 +1,8 @@
 //! `bakstop doctor`: judges whether the Docker builds of a repository are correct, closed and
 //! cached.
 
+mod bases;
+
 use crate::base::error::Error;
 use crate::commands::judge::{ANOTHER_CONFIG, Options, ReportArgs, Scope, judge};
 use crate::commands::{Context, Outcome};
@@ -15,6 +17,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     report: ReportArgs,
+
+    #[command(flatten)]
+    bases: bases::BasesArgs,
 
     /// List the builds, and what was not judged, on standard error
     #[arg(short, long)]
@@ -34,6 +39,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let scope = args.tree.clone().map_or(Scope::WorkTree, Scope::Tree);
     let judged = judge(&scope, &options, context)?;
     let builds = judged.judgement.builds.as_ref();
+    if args.bases.is_asked() {
+        return args.bases.outcome(builds, args.report.format);
+    }
     let render = |format, report: &Report<'_>| match format {
         Format::Json => report::doctor::json(report, builds),
         format => report::check(format, report),

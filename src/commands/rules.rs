@@ -5,7 +5,7 @@ use crate::base::finding::Verdict;
 use crate::commands::{Context, Outcome};
 use crate::report::paint::Paint;
 use crate::report::{HumanOrJson, json, rows};
-use crate::rule::Rule;
+use crate::rule::{Rule, RuleGroup};
 use crate::rules::RULES;
 
 // The arguments.
@@ -32,7 +32,8 @@ pub(super) fn list(format: HumanOrJson, paint: Paint) -> String {
 fn table(rules: &[&Rule], paint: Paint) -> String {
     let row = |rule: &&Rule| {
         let weight = if rule.on_by_default { rule.severity.name() } else { "off" };
-        (rule.id, format!("{weight:7}  {}", rule.summary))
+        let verb = if rule.group == RuleGroup::Doctor { "doctor" } else { "check" };
+        (rule.id, format!("{weight:7}  {verb:6}  {}", rule.summary))
     };
     rows(&rules.iter().map(row).collect::<Vec<_>>(), |id| paint.strong(id))
 }
@@ -43,11 +44,17 @@ mod tests {
     use crate::rule::tests::probe;
 
     #[test]
+    fn the_verb_that_runs_a_rule_is_shown() {
+        let of_builds = Rule { group: RuleGroup::Doctor, ..probe("a") };
+        assert_eq!(table(&[&of_builds], Paint::PLAIN), "a  error    doctor  nothing at all\n");
+    }
+
+    #[test]
     fn a_rule_that_is_off_by_default_is_shown_as_such() {
         let off = Rule { on_by_default: false, ..probe("a") };
         assert_eq!(
             table(&[&off, &probe("longer")], Paint::PLAIN),
-            "a       off      nothing at all\nlonger  error    nothing at all\n"
+            "a       off      check   nothing at all\nlonger  error    check   nothing at all\n"
         );
     }
 }

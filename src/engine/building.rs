@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::base::change::Change;
+use crate::base::change::{Change, Entry};
+use crate::base::edit::Edit;
 use crate::base::error::Error;
-use crate::builds::{Builds, ConfiguredBuild};
+use crate::builds::{Builds, ConfiguredBuild, DescribedBuilds};
 use crate::engine::gathering::Gathering;
-use crate::project::Project;
 use crate::project::kinds::FileKind;
 use crate::rule::{Finding, Findings};
 
@@ -25,10 +25,43 @@ pub(super) fn read(
     configured: &[ConfiguredBuild],
     findings: &mut Findings,
 ) -> Result<Builds, Error> {
-    let project = files.project(FileKind::may_build, |_| {}, findings)?;
-    let project = with_named(project, configured, files, findings)?;
-    let tree = change.entries(&|_| true)?.into_iter().map(|entry| entry.path).collect();
-    Ok(Builds::new(project, tree, configured))
+    // A walk over the whole state is expensive.
+    let mut entries = change.entries(&|_| true)?;
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    let may_build = |entry: &&Entry| FileKind::of(&entry.path, FileKind::may_build).is_some();
+    let mut found = files.of_entries(entries.iter().filter(may_build), findings)?;
+    let mut asked = BTreeSet::new();
+    let mut described = DescribedBuilds::new(found.iter().cloned().collect());
+    for _ in 0..ROUNDS {
+        let mut named = described.missing(configured);
+        named.retain(|path| asked.insert(path.clone()));
+        let at = |path: &String| {
+            let known = |entry: &Entry| entry.path.as_bytes().cmp(path.as_bytes());
+            entries.get(entries.binary_search_by(known).ok()?)
+        };
+        let named = files.of_entries(named.iter().filter_map(at), findings)?;
+        if named.is_empty() {
+            break;
+        }
+        found.extend(named);
+        described = DescribedBuilds::new(found.iter().cloned().collect());
+    }
+    let tree = entries.into_iter().map(|entry| entry.path).collect();
+    Ok(Builds::new(described, tree, configured))
+}
+
+/// The maximum number of times that files name further files, such as a Dockerfile of another name.
+const ROUNDS: usize = 4;
+
+/// Removes the fixes of Dockerfiles inside of other files: their text would have to be indented and
+/// escaped as that file requires.
+pub(super) fn without_inline_fixes(found: &mut [Finding], builds: &Builds) {
+    for finding in found {
+        let is_inline = |(edit, _): &(Edit, _)| builds.is_inline(&edit.path, &edit.span);
+        if finding.fix.as_ref().is_some_and(|fix| fix.edits.iter().any(is_inline)) {
+            finding.fix = None;
+        }
+    }
 }
 
 /// Those findings that have a place in a new file.
@@ -39,29 +72,6 @@ pub(super) fn with_new_end(found: Vec<Finding>, change: &dyn Change) -> Vec<Find
         labels.chain([&finding.path]).any(|path| fresh.contains(path))
     };
     found.into_iter().filter(is_new).collect()
-}
-
-/// The maximum number of times that files name further files.
-const ROUNDS: usize = 4;
-
-/// A project with the files that its builds name, such as a Dockerfile of another name.
-fn with_named(
-    mut project: Project,
-    configured: &[ConfiguredBuild],
-    files: &mut Gathering<'_>,
-    findings: &mut Findings,
-) -> Result<Project, Error> {
-    let mut asked = BTreeSet::new();
-    for _ in 0..ROUNDS {
-        let mut named = Builds::missing(&project, configured);
-        named.retain(|path| asked.insert(path.clone()));
-        if named.is_empty() {
-            break;
-        }
-        let found = files.named(&named, findings)?;
-        project = project.files().iter().cloned().chain(found).collect();
-    }
-    Ok(project)
 }
 
 #[cfg(test)]

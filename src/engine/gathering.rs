@@ -1,6 +1,6 @@
 //! The files of a change: each is read and parsed at most once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::change::{Change, Content, Entry, File};
@@ -50,25 +50,18 @@ impl<'c> Gathering<'c> {
         findings: &mut Findings,
     ) -> Result<Project, Error> {
         let mut entries = self.change.entries(&|path| FileKind::of(path, &is_asked).is_some())?;
-        entries.retain(Entry::is_regular);
         select(&mut entries);
-        let files = entries.iter().map(|entry| self.read(entry, findings));
-        files.filter_map(Result::transpose).collect()
+        self.of_entries(entries.iter(), findings).map(Project::from_iter)
     }
 
-    /// The files at these paths, new or not.
-    pub(super) fn named(
+    /// The files of these entries.
+    pub(super) fn of_entries<'e>(
         &mut self,
-        paths: &BTreeSet<String>,
+        entries: impl Iterator<Item = &'e Entry>,
         findings: &mut Findings,
     ) -> Result<Vec<Rc<SourceFile>>, Error> {
-        let is_named = |path: &RepoPath| {
-            std::str::from_utf8(path.as_bytes()).is_ok_and(|path| paths.contains(path))
-        };
-        let mut entries = self.change.entries(&is_named)?;
-        entries.retain(Entry::is_regular);
-        let files = entries.iter().map(|entry| self.read(entry, findings));
-        files.filter_map(Result::transpose).collect()
+        let regular = entries.filter(|entry| entry.is_regular());
+        regular.filter_map(|entry| self.read(entry, findings).transpose()).collect()
     }
 
     /// A new file. It is kept only if rules that compare files may need it: lockfiles are large.

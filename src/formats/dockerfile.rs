@@ -56,7 +56,14 @@ struct Heredoc {
 
 /// The instructions of a Dockerfile. Every text parses; unknown instructions are returned too.
 pub(crate) fn parse(file: &[u8]) -> Vec<Instruction> {
-    let mut reader = Reader { file, at: if file.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 } };
+    parse_joined(&Joined::of_file(file))
+}
+
+/// The instructions of a Dockerfile that is a part of another file. Their places are in that file.
+pub(crate) fn parse_joined(source: &Joined) -> Vec<Instruction> {
+    let file = source.bytes.as_slice();
+    let start = if file.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let mut reader = Reader { source, file, at: start };
     let escape = reader.escape();
     let mut instructions = Vec::new();
     while let Some(line) = reader.line() {
@@ -69,7 +76,7 @@ pub(crate) fn parse(file: &[u8]) -> Vec<Instruction> {
         let mut next = Some(line);
         while let Some(line) = next {
             let (length, continued) = continuation(&file[line.clone()], escape);
-            text.push(file, line.start..line.start + length);
+            text.push_part(source, line.start..line.start + length);
             span.end = line.end;
             next = if continued { reader.line_of_continuation() } else { None };
             if continued && next.is_none() {
@@ -77,17 +84,20 @@ pub(crate) fn parse(file: &[u8]) -> Vec<Instruction> {
                 span.end = file.len();
             }
         }
-        let mut instruction = Instruction::new(text, escape, span);
+        let mut instruction = Instruction::new(text, escape);
         for expected in instruction.expected() {
             instruction.heredocs.push(reader.heredoc(&expected));
-            instruction.span.end = reader.at.min(file.len());
+            span.end = reader.at.min(file.len());
         }
+        instruction.span = source.span(&span);
         instructions.push(instruction);
     }
     instructions
 }
 
 struct Reader<'a> {
+    source: &'a Joined,
+    /// The bytes of the source.
     file: &'a [u8],
     at: usize,
 }
@@ -158,7 +168,7 @@ impl Reader<'_> {
             end = self.at.min(self.file.len());
         }
         let mut body = Joined::default();
-        body.push(self.file, start..end);
+        body.push_part(self.source, start..end);
         Heredoc { word: expected.word.clone(), body }
     }
 }
@@ -175,7 +185,7 @@ fn continuation(line: &[u8], escape: u8) -> (usize, bool) {
 }
 
 impl Instruction {
-    fn new(text: Joined, escape: u8, span: Span) -> Self {
+    fn new(text: Joined, escape: u8) -> Self {
         let bytes = &text.bytes;
         let end =
             bytes.len() - bytes.iter().rev().take_while(|byte| blank(&[**byte]).is_some()).count();
@@ -193,7 +203,8 @@ impl Instruction {
             }
             flags.push(Flag { text, range });
         }
-        Self { name, flags, arguments: start..end, text, escape, span, heredocs: Vec::new() }
+        let (arguments, span, heredocs) = (start..end, 0..0, Vec::new());
+        Self { name, text, flags, arguments, span, escape, heredocs }
     }
 
     pub(crate) fn bytes(&self, range: &Range<usize>) -> &[u8] {

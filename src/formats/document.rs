@@ -15,6 +15,8 @@ pub(crate) enum Syntax {
     Yaml,
     /// TOML 1.1.
     Toml,
+    /// The literal subset of HCL: every other expression is [`Value::Other`].
+    Hcl,
     ToolVersions,
 }
 

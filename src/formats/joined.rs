@@ -23,6 +23,27 @@ impl Joined {
         self.bytes.extend_from_slice(&file[piece]);
     }
 
+    /// All of a file.
+    pub(crate) fn of_file(file: &[u8]) -> Self {
+        let mut joined = Self::default();
+        joined.push(file, 0..file.len());
+        joined
+    }
+
+    /// Adds a part of another joined text, with its places in the file.
+    pub(crate) fn push_part(&mut self, other: &Self, part: Range<usize>) {
+        let (offset, start) = (self.bytes.len(), part.start);
+        self.bytes.extend_from_slice(&other.bytes[part.clone()]);
+        if other.whole.is_some() {
+            self.whole.clone_from(&other.whole);
+            return;
+        }
+        self.pieces.push((offset, other.place(start)));
+        let first = other.pieces.partition_point(|&(at, _)| at <= start);
+        let inside = other.pieces[first..].iter().take_while(|&&(at, _)| at < part.end);
+        self.pieces.extend(inside.map(|&(at, place)| (offset + at - start, place)));
+    }
+
     /// The text of a string that the file spells literally: in quotes, plain, or as the lines of a
     /// YAML block. `None` if it has escapes or folded lines.
     pub(crate) fn verbatim(file: &[u8], text: &str, at: &Span) -> Option<Self> {

@@ -3,7 +3,7 @@
 use crate::base::change::File;
 use crate::base::finding::Place;
 use crate::base::path::RepoPath;
-use crate::builds::{Action, Builds};
+use crate::builds::{Action, Bases, Builds, DescribedBuilds};
 use crate::formats::dockerignore::IgnoreFile;
 use crate::fuzz::asserts::{safe, split_input, within};
 use crate::report;
@@ -28,7 +28,7 @@ pub(super) fn dockerignore(data: &[u8]) {
 }
 
 /// The paths of the files of [`builds`], in their order.
-const PATHS: [&str; 7] = [
+const PATHS: [&str; 11] = [
     "Dockerfile",
     ".dockerignore",
     "compose.yaml",
@@ -36,6 +36,10 @@ const PATHS: [&str; 7] = [
     "x/other.yaml",
     ".github/workflows/a.yml",
     ".gitlab-ci.yml",
+    "docker-bake.hcl",
+    "docker-bake.json",
+    "Containerfile",
+    ".containerignore",
 ];
 
 /// A project: the texts of its files, with a record separator between them.
@@ -48,7 +52,7 @@ pub(super) fn builds(data: &[u8]) {
     };
     let files = PATHS.iter().zip(data.split(|&byte| byte == 0x1e)).map(file);
     let tree = PATHS.iter().map(|path| RepoPath::from(*path)).collect();
-    let builds = Builds::new(files.collect(), tree, &[]);
+    let builds = Builds::new(DescribedBuilds::new(files.collect()), tree, &[]);
     for build in &builds.list {
         let dockerfile = builds.file(build.dockerfile).text.len();
         for (_, step) in build.steps() {
@@ -75,7 +79,14 @@ pub(super) fn builds(data: &[u8]) {
             safe(&Place::locate(text, span).excerpt);
         }
     }
+    let bases = Bases::new(&builds);
+    let uses: Vec<_> = bases.uses.iter().collect();
+    for base in &uses {
+        assert!(bases.of(&base.image).is_some_and(|same| same.contains(base)), "{base:?}");
+    }
     for line in report::doctor::lines(&builds) {
         safe(&line);
     }
+    report::bases::human(&builds, &uses).lines().for_each(safe);
+    report::bases::unknown(&builds, &bases).iter().for_each(|line| safe(line));
 }

@@ -11,6 +11,7 @@ use crate::formats::npmrc::{self, SettingsDialect};
 use crate::formats::shell::{self, Lookup, Script, Variable, expand};
 use crate::formats::{self as parsers, Syntax, package, spec, trace};
 use crate::fuzz::asserts::{safe, split_input, within};
+use crate::models::bake::Bake;
 use crate::models::dockerfile::{Base, Stages};
 
 /// JSON in three dialects, and a dependency added to a manifest.
@@ -31,6 +32,15 @@ pub(super) fn json(data: &[u8]) {
 /// YAML, and the places in its strings.
 pub(super) fn yaml(data: &[u8]) {
     document(data, &parsers::parse(Syntax::Yaml, data));
+}
+
+/// HCL, and the model of a bake file.
+pub(super) fn hcl(data: &[u8]) {
+    let parsed = parsers::parse(Syntax::Hcl, data);
+    document(data, &parsed);
+    for target in parsed.iter().flat_map(|root| Bake::parse(root).targets) {
+        within(&target.span, data.len());
+    }
 }
 
 /// TOML, `.tool-versions`, and the settings of npm and yarn.

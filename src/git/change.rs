@@ -18,6 +18,8 @@ pub(crate) struct TreeChange<'a> {
     /// The trees that the rules about several files compare it with.
     bases: Vec<ObjectId>,
     fresh: Vec<Entry>,
+    /// Whether every entry of the tree is new.
+    is_whole: bool,
 }
 
 /// Reads the changes of commits one by one, and reports each entry once.
@@ -42,6 +44,7 @@ impl<'a> TreeChanges<'a> {
             commit: Some(node.id),
             bases: node.parents.clone(),
             fresh,
+            is_whole: false,
         };
         Ok(nodes.iter().zip(fresh).map(change).collect())
     }
@@ -53,20 +56,31 @@ impl<'a> TreeChanges<'a> {
         others: &[ObjectId],
     ) -> Result<TreeChange<'a>, Error> {
         let fresh = self.walk.fresh(&tree, others)?;
-        let bases = others.to_vec();
-        Ok(TreeChange { objects: self.objects, tree, commit: None, bases, fresh })
+        let (bases, is_whole) = (others.to_vec(), false);
+        Ok(TreeChange { objects: self.objects, tree, commit: None, bases, fresh, is_whole })
+    }
+
+    /// A tree with all its entries, which are new. No other tree follows it, so what it reports
+    /// need not be kept.
+    pub(crate) fn whole(self, tree: ObjectId) -> Result<TreeChange<'a>, Error> {
+        let mut fresh = trees::entries(self.objects, &tree, &|_| true)?;
+        for entry in &mut fresh {
+            entry.fresh = true;
+        }
+        let (bases, is_whole) = (Vec::new(), true);
+        Ok(TreeChange { objects: self.objects, tree, commit: None, bases, fresh, is_whole })
     }
 
     /// A tree without new entries.
     pub(crate) fn unchanged(&self, tree: ObjectId) -> TreeChange<'a> {
         let (bases, fresh) = (Vec::new(), Vec::new());
-        TreeChange { objects: self.objects, tree, commit: None, bases, fresh }
+        TreeChange { objects: self.objects, tree, commit: None, bases, fresh, is_whole: false }
     }
 
     /// The tip of a ref with its new entries.
     pub(crate) fn at_tip(&self, tip: &Tip, fresh: Vec<Entry>) -> TreeChange<'a> {
         let (tree, commit, bases) = (tip.tree, Some(tip.commit), tip.bases.clone());
-        TreeChange { objects: self.objects, tree, commit, bases, fresh }
+        TreeChange { objects: self.objects, tree, commit, bases, fresh, is_whole: false }
     }
 
     /// The wanted paths in which an older tree differs.
@@ -97,6 +111,10 @@ impl Change for TreeChange<'_> {
     }
 
     fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
+        if self.is_whole {
+            let wanted = self.fresh.iter().filter(|entry| wanted(&entry.path));
+            return Ok(wanted.cloned().collect());
+        }
         let mut whole = trees::entries(self.objects, &self.tree, wanted)?;
         let fresh: HashSet<(&RepoPath, &ObjectId)> =
             self.fresh.iter().map(|entry| (&entry.path, &entry.id)).collect();

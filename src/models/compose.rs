@@ -63,6 +63,8 @@ pub(crate) struct ServiceBuild {
     pub network: Option<Scalar>,
     pub hosts: Vec<HostEntry>,
     pub secrets: Vec<SecretUse>,
+    /// The names of `additional_contexts`.
+    pub contexts: Vec<String>,
 }
 
 /// An entry of `extra_hosts`.
@@ -145,8 +147,20 @@ impl ServiceBuild {
             network: scalar(node, "network"),
             hosts: hosts(node),
             secrets: secrets(node),
+            contexts: contexts(node),
         }
     }
+}
+
+/// `additional_contexts`, as a map or as a list of `name=path`.
+fn contexts(node: &Node) -> Vec<String> {
+    let Some(contexts) = node.last("additional_contexts") else { return Vec::new() };
+    let of_map = contexts.entries().map(|(key, _)| key.text.clone());
+    let of_list = contexts.items().iter().filter_map(|item| {
+        let (name, _) = item.text()?.split_once('=')?;
+        Some(name.to_owned())
+    });
+    of_map.chain(of_list).collect()
 }
 
 /// `extra_hosts`, as a map or as a list of `name:address` or `name=address`.

@@ -44,6 +44,9 @@ impl ImageReference {
             Some((first, path)) if is_host(first) => (Some(first.to_owned()), path),
             _ => (None, short),
         };
+        if repository.is_empty() {
+            return None;
+        }
         let owned = |part: Option<&str>| part.map(str::to_owned);
         let (repository, tag, digest) = (repository.to_owned(), owned(tag), owned(digest));
         Some(Self { host, repository, tag, digest, word })
@@ -88,6 +91,10 @@ mod tests {
             let (host, tag, digest) = (part(&image.host), part(&image.tag), part(&image.digest));
             assert_eq!(format!("{host} {} {tag} {digest}{official}", image.repository), expected);
             assert_eq!(ImageReference::parse(Resolved { is_open: true, ..word }), None);
+        }
+        for text in ["", "scratch", ":1", "host.example/:1"] {
+            let word = Resolved { text: text.to_owned(), ..Resolved::default() };
+            assert_eq!(ImageReference::parse(word), None, "{text}");
         }
     }
 }

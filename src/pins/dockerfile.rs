@@ -21,7 +21,7 @@ struct StageFacts {
     end: usize,
 }
 
-pub(super) fn dockerfile_pins(
+pub(crate) fn dockerfile_pins(
     instructions: &[Instruction],
     text: &[u8],
     arguments: Vec<(String, Variable)>,

@@ -54,10 +54,16 @@ pub(crate) enum FileKind {
     Compose,
     Devcontainer,
     Dockerfile,
-    /// `.dockerignore`, also that of one Dockerfile.
+    /// A bake file in the syntax of HCL.
+    BakeHcl,
+    /// A bake file in JSON.
+    BakeJson,
+    /// `.dockerignore` and `.containerignore`, also those of one Dockerfile.
     Dockerignore,
     Gitignore,
     Markdown,
+    /// A page, a template or code that is named after a Dockerfile.
+    NoDockerfile,
     /// A file of secrets, such as an environment or a private key.
     Secret,
     /// The script that prepares a Docker build.
@@ -65,11 +71,11 @@ pub(crate) enum FileKind {
 }
 
 use FileKind::{
-    BunBinaryLock, BunEnvironment, BunLock, Bunfig, CargoLock, Compose, Devcontainer, Dockerfile,
-    Dockerignore, Gitignore, GitlabPipeline, InstallCode, Manifest, ManifestJson5, ManifestYaml,
-    Markdown, Mise, NpmLock, Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript,
-    Prototools, Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc,
-    YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
+    BakeHcl, BakeJson, BunBinaryLock, BunEnvironment, BunLock, Bunfig, CargoLock, Compose,
+    Devcontainer, Dockerfile, Dockerignore, Gitignore, GitlabPipeline, InstallCode, Manifest,
+    ManifestJson5, ManifestYaml, Markdown, Mise, NoDockerfile, NpmLock, Npmrc, NpmrcCopy,
+    PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Secret, ToolVersions,
+    Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
@@ -85,9 +91,24 @@ const OF_YARN: Home = Some(|path| {
     parts.nth(1) == Some(b"plugins")
 });
 
+/// The names of code about Dockerfiles; `Dockerfile.go` is the Dockerfile of a service in Go.
+const OF_CODE: Home = Some(|path| path.file_name().starts_with(b"d"));
+
+/// The glob of pages, templates and copies that are named after a Dockerfile. What a template makes
+/// of it is unknown.
+macro_rules! no_dockerfile {
+    ($stem:literal) => {
+        concat!(
+            $stem,
+            ".{,*.}{mdx,rst,html,adoc,j2,jinja,jinja2,tmpl,tpl,template,erb,hbs,mustache,ejs,in,\
+             json,yaml,yml,bak,orig}"
+        )
+    };
+}
+
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 54] = [
+static TABLE: [(&str, Home, FileKind); 59] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -136,9 +157,14 @@ static TABLE: [(&str, Home, FileKind); 54] = [
     ("*.key", None, Secret),
     ("*.p12", None, Secret),
     ("*.pfx", None, Secret),
-    ("*.dockerignore", None, Dockerignore),
+    ("*.{docker,container}ignore", None, Dockerignore),
     (".gitignore", None, Gitignore),
     ("*.md", None, Markdown),
+    (no_dockerfile!("dockerfile"), None, NoDockerfile),
+    (no_dockerfile!("containerfile"), None, NoDockerfile),
+    ("dockerfile.{ts,tsx,js,jsx,mjs,cjs,py,go,rs,rb,php,java,kt,sh}", OF_CODE, NoDockerfile),
+    ("docker-bake{,.*}.hcl", None, BakeHcl),
+    ("docker-bake{,.*}.json", None, BakeJson),
     ("dockerfile{,.*}", None, Dockerfile),
     ("containerfile{,.*}", None, Dockerfile),
     ("*.{docker,container}file", None, Dockerfile),
@@ -191,6 +217,14 @@ const COMPOSE_OVERRIDES: [&str; 4] = [
     "docker-compose.override.yaml",
 ];
 
+/// The files that bake looks for after the compose files, in the order in which it merges them.
+pub(crate) const BAKE_DEFAULTS: [&str; 4] = [
+    "docker-bake.json",
+    "docker-bake.hcl",
+    "docker-bake.override.json",
+    "docker-bake.override.hcl",
+];
+
 /// The use of a compose file if no command names it. A lower number comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ComposeRole {
@@ -221,6 +255,8 @@ impl FileKind {
             self,
             Dockerfile
                 | Dockerignore
+                | BakeHcl
+                | BakeJson
                 | Gitignore
                 | Compose
                 | Workflow
@@ -249,15 +285,16 @@ impl FileKind {
         if candidates == 0 {
             return None;
         }
-        let name = folded(name);
+        // Most names are not folded: no row of theirs is asked for.
+        let mut in_lower_case = None;
         while candidates != 0 {
             let (glob, home, kind) = TABLE[candidates.trailing_zeros() as usize];
             let is_asked = is_asked(kind);
             // `Dockerfile.md` is not a Dockerfile.
-            let is_final = matches!(kind, Dockerignore | Markdown);
+            let is_final = matches!(kind, Dockerignore | Markdown | NoDockerfile);
             if (is_asked || is_final)
                 && home.is_none_or(|home| home(path))
-                && glob_match(glob, &*name)
+                && glob_match(glob, &**in_lower_case.get_or_insert_with(|| folded(name)))
             {
                 return is_asked.then_some(kind);
             }
@@ -502,8 +539,14 @@ mod tests {
             (".github/workflows/package.yaml", "pins Workflow, depends ManifestYaml"),
             (
                 "Dockerfile containerfile Dockerfile.prod web.dockerfile .Dockerfile \
-                 Doc\u{212a}erfile",
+                 Doc\u{212a}erfile Dockerfile.go Dockerfile.ts.prod tmpl.Dockerfile",
                 "pins Dockerfile",
+            ),
+            (
+                "Dockerfile.md Dockerfile.mdx Dockerfile.tmpl Dockerfile.web.j2 \
+                 containerfile.template dockerfile.ts dockerfile.go dockerfile.test.json \
+                 Dockerfile.dockerignore Containerfile.containerignore",
+                "",
             ),
             ("Dockerfile.npmrc", "pins Dockerfile, credentials (Npmrc)"),
             (

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::base::escape::Escaped;
 use crate::base::finding::LineIndex;
-use crate::builds::{Build, BuildOrigin, Builds};
+use crate::builds::{Build, BuildOrigin, Builds, OriginName};
 use crate::report::common::Report;
 use crate::report::json;
 
@@ -36,7 +36,12 @@ pub(crate) fn json(report: &Report<'_>, builds: Option<&Builds>) -> String {
 fn origin(builds: &Builds, origin: &BuildOrigin) -> Value {
     let file = builds.file(origin.file);
     let (line, _) = LineIndex::new(&file.text).locate(origin.span.start);
-    json!({ "path": json::path(&file.path), "line": line, "service": origin.service })
+    let (service, target) = match &origin.name {
+        Some(OriginName::Service(name)) => (Some(name), None),
+        Some(OriginName::Target(name)) => (None, Some(name)),
+        None => (None, None),
+    };
+    json!({ "path": json::path(&file.path), "line": line, "service": service, "target": target })
 }
 
 /// The builds, and what was not judged.
@@ -62,9 +67,12 @@ fn line(builds: &Builds, build: &Build) -> String {
         None => "context unknown".to_owned(),
     };
     let origin = build.origin.as_ref().map(|origin| {
-        let service = origin.service.as_deref().map(escaped);
-        let service = service.map(|name| format!(" (service {name})")).unwrap_or_default();
-        format!(", by {}{service}", builds.file(origin.file).path)
+        let name = match &origin.name {
+            Some(OriginName::Service(name)) => format!(" (service {})", escaped(name)),
+            Some(OriginName::Target(name)) => format!(" (target {})", escaped(name)),
+            None => String::new(),
+        };
+        format!(", by {}{name}", builds.file(origin.file).path)
     });
     format!("bakstop: build of {dockerfile}, {context}{}", origin.unwrap_or_default())
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::Sandbox;
 
+mod bases;
 mod pilots;
 
 /// A build that copies a lockfile.
@@ -59,8 +60,10 @@ fn the_exit_code_is_the_verdict() {
 fn builds_and_doubts_are_listed() {
     let sandbox = built();
     sandbox.write("api/Dockerfile", "FROM node:22\nCOPY . .\n");
+    sandbox.write("docker-bake.hcl", "target \"x\" { dockerfile = \"web/Dockerfile\" }\n");
     let ran = sandbox.bakstop(&["doctor", "--verbose"]);
     for line in [
+        "bakstop: build of web/Dockerfile, context ., by docker-bake.hcl (target x)",
         "bakstop: build of web/Dockerfile, context ., by compose.yaml (service web)",
         "bakstop: build of api/Dockerfile, context unknown",
         "bakstop: not judged: api/Dockerfile: nothing says how it is built, so its context is \
@@ -74,10 +77,11 @@ fn builds_and_doubts_are_listed() {
     jsonschema::validate(&schema, &report).unwrap();
     let builds = report["builds"].as_array().unwrap();
     let shown: Vec<String> = builds.iter().map(Value::to_string).collect();
-    assert_eq!(builds.len(), 2, "{shown:?}");
+    assert_eq!(builds.len(), 3, "{shown:?}");
     assert_eq!(builds[0]["context"], ".");
     assert_eq!(builds[0]["origin"]["service"], "web");
-    assert_eq!((&builds[1]["context"], &builds[1]["origin"]), (&Value::Null, &Value::Null));
+    assert_eq!(builds[1]["origin"]["target"], "x");
+    assert_eq!((&builds[2]["context"], &builds[2]["origin"]), (&Value::Null, &Value::Null));
     assert_eq!(report["not_judged"][0]["path"], "api/Dockerfile");
     let config = r#"{"doctor": {"builds": [{"dockerfile": "api/Dockerfile", "context": "api"}]}}"#;
     sandbox.write("bakstop.json", config);
@@ -111,4 +115,32 @@ fn a_check_judges_new_errors_of_builds_if_it_is_asked_to() {
         assert_eq!(sandbox.bakstop(&["check"]).code, Some(0), "{config}");
         assert_eq!(sandbox.bakstop(&["doctor"]).code, Some(1), "{config}");
     }
+}
+
+#[test]
+fn a_finding_in_a_dockerfile_inside_of_a_compose_file_has_its_line_and_no_fix() {
+    let sandbox = Sandbox::workspace();
+    let compose = "services:\n  a:\n    build:\n      context: .\n      \
+                   dockerfile_inline: |\n        FROM node:22\n        COPY gone.txt ./\n        \
+                   COPY package.json pnpm-lock.yaml ./\n        RUN pnpm install\n";
+    sandbox.write("compose.yaml", compose);
+    sandbox.write("gone.txt", "");
+    sandbox.write("pnpm-lock.yaml", "lockfileVersion: '9.0'\n");
+    sandbox.write(".dockerignore", "gone.txt\n");
+    let ran = sandbox.bakstop(&["doctor", "--format", "json"]);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let shown: Vec<String> = findings
+        .iter()
+        .map(|one| format!("{} {}:{}", one["rule"], one["path"], one["place"]["line"]))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "\"excluded-copy-source\" \"compose.yaml\":7",
+            "\"missing-cache-mount\" \"compose.yaml\":9",
+        ],
+        "{ran:?}"
+    );
+    assert!(findings[1]["fix"].is_null(), "{ran:?}");
 }

@@ -181,7 +181,9 @@ impl<'a> Past<'a> {
         source: &ConfigSource,
         nothing: String,
     ) -> Result<Judged, Error> {
-        let whole = TreeChanges::new(&self.objects).tree(tree, others)?;
+        let mut changes = TreeChanges::new(&self.objects);
+        let whole =
+            if others.is_empty() { changes.whole(tree)? } else { changes.tree(tree, others)? };
         let change = narrow(self.paths, &whole);
         must_exist_in(self.paths, &whole)?;
         let is_whole = others.is_empty() && self.paths.is_empty();

@@ -50,7 +50,7 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
 fn lockfile_of<'b>(builds: &'b Builds, file: &File) -> Option<&'b File> {
     let mut files = builds.project.files().iter().map(|known| &known.file);
     files.find(|known| {
-        FileKind::PnpmLock.matches(&known.path) && known.path.parent() == file.path.parent()
+        known.path.parent() == file.path.parent() && FileKind::PnpmLock.matches(&known.path)
     })
 }
 

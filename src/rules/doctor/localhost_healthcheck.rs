@@ -53,7 +53,7 @@ fn judge_compose(builds: &Builds, number: usize, compose: &Compose, findings: &m
         let from = if service.build.is_some() {
             let own = builds.list.iter().find(|build| {
                 build.origin.as_ref().is_some_and(|origin| {
-                    origin.file == number && origin.service.as_deref() == Some(&service.name)
+                    origin.file == number && origin.service() == Some(&service.name)
                 })
             });
             let stage = own.and_then(|build| Some((build, build.last_stage()?)));

@@ -6,7 +6,7 @@ use crate::base::edit::Edit;
 use crate::base::finding::Span;
 use crate::builds::Builds;
 use crate::edit::fix::Safety;
-use crate::formats::dockerfile::{Instruction, parse};
+use crate::formats::dockerfile::Instruction;
 use crate::formats::shell::{Command, Resolved};
 use crate::models::dockerfile::{Stage, Stages};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -22,12 +22,11 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
     for build in builds.of_each_dockerfile() {
-        judge_file(builds.file(build.dockerfile), findings);
+        judge_file(builds.file(build.dockerfile), &builds.instructions(build), findings);
     }
 }
 
-fn judge_file(file: &File, findings: &mut Findings) {
-    let instructions = parse(&file.text);
+fn judge_file(file: &File, instructions: &[Instruction], findings: &mut Findings) {
     let globals: Vec<(String, Span)> = instructions
         .iter()
         .take_while(|instruction| instruction.name != "FROM")
@@ -43,7 +42,7 @@ fn judge_file(file: &File, findings: &mut Findings) {
     let mut stages = Stages::default();
     let mut from = 0;
     let mut reported: Vec<String> = Vec::new();
-    for instruction in &instructions {
+    for instruction in instructions {
         if instruction.name == "FROM" {
             from = instruction.span.end;
             reported.clear();

@@ -8,7 +8,7 @@ use crate::base::finding::{Severity, Span};
 use crate::builds::settings::unsupplied;
 use crate::builds::visits::visits;
 use crate::builds::{Build, Builds};
-use crate::formats::dockerfile::{self, Instruction};
+use crate::formats::dockerfile::Instruction;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -102,8 +102,7 @@ fn places(build: &Build) -> impl Iterator<Item = (usize, &str, &Span)> {
 
 /// The names that the `ARG` instructions of a Dockerfile declare, in any stage.
 fn declared(builds: &Builds, build: &Build) -> BTreeSet<String> {
-    let source = &builds.project.files()[build.dockerfile];
-    let instructions = source.view(|file| dockerfile::parse(&file.text));
+    let instructions = builds.instructions(build);
     let names = |instruction: &Instruction| match instruction.name.as_str() {
         "ARG" => instruction.assignments().into_iter().map(|(name, _)| name).collect(),
         "ONBUILD" => instruction

@@ -49,7 +49,7 @@ fn report(
 ) {
     let file = builds.file(origin.file);
     let source = &builds.project.files()[origin.file];
-    let services = origin.service.as_ref().map(|_| source.model(Syntax::Yaml, Compose::parse));
+    let services = origin.service().map(|_| source.model(Syntax::Yaml, Compose::parse));
     let service = services.iter().flat_map(|compose| &compose.services);
     let service = service.into_iter().find(|service| service.span == origin.span);
     let of_container =

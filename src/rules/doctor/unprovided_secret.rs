@@ -59,7 +59,7 @@ fn report(
 ) {
     let file = builds.file(origin.file);
     let source = &builds.project.files()[origin.file];
-    let compose = origin.service.as_ref().map(|_| source.model(Syntax::Yaml, Compose::parse));
+    let compose = origin.service().map(|_| source.model(Syntax::Yaml, Compose::parse));
     let services = compose.iter().flat_map(|compose| &compose.services);
     let service = services.into_iter().find(|service| service.span == origin.span);
     let of_container =

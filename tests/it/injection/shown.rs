@@ -87,6 +87,9 @@ fn output_of_doctor() {
         let below = std::path::Path::new("services").join(&name);
         sandbox.write(below.join("Dockerfile"), between("FROM x\nCOPY ", text, " .\n"));
         sandbox.write(below.join(".dockerignore"), between("*\n[", text, "\n"));
+        let bake = between("target \"x\" { context = \"", text, "/${Y}\" }\n");
+        sandbox.write(below.join("docker-bake.hcl"), bake);
+        sandbox.write(below.join("base.Dockerfile"), between("FROM ", text, ":1\n"));
         let service = between("services:\n  \"", text, "\": {build: .}\n  b: {build: $X}\n");
         sandbox.write(below.join("compose.yaml"), service);
     }
@@ -97,6 +100,8 @@ fn output_of_doctor() {
             if number == 0 {
                 let tree = ["--color", colour, "doctor", "-v", "--tree", "topic"];
                 harmless(&sandbox, &words(&tree), &nothing);
+                let bases = ["--color", colour, "doctor", "--bases"];
+                harmless(&sandbox, &words(&bases), &nothing);
             }
         }
     }
@@ -191,7 +196,7 @@ fn output_of_verify_and_pins() {
 }
 
 /// Arguments that hostile text follows.
-const BEFORE_TEXT: [&[&str]; 29] = [
+const BEFORE_TEXT: [&[&str]; 30] = [
     &["explain"],
     &["completions"],
     &["hook"],
@@ -216,6 +221,7 @@ const BEFORE_TEXT: [&[&str]; 29] = [
     &["pins", "--config"],
     &["doctor", "--tree"],
     &["doctor", "--format"],
+    &["doctor", "--same"],
     &["prove", "--format"],
     &["-C"],
     &["--color"],
