@@ -1,10 +1,14 @@
 //! `bakstop doctor`: judges whether the Docker builds of a repository are correct, closed and
 //! cached.
 
+mod fixing;
+
 use crate::base::error::Error;
 use crate::commands::judge::{ANOTHER_CONFIG, Options, ReportArgs, Scope, judge};
 use crate::commands::{Context, Outcome};
+use crate::report::fixes::{self, FixSummary, Tense};
 use crate::report::{self, Format, Report};
+use fixing::{FixMode, Fixed};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -12,6 +16,18 @@ pub(crate) struct Args {
     /// Judge the files of a commit, a tag or a tree instead of those on disk
     #[arg(long, value_name = "REV", allow_hyphen_values = true)]
     tree: Option<String>,
+
+    /// Apply the safe fixes, and report what remains
+    #[arg(long, conflicts_with = "tree")]
+    fix: bool,
+
+    /// With --fix: print the changes as a diff, and change nothing
+    #[arg(short = 'n', long, requires = "fix", conflicts_with_all = REPORT)]
+    dry_run: bool,
+
+    /// With --fix: change nothing, and exit with 1 if there is something to fix
+    #[arg(long, requires = "fix", conflicts_with = "dry_run", conflicts_with_all = REPORT)]
+    check: bool,
 
     #[command(flatten)]
     report: ReportArgs,
@@ -21,7 +37,17 @@ pub(crate) struct Args {
     verbose: bool,
 }
 
-/// Judges the builds of the work tree or of a tree.
+/// The options of a report of what remains.
+const REPORT: [&str; 3] = ["format", "output", "deny_warnings"];
+
+impl Args {
+    /// Whether files may be changed.
+    pub(crate) fn writes(&self) -> bool {
+        self.fix && !self.dry_run && !self.check
+    }
+}
+
+/// Judges the builds of the work tree or of a tree; with `--fix`, after the safe fixes.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let output = args.report.destination(context)?;
     let options = Options {
@@ -32,10 +58,23 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         ..Options::default()
     };
     let scope = args.tree.clone().map_or(Scope::WorkTree, Scope::Tree);
+    let mode = match (args.dry_run, args.check) {
+        (true, _) => FixMode::Diff,
+        (_, true) => FixMode::Check,
+        _ => FixMode::Write,
+    };
+    let fixed = match args.fix.then(|| fixing::fix(mode, &options, context)).transpose()? {
+        Some(Fixed::Reported(outcome)) => return Ok(outcome),
+        Some(Fixed::Done(summary)) => Some(summary),
+        None => None,
+    };
     let judged = judge(&scope, &options, context)?;
     let builds = judged.judgement.builds.as_ref();
+    // Another configuration would be needed for the same result.
+    let is_plain = args.tree.is_none() && args.report.config.is_none();
     let render = |format, report: &Report<'_>| match format {
-        Format::Json => report::doctor::json(report, builds),
+        Format::Json => report::doctor::json(report, builds, fixed.as_ref()),
+        Format::Human => with_fixes(report, fixed.as_ref(), is_plain),
         format => report::check(format, report),
     };
     let mut outcome = args.report.outcome(&judged, &scope, output, context, render);
@@ -49,4 +88,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         outcome = judged.verbose_lines().iter().fold(outcome, Outcome::note);
     }
     Ok(outcome)
+}
+
+/// The text report: what was fixed, and what remains; or else how to fix it.
+fn with_fixes(report: &Report<'_>, fixed: Option<&FixSummary>, can_fix: bool) -> String {
+    let (text, paint) = (report::check(Format::Human, report), report.view.paint);
+    match fixed {
+        Some(summary) if text.is_empty() => fixes::lines(summary, Tense::Past, paint),
+        Some(summary) => fixes::lines(summary, Tense::Past, paint) + "\n" + &text,
+        None if can_fix => text + &fixes::advice(report.findings, paint),
+        None => text,
+    }
 }

@@ -60,6 +60,9 @@ pub(crate) enum FileKind {
     Markdown,
     /// A file of secrets, such as an environment or a private key.
     Secret,
+    /// Settings of Railway, which builds Dockerfiles, and refuses cache mounts without an id of its
+    /// own.
+    Railway,
     /// The script that prepares a Docker build.
     PrepScript,
 }
@@ -68,8 +71,8 @@ use FileKind::{
     BunBinaryLock, BunEnvironment, BunLock, Bunfig, CargoLock, Compose, Devcontainer, Dockerfile,
     Dockerignore, Gitignore, GitlabPipeline, InstallCode, Manifest, ManifestJson5, ManifestYaml,
     Markdown, Mise, NpmLock, Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript,
-    Prototools, Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc,
-    YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
+    Prototools, Railway, Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp,
+    Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
@@ -87,7 +90,7 @@ const OF_YARN: Home = Some(|path| {
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 54] = [
+static TABLE: [(&str, Home, FileKind); 56] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -139,6 +142,8 @@ static TABLE: [(&str, Home, FileKind); 54] = [
     ("*.dockerignore", None, Dockerignore),
     (".gitignore", None, Gitignore),
     ("*.md", None, Markdown),
+    ("*.mdx", None, Markdown),
+    ("railway.{json,toml}", None, Railway),
     ("dockerfile{,.*}", None, Dockerfile),
     ("containerfile{,.*}", None, Dockerfile),
     ("*.{docker,container}file", None, Dockerfile),
@@ -524,6 +529,7 @@ mod tests {
             ),
             (
                 ".github/workflows/.yml .GitHub/workflows/a.yml Dockerfiles Dockerfile.md \
+                 dockerfile.mdx \
                  Dockerfile.dockerignore",
                 "",
             ),
@@ -540,6 +546,9 @@ mod tests {
             assert_eq!(answers(&path.into()), "", "{path:?}");
         }
         assert!(FileKind::Dockerignore.matches(&"api/Dockerfile.dockerignore".into()));
+        for (path, is_railway) in [("api/railway.toml", true), ("my-railway.json", false)] {
+            assert_eq!(FileKind::Railway.matches(&path.into()), is_railway);
+        }
     }
 
     #[test]
