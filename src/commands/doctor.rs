@@ -7,8 +7,9 @@ use crate::base::error::Error;
 use crate::commands::judge::{ANOTHER_CONFIG, Options, ReportArgs, Scope, judge};
 use crate::commands::{Context, Outcome};
 use crate::report::fixes::{self, FixSummary, Tense};
+use crate::report::paint::Paint;
 use crate::report::{self, Format, Report};
-use fixing::{FixMode, Fixed};
+use fixing::{FixArgs, FixMode, Fixed};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -17,17 +18,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REV", allow_hyphen_values = true)]
     tree: Option<String>,
 
-    /// Apply the safe fixes, and report what remains
-    #[arg(long, conflicts_with = "tree")]
-    fix: bool,
-
-    /// With --fix: print the changes as a diff, and change nothing
-    #[arg(short = 'n', long, requires = "fix", conflicts_with_all = REPORT)]
-    dry_run: bool,
-
-    /// With --fix: change nothing, and exit with 1 if there is something to fix
-    #[arg(long, requires = "fix", conflicts_with = "dry_run", conflicts_with_all = REPORT)]
-    check: bool,
+    #[command(flatten)]
+    fix: FixArgs,
 
     #[command(flatten)]
     report: ReportArgs,
@@ -37,13 +29,10 @@ pub(crate) struct Args {
     verbose: bool,
 }
 
-/// The options of a report of what remains.
-const REPORT: [&str; 3] = ["format", "output", "deny_warnings"];
-
 impl Args {
     /// Whether files may be changed.
     pub(crate) fn writes(&self) -> bool {
-        self.fix && !self.dry_run && !self.check
+        self.fix.mode() == Some(FixMode::Write)
     }
 }
 
@@ -58,12 +47,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         ..Options::default()
     };
     let scope = args.tree.clone().map_or(Scope::WorkTree, Scope::Tree);
-    let mode = match (args.dry_run, args.check) {
-        (true, _) => FixMode::Diff,
-        (_, true) => FixMode::Check,
-        _ => FixMode::Write,
-    };
-    let fixed = match args.fix.then(|| fixing::fix(mode, &options, context)).transpose()? {
+    let fix = |mode| fixing::fix(mode, &options, context);
+    let fixed = match args.fix.mode().map(fix).transpose()? {
         Some(Fixed::Reported(outcome)) => return Ok(outcome),
         Some(Fixed::Done(summary)) => Some(summary),
         None => None,
@@ -77,7 +62,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         Format::Human => with_fixes(report, fixed.as_ref(), is_plain),
         format => report::check(format, report),
     };
+    // The other formats have no place for what was fixed.
+    let has_no_place =
+        output.is_none() && !matches!(args.report.format, Format::Human | Format::Json);
     let mut outcome = args.report.outcome(&judged, &scope, output, context, render);
+    for summary in fixed.iter().filter(|_| has_no_place) {
+        let lines = fixes::lines(summary, Tense::Past, Paint::PLAIN);
+        outcome = lines.lines().fold(outcome, Outcome::note);
+    }
     if builds.is_none_or(|builds| builds.list.is_empty()) {
         outcome = outcome.note("bakstop: there is no Dockerfile to judge");
     } else if args.verbose {

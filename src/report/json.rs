@@ -200,6 +200,7 @@ fn fix(fix: &Fix) -> Value {
     });
     json!({
         "safety": fix.safety.name(),
+        "exact": fix.can_paste,
         "edits": edits.collect::<Vec<_>>(),
         "diffs": diffs.collect::<Vec<_>>(),
     })

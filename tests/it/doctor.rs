@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::Sandbox;
 
+mod fixing;
 mod pilots;
 
 /// A build that copies a lockfile.

@@ -36,6 +36,37 @@ struct FixPlan {
     summary: FixSummary,
 }
 
+/// The options of a report of what remains.
+const REPORT: [&str; 3] = ["format", "output", "deny_warnings"];
+
+// The arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct FixArgs {
+    /// Apply the safe fixes, and report what remains
+    #[arg(long, conflicts_with = "tree")]
+    fix: bool,
+
+    /// With --fix: print the changes as a diff, and change nothing
+    #[arg(short = 'n', long, requires = "fix", conflicts_with_all = REPORT)]
+    dry_run: bool,
+
+    /// With --fix: change nothing, and exit with 1 if there is something to fix
+    #[arg(long, requires = "fix", conflicts_with = "dry_run", conflicts_with_all = REPORT)]
+    check: bool,
+}
+
+impl FixArgs {
+    /// What becomes of the fixes; `None` without `--fix`.
+    pub(super) fn mode(&self) -> Option<FixMode> {
+        let mode = match (self.dry_run, self.check) {
+            (true, _) => FixMode::Diff,
+            (_, true) => FixMode::Check,
+            _ => FixMode::Write,
+        };
+        self.fix.then_some(mode)
+    }
+}
+
 /// What becomes of the fixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FixMode {
@@ -359,7 +390,7 @@ mod tests {
         ];
         let plan = planned(&files);
         let ignore = &after(&files, &plan)[1].1;
-        assert_eq!(ignore, "x\npackage-lock*\n.git\n!package-lock.json");
+        assert_eq!(ignore, "x\npackage-lock*\n!package-lock.json\n.git");
         assert!(planned(&after(&files, &plan)).replacements.is_empty());
     }
 

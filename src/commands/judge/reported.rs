@@ -22,7 +22,7 @@ pub(in crate::commands) struct ReportArgs {
 
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    pub format: Format,
 
     /// Write the report to a file, and the text report to standard output
     #[arg(long, value_name = "FILE")]

@@ -85,7 +85,10 @@ fn output_of_doctor() {
     for text in HOSTILE {
         let name = os(text);
         let below = std::path::Path::new("services").join(&name);
-        sandbox.write(below.join("Dockerfile"), between("FROM x\nCOPY ", text, " .\n"));
+        sandbox.write(
+            below.join("Dockerfile"),
+            between("FROM node:22-alpine\nRUN npm ci\nCOPY ", text, " .\n"),
+        );
         sandbox.write(below.join(".dockerignore"), between("*\n[", text, "\n"));
         let service = between("services:\n  \"", text, "\": {build: .}\n  b: {build: $X}\n");
         sandbox.write(below.join("compose.yaml"), service);
@@ -97,6 +100,10 @@ fn output_of_doctor() {
             if number == 0 {
                 let tree = ["--color", colour, "doctor", "-v", "--tree", "topic"];
                 harmless(&sandbox, &words(&tree), &nothing);
+                for mode in ["--dry-run", "--check"] {
+                    let planned = ["--color", colour, "doctor", "--fix", mode];
+                    harmless(&sandbox, &words(&planned), &nothing);
+                }
             }
         }
     }
