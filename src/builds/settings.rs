@@ -8,6 +8,7 @@ use crate::builds::build::Build;
 use crate::builds::installs::Installer;
 use crate::builds::model::Builds;
 use crate::builds::visits::{InEffect, Visit};
+use crate::edit::dockerfile::is_argument;
 use crate::formats::npmrc::{SettingsDialect, settings};
 use crate::formats::shell::{Lookup, Resolved, expand};
 use crate::pins::{Demand, Manager, Pin, PinKind};
@@ -247,7 +248,8 @@ pub(crate) fn reachable_host<'b>(
     let arguments = builds.flat_map(|build| &build.given.arguments);
     let hosts = arguments.filter_map(|(name, value)| {
         let value = &value.as_ref()?.text;
-        (name.contains("HOST") && is_host(value)).then(|| (name.clone(), value.clone()))
+        (name.contains("HOST") && is_argument(name) && is_host(value))
+            .then(|| (name.clone(), value.clone()))
     });
     let mut hosts: Vec<(String, String)> = hosts.collect();
     hosts.sort();

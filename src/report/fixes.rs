@@ -70,7 +70,7 @@ pub(crate) fn hints(files: &[Replacement]) -> Vec<String> {
     let inexact = files.iter().filter(|Replacement { path, old, new }| !whole(path, old, new).1);
     let hint = |file: &Replacement| {
         format!(
-            "bakstop: the diff of {} has escaped or masked lines: git cannot apply it",
+            "bakstop: the diff of {} has escaped or masked lines, so git cannot apply it",
             file.path
         )
     };
