@@ -19,6 +19,7 @@ pub(crate) mod explain;
 pub(crate) mod install;
 mod paths;
 mod restoring;
+mod replacing;
 mod judge;
 pub(crate) mod check;
 pub(crate) mod doctor;

@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::change::File;
 use crate::base::edit::Edit;
 use crate::base::path::RepoPath;
 use crate::project::Project;
@@ -11,6 +12,9 @@ use crate::project::Project;
 pub(crate) mod diff;
 pub(crate) mod excerpt;
 pub(crate) mod fix;
+pub(crate) mod reading;
+pub(crate) mod compose;
+pub(crate) mod dockerfile;
 
 /// Applies edits to the files of a project. Returns the new texts by the numbers of their files,
 /// and what `read` makes of the whole project after that. All edits of a file are refused if they
@@ -41,6 +45,16 @@ pub(crate) fn apply_checked<M>(
         // Without these edits, the other files may be read differently.
         texts.retain(|number, _| !wrong.contains(number));
     }
+}
+
+/// The edit that adds lines at the end of a file. A last line without a line feed stays one.
+pub(crate) fn appended(file: &File, lines: &[&str]) -> Edit {
+    let (end, lines) = (file.text.len(), lines.join("\n"));
+    // A byte order mark is no line.
+    let lines_before = file.text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&file.text);
+    let is_cut = lines_before.last().is_some_and(|byte| *byte != b'\n');
+    let text = if is_cut { format!("\n{lines}") } else { format!("{lines}\n") };
+    Edit { path: file.path.clone(), span: end..end, text }
 }
 
 /// Orders edits so that equal ones are adjacent.
@@ -76,7 +90,6 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::base::change::File;
     use crate::base::finding::Span;
     use crate::formats::dockerfile;
     use crate::formats::document::Node;
@@ -89,6 +102,20 @@ mod tests {
 
     fn file(path: &str, text: &str) -> File {
         File { path: path.into(), text: text.into(), fresh: true, replaces: false }
+    }
+
+    #[test]
+    fn appended_lines_keep_the_end_of_the_file() {
+        for (old, new) in
+            [("", "b\nc\n"), ("a\n", "a\nb\nc\n"), ("a", "a\nb\nc"), ("\u{feff}", "\u{feff}b\nc\n")]
+        {
+            let edit = appended(&file("a", old), &["b", "c"]);
+            assert_eq!(
+                apply(old.as_bytes(), vec![&edit]),
+                Some(new.as_bytes().to_vec()),
+                "{old:?}"
+            );
+        }
     }
 
     #[test]

@@ -174,6 +174,7 @@ fn recovery_hint(verb: &Verb) -> String {
         Verb::Prove(_) => Crashed::Proof,
         Verb::Pins(args) if args.writes() => Crashed::Files,
         Verb::Restore(args) if args.writes() => Crashed::Files,
+        Verb::Doctor(args) if args.writes() => Crashed::Files,
         Verb::Install(_) | Verb::Uninstall(_) => Crashed::Hooks,
         _ => Crashed::Nothing,
     };
@@ -235,6 +236,9 @@ mod tests {
             ("pins --set", "`git diff`"),
             ("restore", "`git diff`"),
             ("restore --dry-run", "nothing was changed"),
+            ("doctor", "nothing was changed"),
+            ("doctor --fix --check", "nothing was changed"),
+            ("doctor --fix", "`git diff`"),
             ("install", "`bakstop status`"),
             ("uninstall", "`bakstop status`"),
         ] {

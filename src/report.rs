@@ -13,6 +13,7 @@ pub(crate) mod restore;
 pub(crate) mod runs;
 mod sarif;
 pub(crate) mod verify;
+pub(crate) mod fixes;
 pub(crate) mod doctor;
 pub(crate) mod bases;
 

@@ -16,8 +16,10 @@ const HINTS: &str = "_auth|_password|npmauth|token=|password=|pass=|pwd=|pat=|ke
 
 /// Tokens of a known shape.
 const TOKEN: &str = concat!(
-    r"\b(?:npm_|gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|sk_live_|rk_live_|AKIA|ASIA|AIza|eyJ",
-    r"|pypi-|hf_|dckr_pat_)[\w.-]{10,}"
+    // A variable such as NPM_CONFIG_REGISTRY is no token.
+    r"\b(?:npm_[a-z0-9]{10,}",
+    r"|(?:gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|sk_live_|rk_live_|AKIA|ASIA|AIza|eyJ",
+    r"|pypi-|hf_|dckr_pat_)[\w.-]{10,})"
 );
 
 static TOKEN_REGEX: LazyLock<Option<Regex>> =
@@ -35,6 +37,15 @@ static SECRET_REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("(?i-u){named}|{TOKEN}|{pem}")).ok()
 });
 
+/// Names of secrets: a mount of a Dockerfile, a list of a compose file, and a setting whose value
+/// is `${VARIABLE}`.
+static NAME_REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let mount = r"\btype=secret(?:,[a-z]+(?:=[\w./-]+)?)*";
+    let list = r"\bsecrets:\s*(?:\[[\w, -]*\]\s*)?$";
+    let reference = r#"[\w.-]+\s*[:=]\s*["']?\$\{\w+\}["']?\s*$"#;
+    Regex::new(&format!("(?i-u){mount}|{list}|{reference}")).ok()
+});
+
 /// Whether a line may contain credentials: `_authToken=…`, `TOKEN=…`, `https://user:password@host`.
 pub(crate) fn holds_credentials(line: &[u8]) -> bool {
     let holds = |hint: &str| {
@@ -49,6 +60,11 @@ pub(crate) fn holds_credentials(line: &[u8]) -> bool {
 
 /// Whether a line of a file seems to contain a secret. This only decides what a report masks.
 pub(crate) fn holds_secret(line: &[u8]) -> bool {
+    let line = match NAME_REGEX.as_ref() {
+        Some(regex) => regex.replace_all(line, &b""[..]),
+        None => line.into(),
+    };
+    let line = line.as_ref();
     is_match(SECRET_REGEX.as_ref(), line) || holds_credentials(line)
 }
 

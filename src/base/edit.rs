@@ -12,3 +12,11 @@ pub(crate) struct Edit {
     /// The replacement.
     pub text: String,
 }
+
+/// A file with its text, and the text to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Replacement {
+    pub path: RepoPath,
+    pub old: Vec<u8>,
+    pub new: Vec<u8>,
+}

@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use crate::base::change::File;
 use crate::base::edit::Edit;
-use crate::base::finding::line_around;
+use crate::base::finding::{Span, line_around};
 use crate::base::path::RepoPath;
+use crate::edit::apply;
 use crate::formats::dockerignore::{IgnoreFile, IgnorePattern};
 use crate::project::directories::relative_to;
 
@@ -211,10 +212,9 @@ impl BuildContext {
 pub(crate) fn inclusion(file: &File, excluding: &IgnorePattern, path: &str) -> Option<Inclusion> {
     let line = line_around(&file.text, excluding.span.start);
     if excluding.is_about(path) {
-        let end = file.text.len().min(line.end + 1);
-        let rest = [file.text.get(..line.start)?, file.text.get(end..)?].concat();
+        let edit = without_line(file, &line)?;
+        let rest = apply(&file.text, vec![&edit])?;
         if IgnoreFile::parse(&rest).is_ok_and(|rest| !rest.excludes(path)) {
-            let edit = Edit { path: file.path.clone(), span: line.start..end, text: String::new() };
             return Some(Inclusion { edit, removes: true });
         }
     }
@@ -224,6 +224,20 @@ pub(crate) fn inclusion(file: &File, excluding: &IgnorePattern, path: &str) -> O
     let text = format!("\n!{path}");
     let edit = Edit { path: file.path.clone(), span: line.end..line.end, text };
     Some(Inclusion { edit, removes: false })
+}
+
+/// The edit that removes a line. A byte order mark before it stays, and the file ends as before:
+/// without a line feed if it had none.
+fn without_line(file: &File, line: &Span) -> Option<Edit> {
+    let (text, path) = (&file.text, file.path.clone());
+    let end = text.len().min(line.end + 1);
+    let before = text.get(..line.start)?.strip_suffix(b"\n").filter(|_| line.end == text.len());
+    let start = match before {
+        Some(before) => before.strip_suffix(b"\r").unwrap_or(before).len(),
+        None if line.start == 0 && text.starts_with(b"\xef\xbb\xbf") => 3,
+        None => line.start,
+    };
+    Some(Edit { path, span: start..end, text: String::new() })
 }
 
 /// How an ignore file includes a path again.
@@ -383,7 +397,9 @@ mod tests {
     fn an_ignore_file_includes_a_path_again() {
         for (text, path, expected) in [
             ("a\npnpm-lock.yaml\nb\n", "pnpm-lock.yaml", "a\nb\n"),
-            ("a\n**/pnpm-lock.yaml", "web/pnpm-lock.yaml", "a\n"),
+            ("a\n**/pnpm-lock.yaml", "web/pnpm-lock.yaml", "a"),
+            ("a\r\npnpm-lock.yaml", "pnpm-lock.yaml", "a"),
+            ("\u{feff}pnpm-lock.yaml\na\n", "pnpm-lock.yaml", "\u{feff}a\n"),
             ("/docs/\n", "docs", ""),
             ("*.yaml\nb\n", "pnpm-lock.yaml", "*.yaml\n!pnpm-lock.yaml\nb\n"),
             ("*\n!src", "docs/*.md", "*\n!docs/*.md\n!src"),

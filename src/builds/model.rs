@@ -18,6 +18,7 @@ use crate::builds::described::{
 };
 use crate::builds::steps::BuildStage;
 use crate::builds::{bake, ci, compose, steps};
+use crate::edit::appended;
 use crate::formats::Syntax;
 use crate::formats::dockerfile::{self, Instruction};
 use crate::formats::dockerignore::{IgnoreFile, InvalidPattern};
@@ -172,11 +173,8 @@ impl Builds {
             return (format!("write `{pattern}` to {}", Escaped(path.as_bytes())), None);
         };
         let file = self.file(ignore.file);
-        let end = file.text.len();
-        let is_cut = file.text.last().is_some_and(|byte| *byte != b'\n');
-        let text = format!("{}{pattern}\n", if is_cut { "\n" } else { "" });
-        let edit = Edit { path: file.path.clone(), span: end..end, text };
-        (format!("add the line `{pattern}` at the end of {}", file.path), Some(edit))
+        let help = format!("add the line `{pattern}` at the end of {}", file.path);
+        (help, Some(appended(file, &[pattern])))
     }
 
     /// For each file, the patterns of the workspace members that it declares.

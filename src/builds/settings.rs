@@ -8,6 +8,7 @@ use crate::builds::build::Build;
 use crate::builds::installs::Installer;
 use crate::builds::model::Builds;
 use crate::builds::visits::{InEffect, Visit};
+use crate::edit::dockerfile::is_argument;
 use crate::formats::npmrc::{SettingsDialect, settings};
 use crate::formats::shell::{Lookup, Resolved, expand};
 use crate::pins::{Demand, Manager, Pin, PinKind};
@@ -233,6 +234,30 @@ pub(crate) fn source_of(build: &Build, name: &str, span: &Span) -> (usize, Span)
     let given = build.given.arguments.iter().rev().find(|(known, _)| known == name);
     let own = given.and_then(|(_, value)| Some(&value.as_ref()?.span));
     (origin.file, own.filter(|own| !own.is_empty()).unwrap_or(&origin.span).clone())
+}
+
+/// How builds reach a registry on this machine: the only argument that a caller gives for a host,
+/// with its value; else the name that Docker has for the machine.
+pub(crate) fn reachable_host<'b>(
+    builds: impl Iterator<Item = &'b Build>,
+) -> (Option<String>, String) {
+    let is_host = |text: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+        text.contains('.') && text.bytes().all(is_plain) && !is_loopback(text)
+    };
+    let arguments = builds.flat_map(|build| &build.given.arguments);
+    let hosts = arguments.filter_map(|(name, value)| {
+        let value = &value.as_ref()?.text;
+        (name.contains("HOST") && is_argument(name) && is_host(value))
+            .then(|| (name.clone(), value.clone()))
+    });
+    let mut hosts: Vec<(String, String)> = hosts.collect();
+    hosts.sort();
+    hosts.dedup();
+    match <[_; 1]>::try_from(hosts) {
+        Ok([(name, value)]) => (Some(name), value),
+        Err(_) => (None, "host.docker.internal".to_owned()),
+    }
 }
 
 /// A variable of a file of settings that has no value at an install.

@@ -3,10 +3,15 @@
 
 mod bases;
 
+mod fixing;
+
 use crate::base::error::Error;
 use crate::commands::judge::{ANOTHER_CONFIG, Options, ReportArgs, Scope, judge};
 use crate::commands::{Context, Outcome};
+use crate::report::fixes::{self, FixSummary, Tense};
+use crate::report::paint::Paint;
 use crate::report::{self, Format, Report};
+use fixing::{FixArgs, FixMode, Fixed};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -14,6 +19,9 @@ pub(crate) struct Args {
     /// Judge the files of a commit, a tag or a tree instead of those on disk
     #[arg(long, value_name = "REV", allow_hyphen_values = true)]
     tree: Option<String>,
+
+    #[command(flatten)]
+    fix: FixArgs,
 
     #[command(flatten)]
     report: ReportArgs,
@@ -26,7 +34,14 @@ pub(crate) struct Args {
     verbose: bool,
 }
 
-/// Judges the builds of the work tree or of a tree.
+impl Args {
+    /// Whether files may be changed.
+    pub(crate) fn writes(&self) -> bool {
+        self.fix.mode() == Some(FixMode::Write)
+    }
+}
+
+/// Judges the builds of the work tree or of a tree; with `--fix`, after the safe fixes.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let output = args.report.destination(context)?;
     let options = Options {
@@ -37,16 +52,32 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         ..Options::default()
     };
     let scope = args.tree.clone().map_or(Scope::WorkTree, Scope::Tree);
+    let fix = |mode| fixing::fix(mode, &options, context);
+    let fixed = match args.fix.mode().map(fix).transpose()? {
+        Some(Fixed::Reported(outcome)) => return Ok(outcome),
+        Some(Fixed::Done(summary)) => Some(summary),
+        None => None,
+    };
     let judged = judge(&scope, &options, context)?;
     let builds = judged.judgement.builds.as_ref();
     if args.bases.is_asked() {
         return args.bases.outcome(builds, args.report.format);
     }
+    // Another configuration would be needed for the same result.
+    let is_plain = args.tree.is_none() && args.report.config.is_none();
     let render = |format, report: &Report<'_>| match format {
-        Format::Json => report::doctor::json(report, builds),
+        Format::Json => report::doctor::json(report, builds, fixed.as_ref()),
+        Format::Human => with_fixes(report, fixed.as_ref(), is_plain),
         format => report::check(format, report),
     };
+    // The other formats have no place for what was fixed.
+    let has_no_place =
+        output.is_none() && !matches!(args.report.format, Format::Human | Format::Json);
     let mut outcome = args.report.outcome(&judged, &scope, output, context, render);
+    for summary in fixed.iter().filter(|_| has_no_place) {
+        let lines = fixes::lines(summary, Tense::Past, Paint::PLAIN);
+        outcome = lines.lines().fold(outcome, Outcome::note);
+    }
     if builds.is_none_or(|builds| builds.list.is_empty()) {
         outcome = outcome.note("bakstop: there is no Dockerfile to judge");
     } else if args.verbose {
@@ -57,4 +88,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         outcome = judged.verbose_lines().iter().fold(outcome, Outcome::note);
     }
     Ok(outcome)
+}
+
+/// The text report: what was fixed, and what remains; or else how to fix it.
+fn with_fixes(report: &Report<'_>, fixed: Option<&FixSummary>, can_fix: bool) -> String {
+    let (text, paint) = (report::check(Format::Human, report), report.view.paint);
+    match fixed {
+        Some(summary) if text.is_empty() => fixes::lines(summary, Tense::Past, paint),
+        Some(summary) => fixes::lines(summary, Tense::Past, paint) + "\n" + &text,
+        None if can_fix => text + &fixes::advice(report.findings, paint),
+        None => text,
+    }
 }

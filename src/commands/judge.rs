@@ -15,7 +15,7 @@ use crate::base::escape::Escaped;
 use crate::base::refs::{self, RefUpdate};
 use crate::commands::Context;
 use crate::commands::paths::Paths;
-pub(super) use judged::{Judged, Options, Scope, configuration};
+pub(super) use judged::{Judged, Options, Scope, configuration, engine};
 use past::Past;
 use present::{staged, work_tree};
 pub(super) use reported::{ANOTHER_CONFIG, ReportArgs};

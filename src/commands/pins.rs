@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::base::edit::Replacement;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
 use crate::commands::judge::{Options, configuration};
+use crate::commands::replacing::replace_all;
 use crate::commands::{Context, Outcome};
 use crate::config::Config;
 use crate::engine::Engine;
@@ -140,19 +142,10 @@ fn set(
         let verdict = if plan.files.is_empty() { verdict } else { Verdict::Found };
         return Ok(Outcome::new(verdict, report::moved(table, plan, findings, "to move", view)));
     }
-    // If one file must not be changed, none is.
-    for number in &plan.files {
-        tree.place_to_change(&table.project.file(*number).path)?;
-    }
-    for (done, number) in plan.files.iter().enumerate() {
+    let replacement = |number: &usize| {
         let (old, new) = (table.project.file(*number), plan.after.project.file(*number));
-        tree.replace(&old.path, &old.text, &new.text).map_err(|error| match done {
-            0 => error,
-            1 => error.help("1 file is changed already: fix this, and run it again"),
-            _ => {
-                error.help(format!("{done} files are changed already: fix this, and run it again"))
-            }
-        })?;
-    }
+        Replacement { path: old.path.clone(), old: old.text.clone(), new: new.text.clone() }
+    };
+    replace_all(tree, &plan.files.iter().map(replacement).collect::<Vec<_>>())?;
     Ok(Outcome::new(verdict, report::moved(table, plan, findings, "moved", view)))
 }

@@ -78,16 +78,22 @@ pub(crate) fn excerpts<'a>(
     excerpts
 }
 
-/// The diff of a fix, and whether to hide it: an edited line may contain a secret, or the file must
-/// not be printed.
-pub(crate) fn fix_excerpt(
-    path: &RepoPath,
-    old: &[u8],
-    new: &[u8],
-    edits: &[Edit],
-) -> (Excerpt, bool) {
+/// The diff of a fix.
+#[derive(Debug)]
+pub(crate) struct FixExcerpt {
+    pub excerpt: Excerpt,
+    /// Whether to hide the edits: an edited line may contain a secret, or the file must not be
+    /// printed.
+    pub is_secret: bool,
+    /// Whether the lines are those of the files, and all of them.
+    pub is_exact: bool,
+}
+
+/// The diff of a fix of a file.
+pub(crate) fn fix_excerpt(path: &RepoPath, old: &[u8], new: &[u8], edits: &[Edit]) -> FixExcerpt {
     if FileKind::Secret.matches(path) || [old, new].into_iter().any(is_binary) {
-        return (Excerpt { lines: Vec::new(), more: 0 }, true);
+        let excerpt = Excerpt { lines: Vec::new(), more: 0 };
+        return FixExcerpt { excerpt, is_secret: true, is_exact: false };
     }
     let is_secret = secret_test(path);
     let lines = unified(path, old, new, FIX_RADIUS);
@@ -95,7 +101,27 @@ pub(crate) fn fix_excerpt(
     // An edit may write a line as it was: the diff does not show that line as changed.
     let masked = changed.any(|line| is_secret(line))
         || edits.iter().any(|edit| edited_lines(edit, old).lines().any(is_secret));
-    (shorten(path, lines, FIX_LINES, FIX_WIDTH), masked)
+    let excerpt = shorten(path, lines.clone(), FIX_LINES, FIX_WIDTH);
+    let is_exact = excerpt.lines == lines && is_printed_exactly(path, old, new, FIX_RADIUS);
+    FixExcerpt { excerpt, is_secret: masked, is_exact }
+}
+
+/// The whole diff of a file, masked, and whether its lines are those of the files.
+pub(crate) fn whole(path: &RepoPath, old: &[u8], new: &[u8]) -> (Vec<String>, bool) {
+    let lines = unified(path, old, new, FIX_RADIUS);
+    let excerpt = shorten(path, lines.clone(), usize::MAX, usize::MAX);
+    let is_exact = excerpt.lines == lines && is_printed_exactly(path, old, new, FIX_RADIUS);
+    (excerpt.lines, is_exact)
+}
+
+/// Whether the lines of a diff are those of the files, without an escape.
+fn is_printed_exactly(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> bool {
+    let (Ok(old_text), Ok(new_text)) = (std::str::from_utf8(old), std::str::from_utf8(new)) else {
+        return false;
+    };
+    let plain = diff::unified(old_text, new_text, radius);
+    let printed = unified(path, old, new, radius);
+    path.to_string().as_bytes() == path.as_bytes() && printed.get(HEADER..) == Some(&*plain)
 }
 
 /// The first lines of a diff, shortened and masked.
@@ -241,6 +267,35 @@ mod tests {
         assert_eq!((excerpts[0].1.lines.len(), excerpts[0].1.more), (LINES, 53 - LINES));
         assert_eq!(excerpts[0].1.lines[4].chars().count(), WIDTH + 1);
         assert_eq!((excerpts[19].1.lines.len(), excerpts[19].1.more), (0, 53));
+    }
+
+    #[test]
+    fn names_of_secrets_are_shown() {
+        for line in [
+            "//npm.example/:_authToken=${NPM_TOKEN}",
+            "npmAuthToken: \"${NPM_TOKEN}\"",
+            "RUN --mount=type=secret,id=npm_token,env=NPM_TOKEN npm ci",
+            "RUN --mount=type=secret,required,target=/root/.npmrc npm ci",
+            "ENV NPM_CONFIG_STRICT_SSL=false",
+            "      secrets:",
+            "      secrets: [npm_token, other]",
+            "secrets: ",
+            "    environment: NPM_TOKEN",
+        ] {
+            let text = format!("a\n{line}\n");
+            assert_eq!(diff_lines(b"a\n", text.as_bytes())[4], format!("+{line}"));
+        }
+        let token = ["s3cr", "3t"].concat().repeat(4);
+        for line in [
+            format!("_authToken={token} a=${{T}}"),
+            format!("_authToken=${{T}}{token}"),
+            format!("RUN --mount=type=secret,id=t TOKEN={token} npm ci"),
+            format!("secrets: token={token}"),
+            format!("https://${{T}}:{token}@host"),
+        ] {
+            let text = format!("a\n{line}\n");
+            assert_eq!(diff_lines(b"a\n", text.as_bytes())[4], "+********", "{line}");
+        }
     }
 
     #[test]

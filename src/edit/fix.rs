@@ -4,7 +4,7 @@ use crate::base::change::File;
 use crate::base::edit::Edit;
 use crate::base::finding::LineIndex;
 use crate::base::path::RepoPath;
-use crate::edit::excerpt::{Excerpt, fix_excerpt};
+use crate::edit::excerpt::{Excerpt, FixExcerpt, fix_excerpt};
 use crate::edit::{apply, by_place};
 
 /// Whether a fix may be applied without review.
@@ -48,21 +48,30 @@ pub(crate) struct Fix {
     /// Whether a line that an edit writes or removes seems to contain a secret: then reports print
     /// only the diffs, not the edits.
     pub is_secret: bool,
+    /// Whether `git apply` accepts the diffs as they are printed: nothing in them is escaped,
+    /// masked or left out.
+    pub can_paste: bool,
 }
 
 impl Fix {
-    /// A fix of these edits of these files. `None` if there are no edits, or if one is outside its
-    /// file, overlaps another, or its file is missing.
-    pub(crate) fn of(safety: Safety, mut edits: Vec<Edit>, files: &[&File]) -> Option<Self> {
+    /// A fix of these edits of these files. A line feed in a text becomes the line end of the file
+    /// at that place. `None` if there are no edits, or if one is outside its file, overlaps
+    /// another, or its file is missing.
+    pub(crate) fn of(safety: Safety, edits: Vec<Edit>, files: &[&File]) -> Option<Self> {
+        let file = |path: &RepoPath| files.iter().find(|file| file.path == *path);
+        let with_ends = |edit: Edit| Some(with_line_ends(&file(&edit.path)?.text, edit));
+        let mut edits = edits.into_iter().map(with_ends).collect::<Option<Vec<Edit>>>()?;
         edits.sort_by(by_place);
         edits.dedup();
-        let mut fix = Self { safety, edits: Vec::new(), diffs: Vec::new(), is_secret: false };
+        let (edited, diffs) = (Vec::new(), Vec::new());
+        let mut fix = Self { safety, edits: edited, diffs, is_secret: false, can_paste: true };
         for edits in edits.chunk_by(|a, b| a.path == b.path) {
             let path = &edits.first()?.path;
-            let old = &files.iter().find(|file| file.path == *path)?.text;
-            let (excerpt, is_secret) =
+            let old = &file(path)?.text;
+            let FixExcerpt { excerpt, is_secret, is_exact } =
                 fix_excerpt(path, old, &apply(old, edits.iter().collect())?, edits);
             fix.is_secret |= is_secret;
+            fix.can_paste &= is_exact;
             fix.diffs.push((path.clone(), excerpt));
             let lines = LineIndex::new(old);
             fix.edits.extend(edits.iter().map(|edit| {
@@ -73,6 +82,27 @@ impl Fix {
         }
         (!fix.edits.is_empty()).then_some(fix)
     }
+}
+
+/// An edit with the line ends of its file: after a line that ends in CRLF, or in one, the text of
+/// the edit has CRLF as well.
+fn with_line_ends(file: &[u8], edit: Edit) -> Edit {
+    let Edit { path, mut span, text } = edit;
+    let (Some(before), Some(after)) = (file.get(..span.start), file.get(span.start..)) else {
+        return Edit { path, span, text };
+    };
+    let next = memchr::memchr(b'\n', after).map(|at| span.start + at);
+    let end = next.or_else(|| memchr::memrchr(b'\n', before));
+    let is_crlf = end.is_some_and(|end| file.get(..end).is_some_and(|line| line.ends_with(b"\r")));
+    if !is_crlf || !text.contains('\n') {
+        return Edit { path, span, text };
+    }
+    if span.is_empty() && next == Some(span.start) {
+        // Not between the two bytes of a line end.
+        span = span.start - 1..span.end - 1;
+    }
+    let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
+    Edit { path, span, text }
 }
 
 #[cfg(test)]
@@ -133,6 +163,29 @@ mod tests {
     }
 
     #[test]
+    fn the_line_ends_of_the_file_are_kept() {
+        for (old, at, text, new) in [
+            ("a\r\nb\r\n", 2, "\nx", "a\r\nx\r\nb\r\n"),
+            ("a\r\nb\r\n", 1, "\nx", "a\r\nx\r\nb\r\n"),
+            ("a\r\nb", 4, "\nx", "a\r\nb\r\nx"),
+            ("a\r\nb\r\n", 6, "x\n", "a\r\nb\r\nx\r\n"),
+            ("a\nb\r\n", 1, "\nx", "a\nx\nb\r\n"),
+            ("a\nb", 3, "\nx", "a\nb\nx"),
+            ("a", 1, "\nx", "a\nx"),
+            ("a\r\nb\r\n", 3, "x", "a\r\nxb\r\n"),
+        ] {
+            let files = [file("a", old)];
+            let edits = vec![edit("a", at..at, text)];
+            let fix = Fix::of(Safety::Safe, edits, &files.each_ref()).unwrap();
+            let edits = fix.edits.iter().map(|(edit, _)| edit).collect();
+            let found = apply(&files[0].text, edits).unwrap();
+            assert_eq!(String::from_utf8(found).unwrap(), new, "{old:?}");
+            // A carriage return is printed as an escape.
+            assert_eq!(fix.can_paste, !new.contains('\r'), "{old:?}");
+        }
+    }
+
+    #[test]
     fn equal_edits_are_one() {
         let files = [file("a", "abc")];
         let edits = vec![edit("a", 1..2, "x"), edit("a", 0..1, ""), edit("a", 1..2, "x")];
@@ -170,7 +223,9 @@ mod tests {
         };
         let with_secret = of(vec![edit("a", 0..3, "1")]);
         assert!(
-            !with_secret.is_secret && shown(&with_secret).contains(" ********"),
+            !with_secret.is_secret
+                && !with_secret.can_paste
+                && shown(&with_secret).contains(" ********"),
             "{}",
             shown(&with_secret)
         );

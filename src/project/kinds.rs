@@ -66,6 +66,9 @@ pub(crate) enum FileKind {
     NoDockerfile,
     /// A file of secrets, such as an environment or a private key.
     Secret,
+    /// Settings of Railway, which builds Dockerfiles, and refuses cache mounts without an id of its
+    /// own.
+    Railway,
     /// The script that prepares a Docker build.
     PrepScript,
 }
@@ -74,7 +77,7 @@ use FileKind::{
     BakeHcl, BakeJson, BunBinaryLock, BunEnvironment, BunLock, Bunfig, CargoLock, Compose,
     Devcontainer, Dockerfile, Dockerignore, Gitignore, GitlabPipeline, InstallCode, Manifest,
     ManifestJson5, ManifestYaml, Markdown, Mise, NoDockerfile, NpmLock, Npmrc, NpmrcCopy,
-    PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Secret, ToolVersions,
+    PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Railway, Secret, ToolVersions,
     Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
 };
 
@@ -108,7 +111,7 @@ macro_rules! no_dockerfile {
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 59] = [
+static TABLE: [(&str, Home, FileKind); 61] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -165,6 +168,8 @@ static TABLE: [(&str, Home, FileKind); 59] = [
     ("dockerfile.{ts,tsx,js,jsx,mjs,cjs,py,go,rs,rb,php,java,kt,sh}", OF_CODE, NoDockerfile),
     ("docker-bake{,.*}.hcl", None, BakeHcl),
     ("docker-bake{,.*}.json", None, BakeJson),
+    ("*.mdx", None, Markdown),
+    ("railway.{json,toml}", None, Railway),
     ("dockerfile{,.*}", None, Dockerfile),
     ("containerfile{,.*}", None, Dockerfile),
     ("*.{docker,container}file", None, Dockerfile),
@@ -567,6 +572,7 @@ mod tests {
             ),
             (
                 ".github/workflows/.yml .GitHub/workflows/a.yml Dockerfiles Dockerfile.md \
+                 dockerfile.mdx \
                  Dockerfile.dockerignore",
                 "",
             ),
@@ -583,6 +589,9 @@ mod tests {
             assert_eq!(answers(&path.into()), "", "{path:?}");
         }
         assert!(FileKind::Dockerignore.matches(&"api/Dockerfile.dockerignore".into()));
+        for (path, is_railway) in [("api/railway.toml", true), ("my-railway.json", false)] {
+            assert_eq!(FileKind::Railway.matches(&path.into()), is_railway);
+        }
     }
 
     #[test]

@@ -116,7 +116,8 @@ pub(super) fn steps(finding: &Finding) -> Vec<String> {
 
 /// "fix (safe):", and the difference of each file.
 pub(super) fn fix_lines(fix: &Fix) -> Vec<String> {
-    let heading = format!("fix ({}):", fix.safety.name());
+    let limit = if fix.can_paste { "" } else { ", with escaped or masked lines" };
+    let heading = format!("fix ({}{limit}):", fix.safety.name());
     let diffs = fix.diffs.iter().flat_map(|(path, excerpt)| excerpt_lines(path, excerpt));
     std::iter::once(heading).chain(diffs).collect()
 }

@@ -6,10 +6,15 @@ use crate::base::escape::Escaped;
 use crate::base::finding::LineIndex;
 use crate::builds::{Build, BuildOrigin, Builds, OriginName};
 use crate::report::common::Report;
+use crate::report::fixes::{self, FixSummary};
 use crate::report::json;
 
-/// The report as JSON, with the builds and what was not judged.
-pub(crate) fn json(report: &Report<'_>, builds: Option<&Builds>) -> String {
+/// The report as JSON, with the builds, what was not judged, and what `--fix` resolved.
+pub(crate) fn json(
+    report: &Report<'_>,
+    builds: Option<&Builds>,
+    fixed: Option<&FixSummary>,
+) -> String {
     let built = builds.iter().flat_map(|builds| {
         builds.list.iter().map(|build| {
             json!({
@@ -26,10 +31,11 @@ pub(crate) fn json(report: &Report<'_>, builds: Option<&Builds>) -> String {
         let doubts = builds.doubts.iter();
         doubts.map(|doubt| json!({ "path": json::path(&doubt.path), "reason": doubt.reason }))
     });
-    let more = [
+    let mut more = vec![
         ("builds", built.collect::<Vec<Value>>().into()),
         ("not_judged", doubts.collect::<Vec<Value>>().into()),
     ];
+    more.extend(fixed.map(|summary| ("fixed", fixes::json(summary))));
     json::check_with(report, &more)
 }
 

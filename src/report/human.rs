@@ -174,7 +174,7 @@ impl Group<'_> {
         let margin = format!("{}{}", " ".repeat(gutter + 2), paint.faint("="));
         lines.extend(note_lines(labels.into_iter().flatten(), paint, &margin));
         lines.extend(self.help_lines(view, &margin, gutter));
-        lines.extend(self.proposed_fixes(paint, &margin));
+        lines.extend(self.proposed_fixes(view, &margin, gutter));
         lines
     }
 
@@ -196,8 +196,10 @@ impl Group<'_> {
             .collect()
     }
 
-    /// The fixes, each once. The lines of a diff are not indented, so that it can be pasted.
-    fn proposed_fixes(&self, paint: Paint, margin: &str) -> Vec<String> {
+    /// The fixes, each once. The lines of a diff are not indented, so that it can be pasted after
+    /// `git apply`, which takes the paths from the current directory.
+    fn proposed_fixes(&self, view: View<'_>, margin: &str, gutter: usize) -> Vec<String> {
+        let paint = view.paint;
         let findings = self.files.iter().flat_map(|spot| &spot.findings);
         let mut fixes: Vec<&Fix> = Vec::new();
         for fix in findings.filter_map(|finding| finding.fix.as_ref()) {
@@ -209,6 +211,8 @@ impl Group<'_> {
         for fix in fixes.iter().take(FIXES) {
             let mut of_fix = fix_lines(fix).into_iter();
             lines.extend(of_fix.next().map(|line| format!("{margin} {}", paint.strong(&line))));
+            let to_top = (view.below_top && fix.can_paste).then(|| paint.good(TO_TOP));
+            lines.extend(to_top.map(|command| format!("{}{command}", " ".repeat(gutter + 6))));
             lines.extend(of_fix.map(|line| paint.diff(&line)));
         }
         let more = fixes.len() > FIXES;

@@ -144,7 +144,7 @@ pub(crate) fn path_hex(path: &RepoPath) -> Option<String> {
     std::str::from_utf8(path.as_bytes()).is_err().then(|| to_hex(path.as_bytes()))
 }
 
-fn finding(finding: &Finding) -> Value {
+pub(super) fn finding(finding: &Finding) -> Value {
     json!({
         "rule": finding.rule.id,
         "severity": finding.severity.name(),
@@ -200,6 +200,7 @@ fn fix(fix: &Fix) -> Value {
     });
     json!({
         "safety": fix.safety.name(),
+        "exact": fix.can_paste,
         "edits": edits.collect::<Vec<_>>(),
         "diffs": diffs.collect::<Vec<_>>(),
     })

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::support::Sandbox;
 
 mod bases;
+mod fixing;
 mod pilots;
 
 /// A build that copies a lockfile.

@@ -117,7 +117,7 @@ const DEVICE: &str = "it is a device, not a regular file";
 
 #[test]
 fn every_verb_with_a_manifest_that_is_a_fifo() {
-    let verbs: [(&[&str], i32, &str); 24] = [
+    let verbs: [(&[&str], i32, &str); 25] = [
         (&["check"], 0, ""),
         (&["check", "--worktree"], 2, FIFO),
         (&["check", "--tree", "HEAD"], 0, ""),
@@ -131,6 +131,7 @@ fn every_verb_with_a_manifest_that_is_a_fifo() {
         (&["pins"], 2, FIFO),
         (&["doctor"], 2, FIFO),
         (&["doctor", "--tree", "HEAD"], 0, ""),
+        (&["doctor", "--fix"], 2, FIFO),
         (&["pins", "--set", "pnpm@10.8.0"], 2, FIFO),
         (&["pins", "--set", "pnpm@10.8.0", "--dry-run"], 2, FIFO),
         (&["restore"], 2, FIFO),
@@ -195,6 +196,7 @@ fn files_of_builds_that_are_not_regular_files() {
     let paths =
         ["Dockerfile", ".dockerignore", "compose.yaml", ".npmrc", ".gitlab-ci.yml", "image"];
     for path in paths {
+        check_verbs(built, path, Kind::Fifo, &[(&["doctor", "--fix"], 2, FIFO)]);
         check_verbs(built, path, Kind::Fifo, &[(&["doctor"], 2, FIFO)]);
         // A link is not read.
         check_verbs(built, path, ZERO, &[(&["doctor"], 0, "")]);

@@ -385,6 +385,23 @@ fn moving_pins() {
 }
 
 #[test]
+fn fixing_builds() {
+    let sandbox = || {
+        let sandbox = Sandbox::workspace();
+        let dockerfile = "FROM node:22-alpine\r\nCOPY . .\r\nRUN npm ci";
+        sandbox.write("Dockerfile", dockerfile);
+        sandbox.write("web/Dockerfile", "FROM node:22-alpine\nRUN npm ci\n");
+        sandbox.write(".dockerignore", "a");
+        fs::set_permissions(sandbox.top.join("web/Dockerfile"), fs::Permissions::from_mode(0o606))
+            .unwrap();
+        sandbox.git(&["add", "-A"]);
+        sandbox
+    };
+    let case = || Case { clears: false, ..Case::new(sandbox(), &["doctor", "--fix"]) };
+    nothing_is_lost(|| vec![case()]);
+}
+
+#[test]
 fn restoring() {
     let sandbox = || {
         let sandbox = Sandbox::workspace();

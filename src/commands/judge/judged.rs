@@ -122,7 +122,8 @@ pub(crate) struct Options<'a> {
     pub doctor: bool,
 }
 
-pub(super) fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a> {
+/// The engine that judges by a configuration.
+pub(crate) fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a> {
     let is_asked = |rule: &Rule| match rule.group {
         RuleGroup::Config => true,
         RuleGroup::Doctor => options.doctor || config.judges_builds(),

@@ -6,7 +6,7 @@ use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::finding::Severity;
 use crate::builds::context::cleaned;
-use crate::builds::steps::Action;
+use crate::builds::steps::{Action, BuildStage};
 use crate::builds::{Build, Builds};
 use crate::edit::fix::Safety;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -45,7 +45,8 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
         let (help, edit) = builds.exclusion(context, ".git");
         let draft = findings.place(file, &source.span, message).help(help, &[]);
         if let (Some(edit), Some(ignore)) = (edit, &context.ignore) {
-            draft.fix(Safety::Safe, vec![edit], &[builds.file(ignore.file)]);
+            let safety = if lacks_git(build) { Safety::Safe } else { Safety::Shown };
+            draft.fix(safety, vec![edit], &[builds.file(ignore.file)]);
         }
     }
 }
@@ -53,6 +54,20 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
 /// Whether a source is the whole context.
 fn is_whole(source: &str) -> bool {
     !source.is_empty() && cleaned(source).is_empty()
+}
+
+/// Whether no stage has git, which a script could ask for the commit: no step installs it. The
+/// small images of Node.js do not have it, unlike the others.
+fn lacks_git(build: &Build) -> bool {
+    let is_small = |stage: &BuildStage| {
+        stage.last.image.as_ref().is_some_and(|image| {
+            let tag = image.tag();
+            image.host.is_none()
+                && image.repository == "node"
+                && (tag.contains("alpine") || tag.contains("slim"))
+        })
+    };
+    !build.stages.is_empty() && build.stages.iter().all(is_small)
 }
 
 /// Whether a step mentions git.
@@ -67,6 +82,7 @@ fn mentions_git(file: &File, build: &Build) -> bool {
 #[cfg(test)]
 mod tests {
     use super::RULE;
+    use crate::edit::fix::Safety;
     use crate::engine::tests::{Fake, judged_by, transcript};
 
     fn change(dockerfile: &str, ignore: &str) -> Fake {
@@ -81,7 +97,21 @@ mod tests {
             let found = judged_by(&RULE, &change(line, "node_modules"));
             assert_eq!((found.len(), &*found[0].message), (1, message), "{line}");
             let fix = found[0].fix.as_ref().unwrap();
-            assert_eq!(fix.edits[0].0.text, "\n.git\n");
+            assert_eq!(fix.edits[0].0.text, "\n.git");
+            // This image has git, which a script of the project may call.
+            assert_eq!(fix.safety, Safety::Shown);
+        }
+        for (from, safety) in [
+            ("node:22-alpine", Safety::Safe),
+            ("node:22-bookworm-slim", Safety::Safe),
+            ("node:22-alpine AS a\nFROM golang:1", Safety::Shown),
+            ("me/node:22-alpine", Safety::Shown),
+        ] {
+            let change = Fake::default()
+                .file("Dockerfile", &format!("FROM {from}\nCOPY . .\n"))
+                .file(".dockerignore", "a\n");
+            let fix = judged_by(&RULE, &change).remove(0).fix.unwrap();
+            assert_eq!((fix.safety, &*fix.edits[0].0.text), (safety, ".git\n"), "{from}");
         }
         let two = change("COPY . .", "a\n").file("web.Dockerfile", "FROM x\nCOPY . .").file(
             "compose.yaml",

@@ -94,9 +94,11 @@ fn report(
         let exception = Escaped(worst.path.as_bytes());
         format!("add `!{exception}` to {}, after the line that excludes it", file.path)
     };
+    // Another install works without it, and would take other versions with it.
+    let safety = if fatal.is_some() { Safety::Safe } else { Safety::Shown };
     draft
         .help(help, &[])
-        .fix(Safety::Safe, vec![inclusion.edit], &[file])
+        .fix(safety, vec![inclusion.edit], &[file])
         .severity(severity(fatal.is_some()));
 }
 
@@ -163,6 +165,7 @@ fn lockfile(
 mod tests {
     use super::RULE;
     use crate::base::finding::Severity;
+    use crate::edit::fix::Safety;
     use crate::engine::tests::{Fake, judged_by, messages};
 
     /// The message, severity and diff of each finding.
@@ -184,6 +187,8 @@ mod tests {
             let changed: Vec<&str> =
                 diff.map(String::as_str).filter(|line| !line.starts_with(' ')).collect();
             let warning = if finding.severity == Severity::Error { "" } else { "warning " };
+            let is_safe = finding.fix.as_ref().unwrap().safety == Safety::Safe;
+            assert_eq!(is_safe, finding.severity == Severity::Error);
             format!("{warning}{line} {}", changed.join(" "))
         });
         lines.collect()

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::debris::Debris;
+use crate::base::edit::Edit;
 use crate::base::escape::Escaped;
 use crate::base::finding::{Span, line_around};
 use crate::builds::installs::LockfileUse;
 use crate::builds::settings::{
-    Registry, SettingRole, is_loopback, npm_settings, registries, source_of,
+    Registry, SettingRole, is_loopback, npm_settings, reachable_host, registries, source_of,
 };
 use crate::builds::visits::{Visit, visits};
 use crate::builds::{Build, Builds};
+use crate::edit::fix::Safety;
 use crate::formats::shell::Lookup;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -55,10 +57,40 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
         {
             draft = draft.label(file, &other, "for the same host");
         }
+        let edits = edits(builds, number, &host, &span, &leading);
         for (number, start, end) in leading.into_iter().take(3) {
             draft = draft.label(builds.file(number), &(start..end), "used in this build");
         }
+        draft.fix(Safety::Shown, edits, &[file]);
     }
+}
+
+/// The edits that name the host as the builds reach it, for every setting of the file. A lockfile
+/// has none: an install writes it again.
+fn edits(
+    builds: &Builds,
+    number: usize,
+    host: &str,
+    span: &Span,
+    leading: &BTreeSet<(usize, usize, usize)>,
+) -> Vec<Edit> {
+    let file = builds.file(number);
+    if FileKind::of(&file.path, FileKind::is_lockfile).is_some() {
+        return Vec::new();
+    }
+    let is_led = |build: &&Build| leading.iter().any(|(file, ..)| *file == build.dockerfile);
+    let (name, value) = reachable_host(builds.list.iter().filter(is_led));
+    let is_npmrc = FileKind::of(&file.path, |kind| kind.credentials().is_some()).is_some();
+    let new = name.filter(|_| is_npmrc).map_or(value, |name| format!("${{{name}}}"));
+    let mut places: Vec<Span> = same_host(builds, number, host).chain([span.clone()]).collect();
+    places.sort_by_key(|place| (place.start, place.end));
+    let edit = |place: Span| {
+        let text = file.text.get(place.clone())?;
+        let start = place.start + memchr::memmem::find(text, host.as_bytes())?;
+        let span = start..start + host.len();
+        Some(Edit { path: file.path.clone(), span, text: new.clone() })
+    };
+    places.into_iter().filter_map(edit).collect()
 }
 
 fn add_registry(
@@ -162,8 +194,8 @@ fn same_host(builds: &Builds, number: usize, host: &str) -> impl Iterator<Item =
 
 #[cfg(test)]
 mod tests {
-    use super::RULE;
-    use crate::engine::tests::{Fake, transcript};
+    use super::{RULE, Safety};
+    use crate::engine::tests::{Fake, judged_by, transcript};
 
     const COMPOSE: &str = "services: {a: {build: .}}";
     const NPMRC: &str = "@s:registry=http://localhost:4873/\n//localhost:4873/:_authToken=${T}\n";
@@ -212,6 +244,38 @@ mod tests {
         let given = "services: {a: {build: {context: ., args: {H: localhost}}}}";
         let lines = "ARG H=npm.example\nCOPY .npmrc.docker .npmrc\nRUN npm ci";
         assert_eq!(judged(lines, host, given), [format!("compose.yaml:1:46: localhost {itself}")]);
+    }
+
+    #[test]
+    fn the_fix_names_the_host_as_the_build_reaches_it() {
+        let dockerfile = "FROM node:22\nWORKDIR /app\nARG H\nCOPY .npmrc.docker .npmrc\nRUN npm ci";
+        for (args, host) in [
+            ("{}", "host.docker.internal"),
+            ("{NPM_HOST: registry.internal}", "${NPM_HOST}"),
+            ("{NPM_HOST: localhost}", "host.docker.internal"),
+            ("{A_HOST: a.example, B_HOST: b.example}", "host.docker.internal"),
+            ("{NPM_HOST: '${NPM_HOST}'}", "host.docker.internal"),
+        ] {
+            let compose = format!("services: {{a: {{build: {{context: ., args: {args}}}}}}}");
+            let change = |npmrc: &str| {
+                Fake::default()
+                    .file("Dockerfile", dockerfile)
+                    .file(".npmrc.docker", npmrc)
+                    .file("compose.yaml", &compose)
+            };
+            let fix = judged_by(&RULE, &change(NPMRC)).remove(0).fix.unwrap();
+            let edits = fix.edits.iter().map(|(edit, _)| edit).collect();
+            let fixed = crate::edit::apply(NPMRC.as_bytes(), edits).unwrap();
+            let fixed = String::from_utf8(fixed).unwrap();
+            assert_eq!(fixed, NPMRC.replace("localhost", host), "{args}");
+            assert_eq!(fix.safety, Safety::Shown);
+            assert_eq!(transcript(&RULE, &change(&fixed)), [""; 0], "{args}");
+        }
+        let change = Fake::default()
+            .file("Dockerfile", "FROM node:22\nWORKDIR /app\nCOPY package-lock.json .\nRUN npm ci")
+            .file("package-lock.json", "{\n\"resolved\": \"http://127.0.0.1:1/a.tgz\"}")
+            .file("compose.yaml", COMPOSE);
+        assert!(judged_by(&RULE, &change)[0].fix.is_none());
     }
 
     #[test]

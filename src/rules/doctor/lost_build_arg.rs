@@ -2,9 +2,9 @@
 
 use crate::base::change::File;
 use crate::base::debris::Debris;
-use crate::base::edit::Edit;
 use crate::base::finding::Span;
 use crate::builds::Builds;
+use crate::edit::dockerfile::with_argument;
 use crate::edit::fix::Safety;
 use crate::formats::dockerfile::Instruction;
 use crate::formats::shell::{Command, Resolved};
@@ -40,11 +40,11 @@ fn judge_file(file: &File, instructions: &[Instruction], findings: &mut Findings
         return;
     }
     let mut stages = Stages::default();
-    let mut from = 0;
+    let mut from = 0..0;
     let mut reported: Vec<String> = Vec::new();
     for instruction in instructions {
         if instruction.name == "FROM" {
-            from = instruction.span.end;
+            from = instruction.span.clone();
             reported.clear();
         } else if stages.current().is_some_and(|(_, stage)| is_plain(stage)) {
             for word in words(instruction, &stages) {
@@ -52,7 +52,7 @@ fn judge_file(file: &File, instructions: &[Instruction], findings: &mut Findings
                     word.unset.contains(name) && !reported.contains(name)
                 };
                 if let Some((name, declared)) = globals.iter().find(lost) {
-                    report(file, name, &word, declared, from, findings);
+                    report(file, name, &word, declared, &from, findings);
                     reported.push(name.clone());
                 }
             }
@@ -94,10 +94,10 @@ fn report(
     name: &str,
     word: &Resolved,
     declared: &Span,
-    from: usize,
+    from: &Span,
     findings: &mut Findings,
 ) {
-    let edit = Edit { path: file.path.clone(), span: from..from, text: format!("\nARG {name}") };
+    let edit = with_argument(file, from, name);
     findings
         .place(file, &word.span, format!("${name} is empty in this stage"))
         .label(file, declared, "declared for FROM lines only")

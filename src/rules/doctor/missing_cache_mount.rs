@@ -9,6 +9,7 @@ use crate::builds::stores::{PackageStore, question, store};
 use crate::builds::{Build, Builds};
 use crate::edit::fix::Safety;
 use crate::formats::shell::Resolved;
+use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -111,7 +112,10 @@ fn report(
         draft = draft.label(file, &other.command.span(), "and here");
     }
     if let Some(edits) = edits(builds, build, std::iter::once(first).chain(others)) {
-        draft.fix(Safety::Safe, edits, &[file]);
+        let is_railway = |path: &str| FileKind::Railway.matches(&path.into());
+        let safety =
+            if builds.tree.below("").any(is_railway) { Safety::Shown } else { Safety::Safe };
+        draft.fix(safety, edits, &[file]);
     }
 }
 
@@ -169,7 +173,7 @@ fn is_needed(build: &Build, store: &PackageStore) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::RULE;
+    use super::{RULE, Safety};
     use crate::engine::tests::{Fake, judged_by, transcript};
 
     fn judged(dockerfile: &str) -> Vec<String> {
@@ -220,6 +224,14 @@ mod tests {
             .file("Dockerfile", "FROM node:22\nRUN yarn install")
             .file(".yarn/cache/a.zip", "");
         assert_eq!(transcript(&RULE, &vendored), [""; 0]);
+    }
+
+    #[test]
+    fn a_builder_that_refuses_the_cache_gets_none_unseen() {
+        let fake = || Fake::default().file("Dockerfile", "FROM node:22\nRUN npm ci\n");
+        let safety = |change: Fake| judged_by(&RULE, &change)[0].fix.as_ref().unwrap().safety;
+        assert_eq!(safety(fake()), Safety::Safe);
+        assert_eq!(safety(fake().file("api/railway.toml", "")), Safety::Shown);
     }
 
     #[test]

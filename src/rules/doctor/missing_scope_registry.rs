@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::escape::Escaped;
 use crate::base::finding::Span;
-use crate::builds::settings::{NpmSetting, SettingRole, npm_settings};
+use crate::builds::settings::{NpmSetting, SettingRole, is_loopback, npm_settings, reachable_host};
 use crate::builds::visits::{InEffect, Visit, visits};
 use crate::builds::{Build, Builds};
+use crate::edit::appended;
+use crate::edit::fix::Safety;
 use crate::formats::Syntax;
 use crate::formats::document::Node;
 use crate::formats::shell::Lookup;
@@ -61,7 +64,9 @@ fn judge_variant(
         return;
     }
     let original = builds.file(number);
-    for NpmSetting { role, key, span, .. } in npm_settings(builds, number).iter() {
+    let settings = npm_settings(builds, number);
+    for setting in settings.iter() {
+        let NpmSetting { role, key, span, .. } = setting;
         let scope = key.strip_suffix(":registry").filter(|_| *role == SettingRole::Registry);
         let Some(scope) = scope.filter(|_| !mapped.contains(key)) else { continue };
         let Some((manifest, place, name)) = dependency(builds, visit, scope) else { continue };
@@ -83,8 +88,49 @@ fn judge_variant(
                     "add `{scope}:registry=` with the URL of the registry as the build reaches it"
                 ),
                 &[],
+            )
+            .fix(
+                Safety::Shown,
+                addition(build, original, &settings, setting)
+                    .map(|lines| {
+                        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+                        vec![appended(variant, &lines)]
+                    })
+                    .unwrap_or_default(),
+                &[variant],
             );
     }
+}
+
+/// The lines of a project for the registry of a scope, with the host as the build reaches it: its
+/// URL, and the settings for that URL, unless they hold a secret as text.
+fn addition(
+    build: &Build,
+    original: &File,
+    settings: &[NpmSetting],
+    registry: &NpmSetting,
+) -> Option<Vec<String>> {
+    let text = |span: &Span| std::str::from_utf8(original.text.get(span.clone())?).ok();
+    let url = text(&registry.value)?.trim();
+    let (_, place) = url.split_once("//")?;
+    let host = place.split(['/', ':']).next()?;
+    let reachable = match reachable_host(std::iter::once(build)) {
+        _ if !is_loopback(host) => host.to_owned(),
+        (Some(name), _) => format!("${{{name}}}"),
+        (None, value) => value,
+    };
+    let with_host = |text: &str| text.replacen(&format!("//{host}"), &format!("//{reachable}"), 1);
+    let of_url = settings.iter().filter(|setting| {
+        let key = setting.key.strip_prefix("//").and_then(|key| key.rsplit_once(':'));
+        key.is_some_and(|(key, _)| key.trim_end_matches('/') == place.trim_end_matches('/'))
+            && setting.role == SettingRole::Host
+            && setting.variables.iter().any(|variable| variable.is_credential)
+    });
+    let mut lines = vec![format!("{}={}", registry.key, with_host(url))];
+    for setting in of_url {
+        lines.push(format!("{}={}", with_host(&setting.key), text(&setting.value)?.trim()));
+    }
+    Some(lines)
 }
 
 /// The keys of the registries that are set for an install.
@@ -152,8 +198,8 @@ fn is_member(builds: &Builds, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::RULE;
-    use crate::engine::tests::{Fake, transcript};
+    use super::{RULE, Safety};
+    use crate::engine::tests::{Fake, judged_by, transcript};
 
     const LINES: &str = "COPY .npmrc.docker .npmrc\nCOPY package.json .\nRUN pnpm install";
     const MANIFEST: &str = r#"{"dependencies": {"@s/a": "^1"}}"#;
@@ -182,6 +228,38 @@ mod tests {
             ),
         ] {
             assert_eq!(judged(lines, variant, MANIFEST), [expected], "{lines}");
+        }
+    }
+
+    #[test]
+    fn the_fix_adds_the_lines_of_the_project() {
+        let own = "@s:registry=http://localhost:4873/\n//localhost:4873/:_authToken=${T}\n";
+        let secret = ["//localhost:4873/:_authTok", "en=abcdefgh\n"].concat();
+        let far = "@s:registry=https://npm.example/\n//other.example/:_authToken=${T}\n";
+        for (own, variant, expected) in [
+            (
+                own.to_owned(),
+                "strict-ssl=false",
+                "strict-ssl=false\n@s:registry=http://host.docker.internal:4873/\n\
+                 //host.docker.internal:4873/:_authToken=${T}",
+            ),
+            (
+                format!("@s:registry=http://localhost:4873/\n{secret}"),
+                "a=b\n",
+                "a=b\n@s:registry=http://host.docker.internal:4873/\n",
+            ),
+            (far.to_owned(), "", "@s:registry=https://npm.example/\n"),
+        ] {
+            let change = Fake::default()
+                .file("Dockerfile", &format!("FROM node:22\nWORKDIR /app\n{LINES}"))
+                .file(".npmrc", &own)
+                .file(".npmrc.docker", variant)
+                .file("package.json", MANIFEST);
+            let fix = judged_by(&RULE, &change).remove(0).fix.unwrap();
+            let edits = fix.edits.iter().map(|(edit, _)| edit).collect();
+            let fixed = crate::edit::apply(variant.as_bytes(), edits).unwrap();
+            assert_eq!(String::from_utf8(fixed).unwrap(), expected);
+            assert_eq!(fix.safety, Safety::Shown);
         }
     }
 

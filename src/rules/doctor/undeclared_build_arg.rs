@@ -2,12 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::escape::Escaped;
 use crate::base::finding::{Severity, Span};
+use crate::builds::installs::installs;
 use crate::builds::settings::unsupplied;
+use crate::builds::steps::BuildStage;
 use crate::builds::visits::visits;
 use crate::builds::{Build, Builds};
+use crate::edit::dockerfile::{is_argument, with_argument};
+use crate::edit::fix::Safety;
 use crate::formats::dockerfile::Instruction;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
@@ -72,18 +77,19 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
             .map(|unsupplied| unsupplied.reference.name)
             .collect();
         let dockerfile = builds.file(build.dockerfile);
-        for (number, name, span) in missing.into_iter().filter(|(_, name, _)| !read.contains(*name))
+        for (number, argument, span) in
+            missing.into_iter().filter(|(_, name, _)| !read.contains(*name))
         {
-            let name = Escaped(name.as_bytes());
+            let name = Escaped(argument.as_bytes());
             let message = format!("{} does not declare the argument {name}", dockerfile.path);
             let mut draft = findings.place(builds.file(number), span, message);
             if let Some(stage) = build.stages.first() {
                 draft = draft.label(dockerfile, &stage.span, "no stage has this `ARG`");
             }
-            draft.help(
-                format!("add `ARG {name}` to the stage that uses it, or remove it here"),
-                &[],
-            );
+            let help = format!("add `ARG {name}` to the stage that uses it, or remove it here");
+            let stage = reader(dockerfile, build, argument).filter(|_| is_argument(argument));
+            let edits = stage.map(|stage| with_argument(dockerfile, &stage.span, argument));
+            draft.help(help, &[]).fix(Safety::Shown, edits.into_iter().collect(), &[dockerfile]);
         }
     }
 }
@@ -98,6 +104,24 @@ fn places(build: &Build) -> impl Iterator<Item = (usize, &str, &Span)> {
     };
     let names = build.given.arguments.iter().map(|(name, _)| name.as_str());
     names.filter_map(move |name| Some((origin?.file, name, place(name)?)))
+}
+
+/// The stage that uses a variable: the only one that names it, the only one at all, or the first
+/// that installs packages, whose settings may read it.
+fn reader<'b>(file: &File, build: &'b Build, name: &str) -> Option<&'b BuildStage> {
+    let forms = [format!("${name}"), format!("${{{name}")];
+    let names = |stage: &&BuildStage| {
+        stage.steps.iter().any(|step| {
+            let text = file.text.get(step.span.clone()).unwrap_or_default();
+            forms.iter().any(|form| memchr::memmem::find(text, form.as_bytes()).is_some())
+        })
+    };
+    let mut naming = build.stages.iter().filter(names);
+    match (naming.next(), naming.next(), build.stages.as_slice()) {
+        (Some(only), None, _) | (None, None, [only]) => Some(only),
+        (None, None, stages) => stages.iter().find(|stage| installs(stage).next().is_some()),
+        _ => None,
+    }
 }
 
 /// The names that the `ARG` instructions of a Dockerfile declare, in any stage.
@@ -120,8 +144,8 @@ fn declared(builds: &Builds, build: &Build) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::RULE;
-    use crate::engine::tests::{Fake, transcript};
+    use super::{RULE, Safety};
+    use crate::engine::tests::{Fake, judged_by, transcript};
 
     fn judged(dockerfile: &str, args: &str) -> Vec<String> {
         let change = Fake::default()
@@ -154,6 +178,28 @@ mod tests {
             ]
         );
         assert_eq!(judged("FROM node:22", "[N]").len(), 2);
+    }
+
+    #[test]
+    fn the_stage_that_uses_it_is_shown() {
+        for (dockerfile, expected) in [
+            ("FROM a\nRUN b\n", Some("FROM a\nARG A\nRUN b\n")),
+            ("FROM a\nFROM b\nRUN ${A:-c}", Some("FROM a\nFROM b\nARG A\nRUN ${A:-c}")),
+            ("FROM a\nRUN npm ci\nFROM b", Some("FROM a\nARG A\nRUN npm ci\nFROM b")),
+            ("FROM a\nRUN $A\nFROM b\nRUN $A", None),
+            ("FROM a\nRUN c\nFROM b\nRUN d", None),
+        ] {
+            let change = Fake::default()
+                .file("Dockerfile", dockerfile)
+                .file("compose.yaml", "services: {a: {build: {context: ., args: {A: 1}}}}");
+            let found = judged_by(&RULE, &change);
+            let fixed = found[0].fix.as_ref().map(|fix| {
+                assert_eq!(fix.safety, Safety::Shown);
+                let edits = fix.edits.iter().map(|(edit, _)| edit).collect();
+                String::from_utf8(crate::edit::apply(dockerfile.as_bytes(), edits).unwrap())
+            });
+            assert_eq!(fixed.map(Result::unwrap).as_deref(), expected, "{dockerfile}");
+        }
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::base::change::File;
 use crate::base::debris::{Debris, backup_of};
-use crate::base::edit::Edit;
 use crate::base::escape::Escaped;
 use crate::base::finding::Severity;
 use crate::base::path::RepoPath;
 use crate::builds::context::cleaned;
 use crate::builds::{Build, Builds, ContextSource};
+use crate::edit::appended;
 use crate::edit::fix::Safety;
 use crate::formats::gitignore::ignores;
 use crate::project::kinds::FileKind;
@@ -138,11 +138,8 @@ fn report(
         let dockerfile = builds.file(copy.build.dockerfile);
         draft = draft.label(dockerfile, copy.source.span, "the build takes leftovers here");
     }
-    let end = file.text.len();
-    let separator = if end == 0 || file.text.ends_with(b"\n") { "" } else { "\n" };
-    let text = format!("{separator}{}\n", missing.join("\n"));
-    let edit = Edit { path: file.path.clone(), span: end..end, text };
-    draft.fix(Safety::Safe, vec![edit], &[file]);
+    let lines: Vec<&str> = missing.iter().map(String::as_str).collect();
+    draft.fix(Safety::Safe, vec![appended(file, &lines)], &[file]);
 }
 
 #[cfg(test)]

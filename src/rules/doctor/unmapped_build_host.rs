@@ -1,11 +1,10 @@
 #![doc = include_str!("../../../docs/rules/unmapped-build-host.md")]
 
 use crate::base::debris::Debris;
-use crate::base::edit::Edit;
-use crate::base::finding::line_around;
 use crate::builds::settings::{Registry, registries, source_of};
 use crate::builds::visits::visits;
 use crate::builds::{Build, BuildOrigin, Builds};
+use crate::edit::compose::with_item;
 use crate::edit::fix::Safety;
 use crate::formats::Syntax;
 use crate::models::compose::Compose;
@@ -74,20 +73,11 @@ fn report(
     let entry = format!("\"{HOST}:host-gateway\"");
     let draft =
         draft.help(format!("add `extra_hosts: [{entry}]` under `build:` of the service"), &[]);
-    // A map in block style, without its own hosts.
-    let Some(map) = service.build.as_ref().filter(|map| map.hosts.is_empty()) else { return };
-    let line = line_around(&file.text, map.span.start.min(file.text.len()));
-    let indent = file.text.get(line.start..map.span.start).unwrap_or_default();
-    let is_key = file.text.get(map.span.clone()).is_some_and(|text| !text.starts_with(b"{"))
-        && !indent.is_empty()
-        && indent.iter().all(|&byte| byte == b' ')
-        && map.context.as_ref().is_none_or(|context| context.span.start > map.span.start);
-    if is_key {
-        let indent = " ".repeat(indent.len());
-        let text = format!("extra_hosts:\n{indent}  - {entry}\n{indent}");
-        let start = map.span.start;
-        let edit = Edit { path: file.path.clone(), span: start..start, text };
-        draft.fix(Safety::Safe, vec![edit], &[file]);
+    let Some(map) = &service.build else { return };
+    // A map of hosts has another form.
+    let first = map.hosts.first().map(|host| &host.span);
+    if let Some(edits) = with_item(file, map, "extra_hosts", first, &entry) {
+        draft.fix(Safety::Safe, edits, &[file]);
     }
 }
 
@@ -126,10 +116,9 @@ mod tests {
             let (edit, _) = &fix.edits[0];
             let (start, end) = compose.split_at(edit.span.start);
             let fixed = format!("{start}{}{end}", edit.text);
-            assert!(fixed.contains(
-                "build:\n      extra_hosts:\n        - \"host.docker.internal:host-gateway\"\n  \
-                 \x20   context: .\n"
-            ));
+            let added = "context: .\n      extra_hosts:\n        - \
+                         \"host.docker.internal:host-gateway\"\n";
+            assert!(fixed.contains(added), "{fixed}");
             assert_eq!(messages(&judged_by(&RULE, &change(DOCKERFILE, &fixed))), [""; 0]);
         }
     }

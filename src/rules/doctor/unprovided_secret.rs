@@ -3,14 +3,19 @@
 use std::collections::BTreeSet;
 
 use crate::base::debris::Debris;
+use crate::base::edit::Edit;
 use crate::base::escape::Escaped;
 use crate::base::finding::Severity;
 use crate::builds::settings::npm_settings;
 use crate::builds::steps::{Action, Mount};
 use crate::builds::visits::{Visit, visits};
 use crate::builds::{Build, BuildOrigin, Builds};
+use crate::edit::appended;
+use crate::edit::compose::with_item;
+use crate::edit::fix::Safety;
 use crate::formats::Syntax;
-use crate::models::compose::Compose;
+use crate::models::compose::{Compose, Service};
+use crate::project::SourceFile;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -83,7 +88,47 @@ fn report(
         Some(_) => format!("add `secrets: [{shown}]` under `build:`, and define it at the top"),
         None => format!("give the build `--secret id={shown}`"),
     };
-    draft.help(help, &[]).severity(if is_error { Severity::Error } else { Severity::Warning });
+    let fix = service.and_then(|service| addition(source, service, mount, id));
+    // A build that works without the secret may fail with it: its source may be missing.
+    let safety = match &fix {
+        Some((_, is_defined)) if is_error && *is_defined => Safety::Safe,
+        _ => Safety::Shown,
+    };
+    let edits = fix.map(|(edits, _)| edits).unwrap_or_default();
+    let severity = if is_error { Severity::Error } else { Severity::Warning };
+    draft.help(help, &[]).fix(safety, edits, &[file]).severity(severity);
+}
+
+/// The edits that give a secret to the build of a service, and whether the file defines the secret
+/// already. Otherwise it becomes the value of the variable that the mount names.
+fn addition(
+    source: &SourceFile,
+    service: &Service,
+    mount: &Mount,
+    id: &str,
+) -> Option<(Vec<Edit>, bool)> {
+    let file = &source.file;
+    let is_plain =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    let build = service.build.as_ref().filter(|_| is_plain(id))?;
+    let first = build.secrets.first().map(|used| &used.span);
+    let mut edits = with_item(file, build, "secrets", first, id)?;
+    let document = source.document(Syntax::Yaml);
+    let root = document.as_ref().as_ref().ok()?;
+    let secrets = root.last("secrets");
+    if secrets.is_some_and(|secrets| secrets.last(id).is_some()) {
+        return Some((edits, true));
+    }
+    let name = mount.option(&["env"]).map_or_else(|| id.to_ascii_uppercase(), str::to_owned);
+    let lines = [&*format!("  {id}:"), &*format!("    environment: {name}")];
+    match secrets {
+        None if is_plain(&name) => {
+            edits.push(appended(file, &[&["secrets:"], &lines[..]].concat()));
+        }
+        // The layout of the others is unknown.
+        _ => return None,
+    }
+    Some((edits, false))
 }
 
 /// Whether an `.npmrc` in the image reads the variable that the secret becomes.
@@ -102,7 +147,7 @@ fn is_read(builds: &Builds, build: &Build, mount: &Mount) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::RULE;
+    use super::{RULE, Safety};
     use crate::base::finding::Severity;
     use crate::engine::tests::{Fake, judged_by, messages};
     use crate::rule::Finding;
@@ -146,6 +191,33 @@ mod tests {
             assert_eq!(messages(&found), [message], "{lines}");
             assert_eq!(found[0].severity, severity, "{lines}");
         }
+    }
+
+    #[test]
+    fn the_fix_gives_the_secret() {
+        let defined = "secrets:\n  t:\n    environment: T\n";
+        let own = "secrets:\n  t:\n    environment: U\n";
+        for (options, rest, safety, end) in [
+            (",required", defined, Safety::Safe, defined),
+            ("", defined, Safety::Shown, defined),
+            (",required", "", Safety::Shown, defined),
+            (",required,env=U", "", Safety::Shown, own),
+        ] {
+            let lines = format!("RUN --mount=type=secret,id=t{options} npm ci");
+            let service = "\n    build:\n      context: .\n";
+            let compose = format!("services:\n  a: {service}\n{rest}");
+            let found = judged(&lines, &format!("{service}\n{rest}"));
+            let fix = found[0].fix.as_ref().unwrap();
+            let edits = fix.edits.iter().map(|(edit, _)| edit).collect();
+            let fixed = crate::edit::apply(format!("{compose}\n").as_bytes(), edits).unwrap();
+            let fixed = String::from_utf8(fixed).unwrap();
+            assert!(fixed.contains("context: .\n      secrets:\n        - t\n"), "{fixed}");
+            assert!(fixed.ends_with(end) || fixed.ends_with(&format!("{end}\n")), "{fixed}");
+            assert_eq!(fix.safety, safety, "{options} {rest}");
+        }
+        // The layout of the other secrets is unknown.
+        let other = "{build: {context: .}}\nsecrets: {u: {environment: U}}";
+        assert!(judged("RUN --mount=type=secret,id=t a", other)[0].fix.is_none());
     }
 
     #[test]

@@ -1,12 +1,15 @@
 #![doc = include_str!("../../../docs/rules/unsupplied-npmrc-variable.md")]
 
 use crate::base::debris::Debris;
+use crate::base::edit::Edit;
 use crate::base::escape::Escaped;
 use crate::base::finding::Severity;
 use crate::builds::installs::Installer;
 use crate::builds::settings::{SettingRole, Unsupplied, demands, major, unsupplied};
 use crate::builds::visits::visits;
 use crate::builds::{Build, Builds};
+use crate::edit::dockerfile::{is_argument, with_flag};
+use crate::edit::fix::Safety;
 use crate::pins::Demand;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
@@ -39,15 +42,21 @@ fn report(builds: &Builds, build: &Build, missing: &Unsupplied<'_>, findings: &m
         .place(dockerfile, &command, message)
         .label(npmrc, &reference.span, "read here")
         .label(dockerfile, &missing.brought, "copied here");
-    if !reference.is_credential {
+    let step = &missing.visit.install.step.span;
+    let is_plain = is_argument(&reference.name);
+    let (help, edit) = if reference.is_credential {
+        let id = reference.name.to_ascii_lowercase();
+        let mount = format!("--mount=type=secret,id={id},env={}", reference.name);
+        let help = format!("add `{}` to this RUN", Escaped(mount.as_bytes()));
+        (help, with_flag(dockerfile, step, &mount))
+    } else {
         let help = format!("add `ARG {name}` to this stage, and give the build a value");
-        draft.help(help, &[]).severity(severity);
-        return;
-    }
-    let id = reference.name.to_ascii_lowercase();
-    let help =
-        format!("add `--mount=type=secret,id={},env={name}` to this RUN", Escaped(id.as_bytes()));
-    draft.help(help, &[]).severity(severity);
+        let text = format!("ARG {}\n", reference.name);
+        let span = step.start..step.start;
+        (help, Some(Edit { path: dockerfile.path.clone(), span, text }))
+    };
+    let edits = edit.filter(|_| is_plain).into_iter().collect();
+    draft.help(help, &[]).fix(Safety::Shown, edits, &[dockerfile]).severity(severity);
 }
 
 /// What the package manager does; `None` if it does not read the file, or that is unknown.
@@ -80,7 +89,7 @@ fn consequence(
 
 #[cfg(test)]
 mod tests {
-    use super::RULE;
+    use super::{RULE, Safety};
     use crate::base::finding::Severity;
     use crate::engine::tests::{Fake, judged_by, messages};
 
@@ -131,6 +140,33 @@ mod tests {
                 "{install}"
             );
         }
+    }
+
+    #[test]
+    fn the_fix_gives_a_value() {
+        for (install, npmrc, added) in [
+            ("RUN npm ci", TOKEN, "RUN --mount=type=secret,id=t,env=T npm ci"),
+            ("run npm ci", TOKEN, "run --mount=type=secret,id=t,env=T npm ci"),
+            ("RUN npm ci", "registry=http://${T}/\n", "ARG T\nRUN npm ci"),
+        ] {
+            let dockerfile = format!("FROM node:22\nWORKDIR /app\n{COPY}{install}\n");
+            let change = |dockerfile: &str| {
+                let manifest = "{\"packageManager\": \"npm@11.0.0\"}";
+                Fake::default()
+                    .file("Dockerfile", dockerfile)
+                    .file(".npmrc", npmrc)
+                    .file("package.json", manifest)
+            };
+            let fix = judged_by(&RULE, &change(&dockerfile)).remove(0).fix.unwrap();
+            let edits = fix.edits.iter().map(|(edit, _)| edit).collect();
+            let fixed = crate::edit::apply(dockerfile.as_bytes(), edits).unwrap();
+            let fixed = String::from_utf8(fixed).unwrap();
+            assert!(fixed.ends_with(&format!("{COPY}{added}\n")), "{fixed}");
+            assert_eq!(fix.safety, Safety::Shown);
+            assert_eq!(messages(&judged_by(&RULE, &change(&fixed))), [""; 0], "{fixed}");
+        }
+        let found = judged(&format!("RUN\t{}", "npm ci"), TOKEN, "npm@11.0.0");
+        assert_eq!(found.0.len(), 1);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::support::{BAKSTOP, Sandbox};
 
 /// Every finding of a pilot: rule, form/pilot, place, severity. There is no other.
 #[rustfmt::skip]
-const EXPECTED: [(&str, &str, &str, &str); 32] = [
+pub(super) const EXPECTED: [(&str, &str, &str, &str); 32] = [
     ("escaping-workspace", "broken/clock", "pnpm-workspace.yaml:4", "warning"),
     ("escaping-workspace", "broken/peak", "pnpm-workspace.yaml:3", "warning"),
     ("unconditional-debris-copy", "broken/clock", "backend/Dockerfile:6", "error"),
@@ -61,14 +61,14 @@ const LABELS: [(&str, &str, &str); 12] = [
     ("install-after-source", "broken/peak", "backend/Dockerfile:11"),
 ];
 
-type Pilots = BTreeMap<String, BTreeMap<String, String>>;
+pub(super) type Pilots = BTreeMap<String, BTreeMap<String, String>>;
 
-fn pilots() -> Pilots {
+pub(super) fn pilots() -> Pilots {
     serde_json::from_str(include_str!("../../facts/pilots.json")).unwrap()
 }
 
 /// A repository with these files in a commit, also those that it ignores.
-fn repository(files: &BTreeMap<String, String>) -> Sandbox {
+pub(super) fn repository(files: &BTreeMap<String, String>) -> Sandbox {
     let sandbox = Sandbox::unborn();
     for (path, text) in files {
         sandbox.write(path, text);
@@ -78,14 +78,14 @@ fn repository(files: &BTreeMap<String, String>) -> Sandbox {
     sandbox
 }
 
-fn findings(sandbox: &Sandbox) -> Vec<Value> {
+pub(super) fn findings(sandbox: &Sandbox) -> Vec<Value> {
     let ran = sandbox.run(BAKSTOP, &["doctor", "--format", "json"]);
     let report: Value = serde_json::from_str(&ran.out).unwrap();
     report["findings"].as_array().unwrap().clone()
 }
 
 /// "web/Dockerfile:12", or the path of the whole file.
-fn place(value: &Value) -> String {
+pub(super) fn place(value: &Value) -> String {
     let path = value["path"].as_str().unwrap();
     value["place"]["line"].as_u64().map_or_else(|| path.to_owned(), |line| format!("{path}:{line}"))
 }

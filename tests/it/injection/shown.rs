@@ -85,7 +85,10 @@ fn output_of_doctor() {
     for text in HOSTILE {
         let name = os(text);
         let below = std::path::Path::new("services").join(&name);
-        sandbox.write(below.join("Dockerfile"), between("FROM x\nCOPY ", text, " .\n"));
+        sandbox.write(
+            below.join("Dockerfile"),
+            between("FROM node:22-alpine\nRUN npm ci\nCOPY ", text, " .\n"),
+        );
         sandbox.write(below.join(".dockerignore"), between("*\n[", text, "\n"));
         let bake = between("target \"x\" { context = \"", text, "/${Y}\" }\n");
         sandbox.write(below.join("docker-bake.hcl"), bake);
@@ -102,6 +105,10 @@ fn output_of_doctor() {
                 harmless(&sandbox, &words(&tree), &nothing);
                 let bases = ["--color", colour, "doctor", "--bases"];
                 harmless(&sandbox, &words(&bases), &nothing);
+                for mode in ["--dry-run", "--check"] {
+                    let planned = ["--color", colour, "doctor", "--fix", mode];
+                    harmless(&sandbox, &words(&planned), &nothing);
+                }
             }
         }
     }

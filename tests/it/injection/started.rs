@@ -62,7 +62,7 @@ fn with_options() -> Sandbox {
 /// Every verb and every scope of `check`, with a name where one is possible.
 fn verbs(name: &str) -> Vec<Vec<String>> {
     let path = format!("{name}/report");
-    let all: [&[&str]; 34] = [
+    let all: [&[&str]; 35] = [
         &["check"],
         &["check", "--verbose", "--config", name],
         &["check", "--range", name],
@@ -84,6 +84,7 @@ fn verbs(name: &str) -> Vec<Vec<String>> {
         &["doctor", "--verbose"],
         &["doctor", "--bases"],
         &["doctor", "--tree", name],
+        &["doctor", "--fix"],
         &["pins", "--set", "pnpm@10.8.0", "--dry-run"],
         &["restore", "--dry-run", "--", name],
         &["restore", "--staged", "--dry-run"],
