@@ -67,7 +67,7 @@ fi
 [ "$layout" != hoisted ] || echo "nodeLinker: hoisted" >pnpm-workspace.yaml
 bakstop=bakstop@$version
 husky=husky
-if [ "$from" = url ]; then bakstop=$url; fi
+if [ "$from" = url ]; then bakstop=bakstop@$url; fi
 if [ "$from" = file ]; then
 	cp "/opt/release/npm/bakstop-$version-all.tgz" tools/bakstop.tgz
 	cp "$tools/husky.tgz" tools/husky.tgz
