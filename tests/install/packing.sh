@@ -9,13 +9,15 @@ packing() {
 	(cd "$www/releases" && find . -type f) | sort >"$case/out"
 	: >"$case/err"
 	for version in 0.0.1 0.0.2; do
-		for suffix in '' .sha256; do
-			says "./v$version/bakstop-$version-$platform.tar.gz$suffix"
+		for file in "bakstop-$version-$platform.tar.gz" "bakstop-$version-$platform.tar.gz.sha256" \
+			"npm/bakstop-$version.tgz" "npm/bakstop-$version-all.tgz" manifest.json; do
+			says "./v$version/$file"
 		done
 	done
 	says ./latest
 	[ "$(cat "$www/releases/latest")" = 0.0.2 ] || wrong "latest is not the latest"
-	[ "$(wc -l <"$case/out")" -eq 5 ] || wrong "there is more than that"
+	# And for each version a package and a wheel of this platform.
+	[ "$(wc -l <"$case/out")" -eq 15 ] || wrong "there is more than that"
 	end
 
 	begin "the archive's members"
@@ -35,8 +37,8 @@ packing() {
 	) >"$case/out" 2>"$case/err"
 	code=$?
 	ends 0
-	cmp -s "$www/releases/v0.0.2/$archive" "$case/out dir/v0.0.2/$archive" ||
-		wrong "the archives differ"
+	diff -r "$www/releases/v0.0.2" "$case/out dir/v0.0.2" >>"$case/out" ||
+		wrong "the releases differ"
 	end
 
 	begin "dated by the last commit"
@@ -84,6 +86,34 @@ packing() {
 	ends 1
 	warns "is missing"
 	empty "$case/o"
+	end
+
+	begin "no packages, no release"
+	cp -R "$checkout" "$case/other"
+	sed '/^description/d' "$checkout/Cargo.toml" >"$case/other/Cargo.toml"
+	SOURCE_DATE_EPOCH=1 "$case/other/.ci/release" --out "$case/o" --bin "$scratch/two" \
+		>"$case/out" 2>"$case/err"
+	code=$?
+	ends 1
+	warns "Cargo.toml has no description"
+	empty "$case/o"
+	end
+
+	begin "each call makes the packages of all platforms"
+	foreign=macos-aarch64
+	[ "$platform" != $foreign ] || foreign=linux-aarch64
+	{
+		release --out "$case/a" --bin "$scratch/two" &&
+			release --out "$case/a" --bin "$scratch/two" --platform $foreign &&
+			release --out "$case/b" --bin "$scratch/two" --platform $foreign &&
+			release --out "$case/b" --bin "$scratch/two"
+	} >"$case/out"
+	code=$?
+	cp "$scratch/release.err" "$case/err"
+	ends 0
+	find "$case/a" -name '*.whl' >"$case/out"
+	[ "$(wc -l <"$case/out")" -eq 2 ] || wrong "there are not two wheels"
+	diff -r "$case/a" "$case/b" >"$case/out" || wrong "the order of the calls matters"
 	end
 
 	for words in "" "--out" "--nonsense" "--out o --platform linux-x86_64"; do

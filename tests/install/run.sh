@@ -60,13 +60,16 @@ END
 
 # A checkout, so that the version and state of this one do not matter.
 checkout=$scratch/check\ out
-mkdir -p "$checkout/.ci"
+mkdir -p "$checkout/docs/schema"
 cp "$root/install.sh" "$checkout/install.sh"
-cp "$root/.ci/release" "$checkout/.ci/release"
+cp -R "$root/.ci" "$checkout/.ci"
+cp "$root/docs/schema/bakstop.json" "$checkout/docs/schema/bakstop.json"
 cat >"$checkout/Cargo.toml" <<'END'
 [package]
 name = "bakstop"
 version = "0.0.2"
+description = "A stub"
+license = "MIT OR Apache-2.0"
 
 [dependencies]
 name = "not this one"
