@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::support::Sandbox;
 
 mod pilots;
+mod real_builds;
 
 /// A build that copies a lockfile.
 fn built() -> Sandbox {

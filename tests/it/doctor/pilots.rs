@@ -68,7 +68,7 @@ fn pilots() -> Pilots {
 }
 
 /// A repository with these files in a commit, also those that it ignores.
-fn repository(files: &BTreeMap<String, String>) -> Sandbox {
+pub(super) fn repository(files: &BTreeMap<String, String>) -> Sandbox {
     let sandbox = Sandbox::unborn();
     for (path, text) in files {
         sandbox.write(path, text);
@@ -78,14 +78,14 @@ fn repository(files: &BTreeMap<String, String>) -> Sandbox {
     sandbox
 }
 
-fn findings(sandbox: &Sandbox) -> Vec<Value> {
+pub(super) fn findings(sandbox: &Sandbox) -> Vec<Value> {
     let ran = sandbox.run(BAKSTOP, &["doctor", "--format", "json"]);
     let report: Value = serde_json::from_str(&ran.out).unwrap();
     report["findings"].as_array().unwrap().clone()
 }
 
 /// "web/Dockerfile:12", or the path of the whole file.
-fn place(value: &Value) -> String {
+pub(super) fn place(value: &Value) -> String {
     let path = value["path"].as_str().unwrap();
     value["place"]["line"].as_u64().map_or_else(|| path.to_owned(), |line| format!("{path}:{line}"))
 }
