@@ -135,7 +135,8 @@ def build(case, state, room):
     functions = f"""
 build() {{ docker build --progress plain --tag bakstop-test \
     {' '.join(f'--add-host {host}' for host in hosts)} "$@" . ; }}
-compose() {{ docker compose --progress plain -p bakstop-test -f compose.yaml -f {override} build "$@"; }}
+compose() {{ docker compose --progress plain -p bakstop-test -f compose.yaml -f {override} \
+    build "$@"; }}
 """
     environment = os.environ | {"NPM_TOKEN": TOKEN, "BUILDKIT_PROGRESS": "plain", "NO_COLOR": "1"}
     ran = subprocess.run(

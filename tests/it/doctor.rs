@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::Sandbox;
 
+mod live;
 mod pilots;
 mod real_builds;
 
