@@ -24,3 +24,5 @@ echo root:x:0:0:root:/root:/bin/sh >"$root/etc/passwd"
 # As on Alpine, localhost has the addresses of /etc/hosts.
 echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 npm install --silent --global --prefix "$root/usr" "$@"
+# As in the official images, corepack starts other managers only after `corepack enable`.
+find "$root/usr/bin" -lname '*/corepack/dist/*' ! -name corepack -delete

@@ -5,11 +5,12 @@
 
 Needs a running Docker (28 or newer, with buildx, compose and its usual bridge), root on Linux, and
 node, npm and busybox, of which it makes the image that stands for node:22-alpine. Builds reach two
-registries on this machine: npm.acme.example has the packages of @acme, and wants a token for
-@acme/ui; public.example passes everything else on to the npm registry.
+registries on this machine: npm.acme.example has the packages of @acme, and wants a token for all
+but @acme/open; public.example passes everything else on to the npm registry.
 """
 
 import base64
+import contextlib
 import hashlib
 import http.server
 import io
@@ -22,6 +23,7 @@ import sys
 import tarfile
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -31,6 +33,8 @@ BASE, LABEL = "node:22-alpine", "bakstop.test"
 PORT = 4873
 TOKEN = "tok-3f9a1c"  # gitleaks:allow
 HOSTS = ("npm.acme.example", "public.example")
+# npm takes a package from its cache if a registry fails, and mounts outlive a run.
+SETTINGS = ["ENV NPM_CONFIG_CACHE=/tmp/npm"]
 PACKAGES = ["npm@10.9.4", "pnpm@10.34.9"]
 TIMEOUT = 300
 
@@ -45,7 +49,9 @@ def tarball(name):
     return buffer.getvalue()
 
 
-OWN = {name: tarball(name) for name in ("@acme/ui", "@acme/open")}
+OWN = {name: tarball(name) for name in ("@acme/ui", "@acme/config", "@acme/open")}
+# Where Gitea has the packages of a user.
+GITEA = "api/packages/acme/npm/"
 PUBLIC = subprocess.check_output(["npm", "config", "get", "registry"], text=True).strip()
 
 
@@ -60,18 +66,23 @@ class Registry(http.server.BaseHTTPRequestHandler):
         self.send_response(code)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        # pnpm closes some connections early.
+        with contextlib.suppress(ConnectionError):
+            self.wfile.write(body)
 
     def private(self, path, host):
+        prefix = GITEA if path.startswith(GITEA) else ""
+        path = path.removeprefix(GITEA)
         name = path.split("/-/")[0]
         if name not in OWN:
             return 404, b"{}"
-        if name == "@acme/ui" and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+        if name != "@acme/open" and self.headers.get("Authorization") != f"Bearer {TOKEN}":
             return 401, b'{"error": "this package needs a token"}'
         if "/-/" in path:
             return 200, OWN[name]
         digest = base64.b64encode(hashlib.sha512(OWN[name]).digest()).decode()
-        dist = {"tarball": f"http://{host}/{name}/-/1.0.0.tgz", "integrity": f"sha512-{digest}"}
+        tarball = f"http://{host}/{prefix}{name}/-/1.0.0.tgz"
+        dist = {"tarball": tarball, "integrity": f"sha512-{digest}"}
         version = {"name": name, "version": "1.0.0", "dist": dist}
         about = {"name": name, "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}
         return 200, json.dumps(about).encode()
@@ -96,8 +107,17 @@ def run(*command, **options):
     return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
 
 
-def make_base(room):
-    """The image that stands for node:22-alpine; one that is not ours is left alone."""
+def serve(port):
+    """Serves both registries to this machine and to containers."""
+    gateway = "{{(index .IPAM.Config 0).Gateway}}"
+    gateway = run("docker", "network", "inspect", "bridge", "--format", gateway)
+    for address in ("127.0.0.1", gateway.strip()):
+        server = http.server.ThreadingHTTPServer((address, port), Registry)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def make_root(room, packages):
+    """The files of the image that stands for node:22-alpine; another such image is left alone."""
     shown = subprocess.run(
         ["docker", "image", "inspect", BASE, "--format", "{{json .Config.Labels}}"],
         capture_output=True, text=True,
@@ -105,14 +125,18 @@ def make_base(room):
     if shown.returncode == 0 and LABEL not in shown.stdout:
         sys.exit(f"there is an image {BASE}, which this test would replace")
     root = room / "base"
-    subprocess.run([HERE / "base.sh", root, *PACKAGES], check=True)
-    # Another label, so that no step of an earlier run is cached.
+    subprocess.run([HERE / "base.sh", root, *packages], check=True)
+    return root
+
+
+def make_base(root, settings):
+    """Makes the image, with another file each time, so that no earlier step is cached."""
+    (root / "etc/made").write_text(str(time.time_ns()))
     settings = [
-        f"LABEL {LABEL}={os.getpid()}",
+        *settings,
+        f"LABEL {LABEL}=1",
         "ENV NPM_CONFIG_FETCH_RETRIES=0 NPM_CONFIG_UPDATE_NOTIFIER=false",
         f"ENV NPM_CONFIG_REGISTRY=http://public.example:{PORT}/",
-        # npm takes a package from its cache if a registry fails, and mounts outlive a run.
-        "ENV NPM_CONFIG_CACHE=/tmp/npm",
     ]
     changes = [word for setting in settings for word in ("--change", setting)]
     tar = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
@@ -149,16 +173,12 @@ compose() {{ docker compose --progress plain -p bakstop-test -f compose.yaml -f 
 
 def main():
     facts = json.loads(FACTS.read_text())
-    gateway = "{{(index .IPAM.Config 0).Gateway}}"
-    gateway = run("docker", "network", "inspect", "bridge", "--format", gateway)
+    serve(PORT)
     wrong = 0
     images = ["bakstop-test", "bakstop-test-app", BASE]
     with tempfile.TemporaryDirectory() as room:
         room = pathlib.Path(room)
-        for address in ("127.0.0.1", gateway.strip()):
-            server = http.server.ThreadingHTTPServer((address, PORT), Registry)
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-        make_base(room)
+        make_base(make_root(room, PACKAGES), SETTINGS)
         for case in facts["cases"]:
             if sys.argv[1:] and case["rule"] not in sys.argv[1:]:
                 continue
