@@ -13,6 +13,8 @@ use crate::report::paint::Paint;
 use crate::report::{self, Format, Report};
 use fixing::{FixArgs, FixMode, Fixed};
 
+mod live;
+
 // The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -28,6 +30,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     bases: bases::BasesArgs,
+
+    /// Also ask the Docker of this machine, and say on standard error what builds depend on
+    #[arg(long)]
+    live: bool,
 
     /// List the builds, and what was not judged, on standard error
     #[arg(short, long)]
@@ -83,6 +89,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     } else if args.verbose {
         let lines = builds.into_iter().flat_map(report::doctor::lines);
         outcome = lines.fold(outcome, Outcome::note);
+    }
+    if args.live {
+        outcome = live::lines(builds, &context.env).iter().fold(outcome, Outcome::note);
     }
     if args.verbose {
         outcome = judged.verbose_lines().iter().fold(outcome, Outcome::note);

@@ -1,5 +1,5 @@
-//! Child processes: the build of `verify`, which inherits our streams, and a program that prints
-//! its version.
+//! Child processes: the build of `verify`, which inherits our streams, and programs that answer a
+//! question.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -170,6 +170,66 @@ pub(crate) fn first_line(program: &Path, argument: &str) -> Option<Vec<u8>> {
     })
 }
 
+/// What a program printed.
+#[derive(Debug)]
+pub(crate) struct Printed {
+    pub succeeded: bool,
+    pub out: Vec<u8>,
+    pub errors: Vec<u8>,
+}
+
+/// The maximum size of what a program prints, for each stream, in bytes. Writing more fails.
+const PRINTED: u64 = 1 << 20;
+
+/// Runs a program in `/`; `None` if it cannot be started, or does not exit within the limit. Then
+/// it and its descendants are terminated.
+pub(crate) fn printed(program: &Path, arguments: &[&str], limit: Duration) -> Option<Printed> {
+    family::adopt_orphans();
+    let existing_children = family::children();
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir("/").stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().ok()?;
+    let (out, errors) = (stream(child.stdout.take()), stream(child.stderr.take()));
+    let deadline = Instant::now() + limit;
+    let mut status = None;
+    while status.is_none() && Instant::now() < deadline {
+        std::thread::sleep(PAUSE);
+        status = child.try_wait().ok()?;
+    }
+    // A descendant may hold a pipe open.
+    let rest = |stream: Receiver<Vec<u8>>| {
+        stream.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+    };
+    let answer = status.and_then(|status| {
+        Some(Printed { succeeded: status.success(), out: rest(out)?, errors: rest(errors)? })
+    });
+    if answer.is_none() {
+        let own = status.is_none().then(|| Pid::from_child(&child));
+        for process in family::descendants(&existing_children) {
+            if Some(process.id) != own {
+                let _ = kill_process(process.id, Signal::KILL);
+            }
+        }
+        if own.is_some() {
+            let _ = end(&mut child);
+        }
+        family::reap_orphans(None);
+    }
+    answer
+}
+
+/// Reads a stream in a thread, which may outlive us.
+fn stream(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = sync_channel(1);
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if pipe.is_some_and(|pipe| pipe.take(PRINTED).read_to_end(&mut bytes).is_ok()) {
+            let _ = sender.send(bytes);
+        }
+    });
+    receiver
+}
+
 /// Terminates a process with SIGTERM, or with SIGKILL if it does not exit in time.
 pub(crate) fn end(child: &mut Child) -> io::Result<ExitStatus> {
     // The id is not reused until we wait for the process.
@@ -269,5 +329,34 @@ mod tests {
         assert_eq!(answer("trap '' TERM; exec sleep 60"), None);
         assert!(answer("cat /dev/zero").is_some_and(|line| line.len() == 1024));
         assert_eq!(first_line(Path::new("/nowhere"), "--version"), None);
+    }
+
+    #[test]
+    fn a_program_answers_in_time_or_is_killed_with_its_children() {
+        let directory = tempfile::tempdir().unwrap();
+        let left = directory.path().join("left");
+        let answer = |script: &str| {
+            let program = directory.path().join("program");
+            std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+            std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+                .unwrap();
+            let left = left.to_str().unwrap();
+            let answer = printed(&program, &["one", left], Duration::from_secs(1))?;
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            Some((answer.succeeded, text(answer.out), text(answer.errors)))
+        };
+        let some = |succeeded, out: &str, errors: &str| {
+            Some((succeeded, out.to_owned(), errors.to_owned()))
+        };
+        assert_eq!(answer("echo \"$1\"; pwd; echo no >&2"), some(true, "one\n/\n", "no\n"));
+        assert_eq!(answer("exit 3"), some(false, "", ""));
+        for hanging in ["sleep 60 & echo $! >\"$2\"; exit", "sh -c 'echo $$ >\"$2\"; sleep 60'"] {
+            assert_eq!(answer(hanging), None, "{hanging}");
+            let id = std::fs::read_to_string(&left).unwrap();
+            let running = std::fs::read_to_string(format!("/proc/{}/cmdline", id.trim()));
+            // A process that has exited, but is not reaped, has no command line.
+            assert_eq!(running.unwrap_or_default(), "", "{hanging}");
+        }
+        assert!(printed(Path::new("/nowhere"), &[], Duration::ZERO).is_none());
     }
 }

@@ -55,19 +55,7 @@ dockerd --data-root "$data/data" --exec-root "$data/exec" --pidfile "$data/pid" 
 	--iptables=false --ip6tables=false --userland-proxy=false >"$data/log" 2>&1 &
 
 root=$data/base
-mkdir -p "$root"/{dev,etc,proc,root,sys,tmp,usr/bin}
-ln -s usr/bin "$root/bin"
-for program in node busybox; do
-	program=$(command -v "$program")
-	cp -L "$program" "$root/usr/bin"
-	{ ldd "$program" || true; } | { grep -o '/[^ ]*' || true; } |
-		xargs -r cp -L --parents --update -t "$root"
-done
-for applet in $(busybox --list); do
-	[ -e "$root/usr/bin/$applet" ] || ln -s busybox "$root/usr/bin/$applet"
-done
-echo root:x:0:0:root:/root:/bin/sh >"$root/etc/passwd"
-npm install --silent --global --prefix "$root/usr" pnpm@10
+"${BASH_SOURCE[0]%/*}/base.sh" "$root" pnpm@10
 for _ in {1..150}; do
 	! docker version >/dev/null 2>&1 || break
 	sleep 0.1

@@ -6,7 +6,9 @@ use crate::support::Sandbox;
 
 mod bases;
 mod fixing;
+mod live;
 mod pilots;
+mod real_builds;
 
 /// A build that copies a lockfile.
 fn built() -> Sandbox {

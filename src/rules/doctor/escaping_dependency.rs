@@ -59,7 +59,7 @@ fn report(
     findings: &mut Findings,
 ) {
     let shown = Escaped(spec.as_bytes());
-    let message = format!("{shown} is outside of the build context, so the install fails");
+    let message = format!("{shown} is outside of the build context, so the image lacks it");
     findings
         .place(&manifest.file, span, message)
         .label(builds.file(build.dockerfile), copied, "the manifest is copied here")
@@ -146,8 +146,8 @@ mod tests {
             assert_eq!(
                 judged("COPY . .\nRUN npm install", spec),
                 [format!(
-                    "web/package.json:1:34: {spec} is outside of the build context, so the \
-                     install fails"
+                    "web/package.json:1:34: {spec} is outside of the build context, so the image \
+                     lacks it"
                 )]
             );
         }
