@@ -58,6 +58,8 @@ pub(crate) enum FileKind {
     Dockerignore,
     Gitignore,
     Markdown,
+    /// What a `.env` may contain, for a person to copy.
+    EnvironmentExample,
     /// A file of secrets, such as an environment or a private key.
     Secret,
     /// The script that prepares a Docker build.
@@ -66,10 +68,10 @@ pub(crate) enum FileKind {
 
 use FileKind::{
     BunBinaryLock, BunEnvironment, BunLock, Bunfig, CargoLock, Compose, Devcontainer, Dockerfile,
-    Dockerignore, Gitignore, GitlabPipeline, InstallCode, Manifest, ManifestJson5, ManifestYaml,
-    Markdown, Mise, NpmLock, Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript,
-    Prototools, Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc,
-    YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
+    Dockerignore, EnvironmentExample, Gitignore, GitlabPipeline, InstallCode, Manifest,
+    ManifestJson5, ManifestYaml, Markdown, Mise, NpmLock, Npmrc, NpmrcCopy, PnpmBranchLock,
+    PnpmLock, PnpmWorkspace, PrepScript, Prototools, Secret, ToolVersions, Workflow,
+    YarnEnvironment, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
@@ -87,7 +89,7 @@ const OF_YARN: Home = Some(|path| {
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 54] = [
+static TABLE: [(&str, Home, FileKind); 55] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -129,6 +131,7 @@ static TABLE: [(&str, Home, FileKind); 54] = [
     ("action.y{,a}ml", None, Workflow),
     ("?*.y{,a}ml", WORKFLOWS, Workflow),
     ("docker-prep.sh", None, PrepScript),
+    (".env[-._]{example,sample,template,dist}", None, EnvironmentExample),
     (".env*", None, Secret),
     (".netrc*", None, Secret),
     ("id_{rsa,ed25519}*", None, Secret),
@@ -222,6 +225,7 @@ impl FileKind {
             Dockerfile
                 | Dockerignore
                 | Gitignore
+                | EnvironmentExample
                 | Compose
                 | Workflow
                 | GitlabPipeline
@@ -386,6 +390,39 @@ impl FileKind {
             "{.swcrc,nest-cli.json}",
         ];
         GLOBS.iter().any(|glob| glob_match(glob, path.file_name()))
+    }
+
+    /// Whether no step of a build reads the variables that such a file names: it describes builds,
+    /// is a document, or has only names and versions of packages.
+    pub(crate) fn names_no_variable(self) -> bool {
+        matches!(
+            self,
+            Dockerfile | Compose | Workflow | GitlabPipeline | Markdown | Dockerignore | Gitignore
+        ) || self.is_lockfile()
+    }
+
+    /// Whether a path is that of an image, a font or another file that is no text.
+    pub(crate) fn is_binary(path: &RepoPath) -> bool {
+        const GLOB: &str = "*.{7z,avif,bin,bmp,br,db,dll,eot,exe,gif,gz,icns,ico,jar,jpeg,jpg,mmdb,\
+                            mov,mp3,mp4,node,ogg,otf,pdf,png,psd,so,sqlite,tgz,ttf,wasm,wav,webm,\
+                            webp,woff,woff2,zip}";
+        glob_match(GLOB, path.file_name())
+    }
+
+    /// The file of variables that many tools load.
+    pub(crate) const ENVIRONMENT: &str = ".env";
+
+    /// For a configuration of Babel or SWC, the packages that read it when they build; `None` for
+    /// the others. Vite does not read it, and often only the tests need it.
+    pub(crate) fn readers_of_config(path: &RepoPath) -> Option<&'static [&'static str]> {
+        let name = path.file_name();
+        if glob_match("{babel.config.*,.babelrc*}", name) {
+            Some(&["babel-loader", "@babel/cli", "@rollup/plugin-babel", "next", "gatsby"])
+        } else if glob_match(".swcrc", name) {
+            Some(&["swc-loader", "@swc/cli", "@nestjs/cli"])
+        } else {
+            None
+        }
     }
 
     /// Whether it consists of names and versions of packages, which may look like tokens.
