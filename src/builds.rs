@@ -9,6 +9,7 @@ mod build;
 mod compose;
 mod ci;
 mod model;
+pub(crate) mod arguments;
 pub(crate) mod visits;
 pub(crate) mod settings;
 pub(crate) mod stores;

@@ -44,6 +44,10 @@ pub(crate) struct Builds {
     pub unreadable: Vec<Unreadable>,
     /// What was not judged.
     pub doubts: Vec<Unjudged>,
+    /// Those of the variables that a step may read from its environment, although no instruction
+    /// names them, that a file of the repository names; `None` if
+    /// that is unknown.
+    pub named_variables: Option<BTreeSet<String>>,
     /// The size of the Dockerfiles so far.
     text: usize,
 }
@@ -79,6 +83,7 @@ impl Builds {
             pins,
             unreadable: found.unreadable,
             doubts: found.doubts,
+            named_variables: None,
             text: 0,
         };
         for described in found.builds {
@@ -124,6 +129,12 @@ impl Builds {
         let text = format!("{}{pattern}\n", if is_cut { "\n" } else { "" });
         let edit = Edit { path: file.path.clone(), span: end..end, text };
         (format!("add the line `{pattern}` at the end of {}", file.path), Some(edit))
+    }
+
+    /// Names something that was not judged.
+    pub(crate) fn leave_out(&mut self, path: RepoPath, reason: &str) {
+        self.doubts.push(Unjudged { path, reason: reason.to_owned() });
+        self.doubts.sort();
     }
 
     /// For each file, the patterns of the workspace members that it declares.

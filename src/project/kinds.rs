@@ -485,6 +485,34 @@ mod tests {
     }
 
     #[test]
+    fn files_that_read_no_variable_are_known_by_name() {
+        let passive = |path: &str| FileKind::of(&path.into(), FileKind::names_no_variable);
+        for path in ["a/Dockerfile", "compose.yaml", ".github/workflows/a.yml", "a.md"] {
+            assert!(passive(path).is_some(), "{path}");
+        }
+        for path in ["a.js", ".npmrc", "package.json", ".env.example", "docker-prep.sh"] {
+            assert!(passive(path).is_none(), "{path}");
+        }
+        for (path, expected) in [("a/b.png", true), ("b.woff2", true), ("png", false)] {
+            assert_eq!(FileKind::is_binary(&path.into()), expected, "{path}");
+        }
+        for (path, expected) in
+            [(".babelrc.js", true), ("babel.config.cjs", true), (".swcrc", true), ("a.ts", false)]
+        {
+            let readers = FileKind::readers_of_config(&path.into());
+            assert_eq!(readers.is_some(), expected, "{path}");
+        }
+        for (path, expected) in [
+            (".env.example", true),
+            ("a/.env-sample", true),
+            (".env.local.example", false),
+            (".env", false),
+        ] {
+            assert_eq!(FileKind::EnvironmentExample.matches(&path.into()), expected, "{path}");
+        }
+    }
+
+    #[test]
     fn every_name_has_the_kinds_that_tools_see() {
         for (paths, expected) in [
             (
