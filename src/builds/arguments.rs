@@ -71,6 +71,10 @@ pub(crate) fn unused_arguments(builds: &Builds, build: &Build) -> Vec<UnusedArgu
             if readers.iter().any(|other| uses(other, &name, stage.is_none())) {
                 continue;
             }
+            // A script from elsewhere may read any variable.
+            if stage.is_some() && readers.iter().any(|other| fetches(other)) {
+                continue;
+            }
             let runs = |other: &&Instruction| matches!(&*other.name, "RUN" | "ONBUILD");
             found.push(UnusedArgument {
                 span: instruction.text.span(&word),
@@ -134,6 +138,14 @@ fn uses(instruction: &Instruction, name: &str, counts_declarations: bool) -> boo
         let value = value.map(|value| instruction.bytes(&value));
         counts_declarations && own == name || value.is_some_and(|value| names(value, name))
     })
+}
+
+/// Whether a `RUN` downloads something, which it may run.
+fn fetches(instruction: &Instruction) -> bool {
+    let has_url = |text: &[u8]| memchr::memmem::find(text, b"://").is_some();
+    let is_fetch =
+        |text: &[u8]| has_url(text) && ["curl", "wget"].iter().any(|own| names(text, own));
+    instruction.name == "RUN" && instruction.texts().any(is_fetch)
 }
 
 /// Whether a text has a name as a word of its own.

@@ -139,6 +139,8 @@ mod tests {
             "FROM node\nARG NODE_OPTIONS\nRUN npm ci",
             "FROM node\nARG CACHEBUST\nRUN npm ci",
             "FROM node\nARG TARGETARCH\nCOPY . .",
+            // The script may read it.
+            "FROM node\nARG NAMED\nRUN curl -sSL https://x.example/install.sh | sh",
             "ARG GLOBAL=1\nFROM node:$GLOBAL\nRUN npm ci",
             "ARG GLOBAL=1\nFROM node\nARG GLOBAL\nRUN npm ci $GLOBAL",
             "ARG GLOBAL=1\nFROM node\nRUN npm ci $GLOBAL",
