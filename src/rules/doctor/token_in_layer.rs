@@ -35,8 +35,12 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
         for (number, stage) in build.needed() {
             for (step, run) in runs(stage) {
                 for written in written(file, step, run) {
-                    if seen.insert((build.dockerfile, written.span.start)) {
-                        report_file(file, &written, kept.contains(&number), findings);
+                    let is_kept = kept.contains(&number);
+                    // The history of an image has the arguments of each step.
+                    let is_left = !written.is_gone || is_kept && written.variable.is_some();
+                    let is_kept = is_kept || is_copied(build, &kept, number, &written);
+                    if is_left && seen.insert((build.dockerfile, written.span.start)) {
+                        report_file(file, &written, is_kept, findings);
                     }
                 }
             }
@@ -58,6 +62,24 @@ fn kept(build: &Build) -> BTreeSet<usize> {
         .collect()
 }
 
+/// Whether the image copies the file from another stage.
+fn is_copied(build: &Build, kept: &BTreeSet<usize>, stage: usize, written: &Written) -> bool {
+    let Some(path) = &written.path else { return false };
+    let copies = build.steps().filter_map(|(number, step)| match &step.action {
+        Action::Copy(copy) if kept.contains(&number) => {
+            let from = build.stage_number(copy.from.as_deref()?, number)?;
+            build.lineage(from).any(|(own, _)| own == stage).then_some(copy)
+        }
+        _ => None,
+    });
+    let mut sources = copies.flat_map(|copy| &copy.sources).filter_map(Resolved::known);
+    sources.any(|source| {
+        let source = absolute(Some("/"), source).unwrap_or_default();
+        path.strip_prefix(source.trim_end_matches('/'))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
 fn runs(stage: &BuildStage) -> impl Iterator<Item = (&BuildStep, &RunStep)> {
     stage.steps.iter().filter_map(|step| match &step.action {
         Action::Run(run) => Some((step, run)),
@@ -70,6 +92,12 @@ struct Written {
     span: Span,
     /// The mount of the secret, if the token comes from one.
     mount: Option<Span>,
+    /// Whether no layer has the file: it is removed, or on a mount.
+    is_gone: bool,
+    /// The `ARG` or `ENV` that has the token.
+    variable: Option<String>,
+    /// The absolute path of the file; `None` if it is unknown.
+    path: Option<String>,
 }
 
 fn written(file: &File, step: &BuildStep, run: &RunStep) -> Vec<Written> {
@@ -88,11 +116,32 @@ fn written(file: &File, step: &BuildStep, run: &RunStep) -> Vec<Written> {
         else {
             continue;
         };
-        if !is_mounted(run, step, &target) && !is_removed(&target, rest) {
-            found.push(Written { span, mount: mount.map(|mount| mount.span.clone()) });
-        }
+        let is_gone = is_mounted(run, step, &target) || is_removed(&target, rest);
+        let variable = token_variable(command, &file.text);
+        let variable = variable.filter(|name| {
+            mount.is_none() && step.stage.declares(name) && !run.assigned.contains(name)
+        });
+        let mount = mount.map(|mount| mount.span.clone());
+        let path = absolute(step.directory.as_deref(), &target);
+        found.push(Written { span, mount, is_gone, variable, path });
     }
     found
+}
+
+/// The variable that a command writes as a token.
+fn token_variable(command: &RunCommand, text: &[u8]) -> Option<String> {
+    let written = |word: &Resolved| text.get(word.span.clone()).unwrap_or_default();
+    let at = command.words.iter().position(|word| after_key(written(word)).is_some())?;
+    let first = after_key(written(command.words.get(at)?))?;
+    let later = command.words.iter().skip(at + 1).map(written);
+    std::iter::once(first).chain(later).find_map(|text| {
+        let text = text.strip_prefix(b"\"").unwrap_or(text).strip_prefix(b"$")?;
+        let text = text.strip_prefix(b"{").unwrap_or(text);
+        let is_inside = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
+        let length = text.iter().take_while(is_inside).count();
+        let name = std::str::from_utf8(text.get(..length)?).ok()?;
+        (!name.is_empty()).then(|| name.to_owned())
+    })
 }
 
 /// Where the token of a command comes from: a mount, or a variable. `None` if it has none.
@@ -252,16 +301,16 @@ fn is_removed(target: &str, rest: &[u8]) -> bool {
 }
 
 fn report_file(file: &File, written: &Written, is_kept: bool, findings: &mut Findings) {
-    let message = if is_kept {
-        "the token stays in a layer of the image: this writes it to a file"
+    let message = if let Some(name) = written.variable.as_ref().filter(|_| written.is_gone) {
+        format!("the token in {} stays in the history of the image", Escaped(name.as_bytes()))
     } else {
-        "the token stays in a layer of the build cache: this writes it to a file"
+        let place = if is_kept { "the image" } else { "the build cache" };
+        format!("the token stays in a layer of {place}: this writes it to a file")
     };
-    let help = "mount it with `--mount=type=secret,…,env=NAME`, and write `${NAME}` to the file; \
-                or remove the file in the same RUN";
+    let help = "mount it with `--mount=type=secret,…,env=NAME`, and write `${NAME}` to the file";
     let text = file.text.get(written.span.clone()).unwrap_or_default();
     let draft = if holds_token(text) {
-        findings.position(file, &written.span, message)
+        findings.position(file, &written.span, &message)
     } else {
         findings.place(file, &written.span, message)
     };
@@ -376,9 +425,11 @@ mod tests {
             assert!(finding.message.contains("layer of the image"));
             assert_eq!(finding.labels.len(), usize::from(line.contains("secret")), "{line}");
         }
-        let builder =
-            "ARG T\nRUN echo \"_authToken=$T\" > .npmrc\nFROM node:22\nCOPY --from=a /a /a";
-        let found = judged_by(&RULE, &change(builder, ""));
+        let written = "ARG T\nRUN echo \"_authToken=$T\" > .npmrc\nFROM node:22\n";
+        let copied = format!("{written}COPY --from=a /a /b");
+        assert_eq!(judged_by(&RULE, &change(&copied, ""))[0].severity, Severity::Error);
+        let builder = format!("{written}COPY --from=a /a/dist /a");
+        let found = judged_by(&RULE, &change(&builder, ""));
         assert_eq!(found[0].severity, Severity::Warning);
         assert!(found[0].message.contains("layer of the build cache"));
     }
@@ -391,6 +442,16 @@ mod tests {
         assert_eq!(finding.message, "the token in T stays in the history of the image");
         assert!(!format!("{finding:?}").contains("0123456789"), "{finding:?}");
         assert_eq!(finding.labels.len(), 2);
+        for line in [
+            "ARG T\nRUN echo \"//r/:_authToken=$T\" > .npmrc && npm ci && rm -f .npmrc",
+            "ARG T\nRUN printf '//r/:_authToken=%s' \"${T}\" > .npmrc && npm ci && rm .npmrc",
+            "ARG T\nRUN npm config set //r/:_authToken $T && npm ci && npm config delete //r/",
+            "ARG T\nRUN --mount=type=tmpfs,target=/t echo \"//r/:_authToken=$T\" > /t/.npmrc",
+        ] {
+            let found = judged_by(&RULE, &change(line, ""));
+            let [finding] = found.as_slice() else { panic!("{line}: {found:?}") };
+            assert_eq!(finding.message, "the token in T stays in the history of the image");
+        }
         let kept = "ENV T=x\nCOPY .npmrc ./\nRUN npm ci\nFROM a\nRUN npm run build";
         assert_eq!(transcript(&RULE, &change(kept, WITH_VARIABLE)).len(), 1);
     }
@@ -400,16 +461,19 @@ mod tests {
         for line in [
             "ARG T\nRUN echo '//r/:_authToken=${T}' > .npmrc && npm ci",
             "ARG T\nRUN echo \"//r/:_authToken=\\${T}\" > .npmrc && npm ci",
-            "ARG T\nRUN echo \"//r/:_authToken=$T\" > .npmrc && npm ci && rm -f .npmrc",
-            "ARG T\nRUN echo \"//r/:_authToken=$T\" > ~/.npmrc && npm ci; rm $HOME/.npmrc",
-            "ARG T\nRUN npm config set //r/:_authToken $T && npm ci && npm config delete //r/",
+            "ARG T\nRUN echo \"//r/:_authToken=$T\" > .npmrc && npm ci && rm .npmrc\nFROM node",
+            "RUN T=$(x) && echo \"//r/:_authToken=$T\" > ~/.npmrc && npm ci; rm $HOME/.npmrc",
+            &format!(
+                "{SECRET}npm config set //r/:_authToken $(cat /run/secrets/t) && npm ci && npm \
+                 config delete //r/"
+            ),
             "ARG T\nRUN npm config set //r/:_authToken '${T}' && npm ci",
             "ARG R\nRUN npm config set registry $R",
             "ARG R\nRUN echo \"registry=$R\" > .npmrc",
             "RUN echo \"//r/:_authToken=literal\" > .npmrc",
             "ARG T\nRUN echo \"//r/:_authToken=$T\" > /dev/null",
             "ARG T\nRUN echo \"//r/:_authToken=$T\" | sha256sum",
-            "ARG T\nRUN --mount=type=tmpfs,target=/t echo \"//r/:_authToken=$T\" > /t/.npmrc",
+            "RUN --mount=type=tmpfs,target=/t echo \"//r/:_authToken=$(x)\" > /t/.npmrc",
             &format!("{SECRET}T=$(cat /run/secrets/t 2>/dev/null) npm ci > log"),
             &format!("{SECRET}export T=\"$(cat /run/secrets/t)\" && npm ci > log"),
             &format!("{SECRET}cat /run/secrets/t | npm login"),
