@@ -11,6 +11,7 @@ mod bake;
 mod ci;
 mod model;
 mod bases;
+pub(crate) mod arguments;
 pub(crate) mod visits;
 pub(crate) mod settings;
 pub(crate) mod stores;

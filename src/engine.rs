@@ -252,8 +252,10 @@ impl<'a> Engine<'a> {
         }
         let before = self.found.len();
         let configured = self.config.builds();
+        // Nothing that depends on the variables of files is an error.
+        let searches = !self.only_new_in_builds;
         let builds = self.collect(first, change, |findings| {
-            building::read(files, change, configured, findings)
+            building::read(files, change, configured, searches, findings)
         })?;
         for rule in self.rules.clone() {
             if let Check::Builds(judge) = rule.check {

@@ -29,12 +29,15 @@ mod pins {
 mod doctor {
     pub(super) mod ignored_lockfile;
     pub(super) mod copied_git_directory;
+    pub(super) mod copied_env_file;
     pub(super) mod copied_node_modules;
+    pub(super) mod disabled_tls;
     pub(super) mod excluded_copy_source;
     pub(super) mod unconditional_debris_copy;
     pub(super) mod escaping_workspace;
     pub(super) mod escaping_dependency;
     pub(super) mod uncopied_build_config;
+    pub(super) mod inert_ignore_pattern;
     pub(super) mod unignored_debris;
     pub(super) mod loopback_registry;
     pub(super) mod missing_scope_registry;
@@ -43,6 +46,7 @@ mod doctor {
     pub(super) mod unmapped_build_host;
     pub(super) mod unmounted_secret;
     pub(super) mod unprovided_secret;
+    pub(super) mod unused_build_arg;
     pub(super) mod ineffective_cache_mount;
     pub(super) mod install_after_source;
     pub(super) mod localhost_healthcheck;
@@ -51,7 +55,9 @@ mod doctor {
     pub(super) mod root_owned_mount;
     pub(super) mod unlocked_install;
     pub(super) mod unreadable_build;
+    pub(super) mod unread_dockerignore;
     pub(super) mod unsupplied_npmrc_variable;
+    pub(super) mod token_in_layer;
 }
 
 /// The configuration of bakstop itself.
@@ -65,7 +71,7 @@ pub(crate) use guard::rewritten_lockfile::install;
 pub(crate) use guard::rewritten_manifest::{Trace, traces};
 
 /// Every rule, in the order of the documentation.
-pub(crate) const RULES: [&Rule; 39] = [
+pub(crate) const RULES: [&Rule; 45] = [
     &guard::rewritten_manifest::RULE,
     &guard::rewritten_lockfile::RULE,
     &guard::stray_backup::RULE,
@@ -102,6 +108,12 @@ pub(crate) const RULES: [&Rule; 39] = [
     &doctor::lost_build_arg::RULE,
     &doctor::copied_node_modules::RULE,
     &doctor::copied_git_directory::RULE,
+    &doctor::copied_env_file::RULE,
+    &doctor::unread_dockerignore::RULE,
+    &doctor::inert_ignore_pattern::RULE,
+    &doctor::token_in_layer::RULE,
+    &doctor::disabled_tls::RULE,
+    &doctor::unused_build_arg::RULE,
     &config::invalid_configuration::RULE,
     &config::expired_allowance::RULE,
     &config::unused_allowance::RULE,

@@ -220,7 +220,7 @@ impl Build {
     }
 
     /// The number of a stage before another one, by its name or number.
-    fn stage_number(&self, name: &str, before: usize) -> Option<usize> {
+    pub(crate) fn stage_number(&self, name: &str, before: usize) -> Option<usize> {
         let stages = self.stages.get(..before)?;
         let name = name.to_lowercase();
         let is_named = |stage: &BuildStage| stage.name.as_ref() == Some(&name);

@@ -117,14 +117,14 @@ fn install(command: &RunCommand) -> Option<(Installer, LockfileUse)> {
         Installer::Npm => {
             let installs =
                 matches!(verb, "install" | "i" | "ci" | "clean-install" | "install-ci-test");
-            installs && !has(&["-g", "--global"]) && !has_package(&rest, verb)
+            installs && !has_package(&rest, verb)
         }
         Installer::Pnpm => matches!(verb, "install" | "i"),
         Installer::Yarn => matches!(verb, "" | "install"),
         Installer::Bun => matches!(verb, "install" | "i") && !has_package(&rest, verb),
     };
     let asks = ["--help", "-h", "--version", "-v", "--lockfile-only", "--package-lock-only"];
-    if !is_install || has(&asks) {
+    if !is_install || has(&asks) || has(&["-g", "--global"]) {
         return None;
     }
     let lockfile = if rest.iter().any(Option::is_none) {
@@ -210,6 +210,8 @@ mod tests {
             ("bun install --frozen-lockfile", "Bun Frozen"),
             ("npm install -g pnpm@10", ""),
             ("npm install pnpm", ""),
+            ("pnpm install -g tsx", ""),
+            ("bun install --global x", ""),
             ("pnpm add x", ""),
             ("pnpm run install", ""),
             ("pnpm fetch", ""),

@@ -46,6 +46,10 @@ pub(crate) struct Builds {
     pub unreadable: Vec<Unreadable>,
     /// What was not judged.
     pub doubts: Vec<Unjudged>,
+    /// Those of the variables that a step may read from its environment, although no instruction
+    /// names them, that a file of the repository names; `None` if
+    /// that is unknown.
+    pub named_variables: Option<BTreeSet<String>>,
     /// The size of the Dockerfiles so far.
     text: usize,
 }
@@ -104,6 +108,7 @@ impl Builds {
             pins,
             unreadable: found.unreadable,
             doubts: found.doubts,
+            named_variables: None,
             text: 0,
         };
         for described in found.builds {
@@ -175,6 +180,12 @@ impl Builds {
         let file = self.file(ignore.file);
         let help = format!("add the line `{pattern}` at the end of {}", file.path);
         (help, Some(appended(file, &[pattern])))
+    }
+
+    /// Names something that was not judged.
+    pub(crate) fn leave_out(&mut self, path: RepoPath, reason: &str) {
+        self.doubts.push(Unjudged { path, reason: reason.to_owned() });
+        self.doubts.sort();
     }
 
     /// For each file, the patterns of the workspace members that it declares.

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::base::change::{Change, Entry};
+use crate::base::change::{Change, Content, Entry, Mode};
 use crate::base::edit::Edit;
 use crate::base::error::Error;
+use crate::base::path::RepoPath;
+use crate::builds::arguments::{names, open_variables};
 use crate::builds::{Builds, ConfiguredBuild, DescribedBuilds};
 use crate::engine::gathering::Gathering;
 use crate::project::kinds::FileKind;
@@ -18,11 +20,13 @@ pub(super) fn may_concern(change: &dyn Change) -> bool {
         .any(|entry| entry.is_regular() && FileKind::of(&entry.path, FileKind::may_build).is_some())
 }
 
-/// The builds of a state, with those of the configuration.
+/// The builds of a state, with those of the configuration. `searches` says whether all files are
+/// searched for the variables that a step may read.
 pub(super) fn read(
     files: &mut Gathering<'_>,
     change: &dyn Change,
     configured: &[ConfiguredBuild],
+    searches: bool,
     findings: &mut Findings,
 ) -> Result<Builds, Error> {
     // A walk over the whole state is expensive.
@@ -46,8 +50,15 @@ pub(super) fn read(
         found.extend(named);
         described = DescribedBuilds::new(found.iter().cloned().collect());
     }
-    let tree = entries.into_iter().map(|entry| entry.path).collect();
-    Ok(Builds::new(described, tree, configured))
+    let tree = entries.iter().map(|entry| entry.path.clone()).collect();
+    let mut builds = Builds::new(described, tree, configured);
+    if searches {
+        match named_variables(open_variables(&builds), change, &entries) {
+            Ok(named) => builds.named_variables = Some(named),
+            Err((path, reason)) => builds.leave_out(path, reason),
+        }
+    }
+    Ok(builds)
 }
 
 /// The maximum number of times that files name further files, such as a Dockerfile of another name.
@@ -62,6 +73,57 @@ pub(super) fn without_inline_fixes(found: &mut [Finding], builds: &Builds) {
             finding.fix = None;
         }
     }
+}
+
+/// The maximum size in bytes of a file that is searched for variables, and of all together.
+const MAX_SEARCHED: u64 = 1024 * 1024;
+const MAX_SEARCHED_TOGETHER: usize = 256 * 1024 * 1024;
+
+/// The number of bytes at the start of a file that say whether it is a text, as in git.
+const TELLING: usize = 8000;
+
+/// Those variables that a file of a state names: code, or settings. Files that describe builds,
+/// and documents, do not read variables. The error is what cannot be searched, and why.
+fn named_variables(
+    mut variables: BTreeSet<String>,
+    change: &dyn Change,
+    entries: &[Entry],
+) -> Result<BTreeSet<String>, (RepoPath, &'static str)> {
+    let mut named = BTreeSet::new();
+    if variables.is_empty() {
+        return Ok(named);
+    }
+    let is_searched = |path: &RepoPath| {
+        FileKind::of(path, FileKind::names_no_variable).is_none() && !FileKind::is_binary(path)
+    };
+    let unread = "it cannot be read, and it may use arguments of a build";
+    let mut room = MAX_SEARCHED_TOGETHER;
+    let searched = entries.iter().filter(|entry| entry.mode != Mode::Symlink);
+    for entry in searched.filter(|entry| is_searched(&entry.path)) {
+        let path = || entry.path.clone();
+        if entry.mode == Mode::Submodule {
+            return Err((path(), "its files may use arguments of a build"));
+        }
+        let content = change.read(entry, MAX_SEARCHED).map_err(|_| (path(), unread))?;
+        let Content::Bytes(text) = content else { continue };
+        let Some(left) = room.checked_sub(text.len()) else {
+            return Err((path(), "too many files before it may use arguments of a build"));
+        };
+        room = left;
+        if memchr::memchr(0, text.get(..TELLING).unwrap_or(&text)).is_some() {
+            continue;
+        }
+        let found: Vec<String> =
+            variables.iter().filter(|name| names(&text, name)).cloned().collect();
+        for name in found {
+            variables.remove(&name);
+            named.insert(name);
+        }
+        if variables.is_empty() {
+            break;
+        }
+    }
+    Ok(named)
 }
 
 /// Those findings that have a place in a new file.

@@ -252,6 +252,12 @@ impl Instruction {
         list.items().iter().map(word).collect()
     }
 
+    /// Its text, and the bodies of its here-documents.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        let bodies = self.heredocs.iter().map(|heredoc| heredoc.body.bytes.as_slice());
+        std::iter::once(self.text.bytes.as_slice()).chain(bodies)
+    }
+
     /// The range of the command of a `RUN` or a `HEALTHCHECK CMD`.
     fn command(&self) -> Option<Range<usize>> {
         if self.name == "RUN" {

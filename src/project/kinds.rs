@@ -64,6 +64,8 @@ pub(crate) enum FileKind {
     Markdown,
     /// A page, a template or code that is named after a Dockerfile.
     NoDockerfile,
+    /// What a `.env` may contain, for a person to copy.
+    EnvironmentExample,
     /// A file of secrets, such as an environment or a private key.
     Secret,
     /// Settings of Railway, which builds Dockerfiles, and refuses cache mounts without an id of its
@@ -75,10 +77,11 @@ pub(crate) enum FileKind {
 
 use FileKind::{
     BakeHcl, BakeJson, BunBinaryLock, BunEnvironment, BunLock, Bunfig, CargoLock, Compose,
-    Devcontainer, Dockerfile, Dockerignore, Gitignore, GitlabPipeline, InstallCode, Manifest,
-    ManifestJson5, ManifestYaml, Markdown, Mise, NoDockerfile, NpmLock, Npmrc, NpmrcCopy,
-    PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Railway, Secret, ToolVersions,
-    Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc, YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
+    Devcontainer, Dockerfile, Dockerignore, EnvironmentExample, Gitignore, GitlabPipeline,
+    InstallCode, Manifest, ManifestJson5, ManifestYaml, Markdown, Mise, NoDockerfile, NpmLock,
+    Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Railway,
+    Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc, YarnrcCopy,
+    YarnrcYml, YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
@@ -111,7 +114,7 @@ macro_rules! no_dockerfile {
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 61] = [
+static TABLE: [(&str, Home, FileKind); 62] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -153,6 +156,7 @@ static TABLE: [(&str, Home, FileKind); 61] = [
     ("action.y{,a}ml", None, Workflow),
     ("?*.y{,a}ml", WORKFLOWS, Workflow),
     ("docker-prep.sh", None, PrepScript),
+    (".env[-._]{example,sample,template,dist}", None, EnvironmentExample),
     (".env*", None, Secret),
     (".netrc*", None, Secret),
     ("id_{rsa,ed25519}*", None, Secret),
@@ -263,6 +267,7 @@ impl FileKind {
                 | BakeHcl
                 | BakeJson
                 | Gitignore
+                | EnvironmentExample
                 | Compose
                 | Workflow
                 | GitlabPipeline
@@ -430,6 +435,39 @@ impl FileKind {
         GLOBS.iter().any(|glob| glob_match(glob, path.file_name()))
     }
 
+    /// Whether no step of a build reads the variables that such a file names: it describes builds,
+    /// is a document, or has only names and versions of packages.
+    pub(crate) fn names_no_variable(self) -> bool {
+        matches!(
+            self,
+            Dockerfile | Compose | Workflow | GitlabPipeline | Markdown | Dockerignore | Gitignore
+        ) || self.is_lockfile()
+    }
+
+    /// Whether a path is that of an image, a font or another file that is no text.
+    pub(crate) fn is_binary(path: &RepoPath) -> bool {
+        const GLOB: &str = "*.{7z,avif,bin,bmp,br,db,dll,eot,exe,gif,gz,icns,ico,jar,jpeg,jpg,mmdb,\
+                            mov,mp3,mp4,node,ogg,otf,pdf,png,psd,so,sqlite,tgz,ttf,wasm,wav,webm,\
+                            webp,woff,woff2,zip}";
+        glob_match(GLOB, path.file_name())
+    }
+
+    /// The file of variables that many tools load.
+    pub(crate) const ENVIRONMENT: &str = ".env";
+
+    /// For a configuration of Babel or SWC, the packages that read it when they build; `None` for
+    /// the others. Vite does not read it, and often only the tests need it.
+    pub(crate) fn readers_of_config(path: &RepoPath) -> Option<&'static [&'static str]> {
+        let name = path.file_name();
+        if glob_match("{babel.config.*,.babelrc*}", name) {
+            Some(&["babel-loader", "@babel/cli", "@rollup/plugin-babel", "next", "gatsby"])
+        } else if glob_match(".swcrc", name) {
+            Some(&["swc-loader", "@swc/cli", "@nestjs/cli"])
+        } else {
+            None
+        }
+    }
+
     /// Whether it consists of names and versions of packages, which may look like tokens.
     pub(crate) fn is_made_of_names(self) -> bool {
         matches!(
@@ -486,6 +524,34 @@ mod tests {
             ("tsconfig.json", false),
         ] {
             assert_eq!(FileKind::is_build_config(&path.into()), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn files_that_read_no_variable_are_known_by_name() {
+        let passive = |path: &str| FileKind::of(&path.into(), FileKind::names_no_variable);
+        for path in ["a/Dockerfile", "compose.yaml", ".github/workflows/a.yml", "a.md"] {
+            assert!(passive(path).is_some(), "{path}");
+        }
+        for path in ["a.js", ".npmrc", "package.json", ".env.example", "docker-prep.sh"] {
+            assert!(passive(path).is_none(), "{path}");
+        }
+        for (path, expected) in [("a/b.png", true), ("b.woff2", true), ("png", false)] {
+            assert_eq!(FileKind::is_binary(&path.into()), expected, "{path}");
+        }
+        for (path, expected) in
+            [(".babelrc.js", true), ("babel.config.cjs", true), (".swcrc", true), ("a.ts", false)]
+        {
+            let readers = FileKind::readers_of_config(&path.into());
+            assert_eq!(readers.is_some(), expected, "{path}");
+        }
+        for (path, expected) in [
+            (".env.example", true),
+            ("a/.env-sample", true),
+            (".env.local.example", false),
+            (".env", false),
+        ] {
+            assert_eq!(FileKind::EnvironmentExample.matches(&path.into()), expected, "{path}");
         }
     }
 

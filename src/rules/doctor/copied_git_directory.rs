@@ -6,7 +6,7 @@ use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::finding::Severity;
 use crate::builds::context::cleaned;
-use crate::builds::steps::{Action, BuildStage};
+use crate::builds::steps::{Action, BuildStage, RunCommand};
 use crate::builds::{Build, Builds};
 use crate::edit::fix::Safety;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -30,7 +30,7 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
             continue;
         };
         let file = builds.file(build.dockerfile);
-        if context.excluding(".git/HEAD").is_some() || mentions_git(file, build) {
+        if context.excluding(".git/HEAD").is_some() || may_use_git(file, build) {
             continue;
         }
         let whole = build.copies().find_map(|(_, copy)| {
@@ -70,13 +70,20 @@ fn lacks_git(build: &Build) -> bool {
     !build.stages.is_empty() && build.stages.iter().all(is_small)
 }
 
-/// Whether a step mentions git.
-fn mentions_git(file: &File, build: &Build) -> bool {
-    let runs = build.steps().filter(|(_, step)| matches!(step.action, Action::Run(_)));
-    let mut texts = runs.filter_map(|(_, step)| file.text.get(step.span.clone()));
+/// Programs that run what a file says, or that read the version from git by themselves.
+const READING: [&str; 9] =
+    ["make", "go", "goreleaser", "mage", "just", "task", "cargo", "gradle", "mvn"];
+
+/// Whether a step mentions git, or starts a program that may use it.
+fn may_use_git(file: &File, build: &Build) -> bool {
     let is_git =
         |text: &[u8]| text.split(|byte| !byte.is_ascii_alphanumeric()).any(|word| word == b"git");
-    texts.any(is_git)
+    build.steps().any(|(_, step)| {
+        let Action::Run(run) = &step.action else { return false };
+        let mut programs = run.commands.iter().filter_map(RunCommand::program);
+        programs.any(|program| READING.contains(&program.trim_start_matches("./")))
+            || file.text.get(step.span.clone()).is_some_and(is_git)
+    })
 }
 
 #[cfg(test)]
@@ -133,7 +140,10 @@ mod tests {
             ("COPY --from=a . .", ""),
             ("COPY $X .", ""),
             ("COPY . .\nRUN git rev-parse HEAD", ""),
-            ("COPY . .\nRUN A=$(git describe) make", ""),
+            ("COPY . .\nRUN A=$(git describe) x", ""),
+            // The Makefile may call git, and go records the commit in the program.
+            ("COPY . .\nRUN make build", ""),
+            ("COPY . .\nRUN CGO_ENABLED=0 go build .", ""),
         ] {
             assert_eq!(transcript(&RULE, &change(line, ignore)), [""; 0], "{line}");
         }

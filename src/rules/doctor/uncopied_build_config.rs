@@ -10,6 +10,7 @@ use crate::builds::context::{cleaned, is_pattern};
 use crate::builds::steps::RunCommand;
 use crate::builds::{Action, Build, BuildContext, Builds, ContextSource};
 use crate::edit::fix::Safety;
+use crate::formats::Syntax;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
@@ -134,7 +135,12 @@ fn uncopied(
     }
     let home = context.path(directory);
     let names = builds.tree.below(home.trim_end_matches('/')).filter(|name| !name.contains('/'));
-    let found = names.filter(|name| FileKind::is_build_config(&(*name).into()));
+    let found = names.filter(|name| {
+        let path = RepoPath::from(*name);
+        let readers = FileKind::readers_of_config(&path);
+        FileKind::is_build_config(&path)
+            && readers.is_none_or(|readers| depends_on(builds, &home, readers))
+    });
     found
         .map(
             |name| {
@@ -148,6 +154,21 @@ fn uncopied(
                 .any(|source| context.named(&builds.tree, source).any(|named| named == path))
         })
         .collect()
+}
+
+/// Whether the manifest of a directory depends on one of these packages.
+fn depends_on(builds: &Builds, home: &str, packages: &[&str]) -> bool {
+    let mut manifests = builds.project.files().iter().filter(|source| {
+        let path = &source.file.path;
+        FileKind::Manifest.matches(path) && path.parent() == home.trim_end_matches('/').as_bytes()
+    });
+    manifests.any(|source| {
+        let document = source.document(Syntax::Json);
+        let Ok(root) = document.as_ref() else { return false };
+        let lists = ["dependencies", "devDependencies"].iter().filter_map(|key| root.last(key));
+        let mut lists = lists.collect::<Vec<_>>().into_iter();
+        lists.any(|list| packages.iter().any(|package| list.last(package).is_some()))
+    })
 }
 
 /// Whether a command or a destination of these stages names the file: then it may make it.
@@ -276,6 +297,29 @@ mod tests {
         }
         for all in ["COPY web/package.json ./\nRUN pnpm build", "COPY web ./\nRUN pnpm build"] {
             assert_eq!(judged(all), [""; 0], "{all}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_of_a_compiler_counts_if_the_build_reads_it() {
+        for (dependency, expected) in [
+            ("babel-loader", 1),
+            ("next", 1),
+            // The tests read it, and Vite does not.
+            ("babel-jest", 0),
+            ("vite", 0),
+        ] {
+            let manifest = format!("{{\"devDependencies\": {{\"{dependency}\": \"1\"}}}}");
+            let change = Fake::default()
+                .file(
+                    "Dockerfile",
+                    "FROM node:22\nCOPY package.json ./\nCOPY src src\nRUN npm run build",
+                )
+                .file("package.json", &manifest)
+                .file("src/main.ts", "")
+                .file("babel.config.cjs", "")
+                .file(".swcrc", "{}");
+            assert_eq!(messages(&judged_by(&RULE, &change)).len(), expected, "{dependency}");
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::escape::Escaped;
 use crate::base::finding::{Severity, Span};
+use crate::builds::arguments::is_predefined;
 use crate::builds::installs::installs;
 use crate::builds::settings::unsupplied;
 use crate::builds::steps::BuildStage;
@@ -25,29 +26,6 @@ pub(crate) const RULE: Rule = Rule {
     check: Check::Builds(judge),
     ..Rule::base(RuleGroup::Doctor)
 };
-
-/// The arguments that every build knows, in capitals.
-const PREDEFINED: [&str; 15] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "FTP_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "SOURCE_DATE_EPOCH",
-    "TARGETPLATFORM",
-    "TARGETOS",
-    "TARGETARCH",
-    "TARGETVARIANT",
-    "TARGETSTAGE",
-    "BUILDPLATFORM",
-    "BUILDOS",
-    "BUILDARCH",
-    "BUILDVARIANT",
-];
-
-fn is_predefined(name: &str) -> bool {
-    PREDEFINED.contains(&&*name.to_ascii_uppercase()) || name.starts_with("BUILDKIT_")
-}
 
 fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
     let declared: Vec<BTreeSet<String>> =

@@ -76,6 +76,10 @@ fn report(
     };
     let is_required = mount.has(&["required"]) && mount.option(&["required"]) != Some("false");
     let is_error = is_required || is_read(builds, build, mount);
+    if !is_error && of_container.is_none() && is_given_elsewhere(builds, build, id) {
+        // A build that only checks the Dockerfile needs no secrets.
+        return;
+    }
     let mut draft = findings.place(file, &origin.span, message).label(
         builds.file(build.dockerfile),
         &mount.span,
@@ -129,6 +133,12 @@ fn addition(
         _ => return None,
     }
     Some((edits, false))
+}
+
+/// Whether another build of the same Dockerfile gives a secret.
+fn is_given_elsewhere(builds: &Builds, build: &Build, id: &str) -> bool {
+    let same = builds.list.iter().filter(|other| other.dockerfile == build.dockerfile);
+    same.flat_map(|other| &other.given.secrets).any(|(known, _)| known == id)
 }
 
 /// Whether an `.npmrc` in the image reads the variable that the secret becomes.
@@ -240,6 +250,9 @@ mod tests {
         ] {
             assert_eq!(messages(&judged(lines, service)), [""; 0], "{lines} {service}");
         }
+        let both = "{build: .}\n  b: {build: {context: ., secrets: [t]}}";
+        assert_eq!(judged("RUN --mount=type=secret,id=t a", both).len(), 0);
+        assert_eq!(judged("RUN --mount=type=secret,id=t,required a", both).len(), 1);
         let needed = "FROM node:22 AS a\nRUN --mount=type=secret,id=t a\n\
                       FROM node:22 AS b\nCOPY --from=a /x /x";
         assert_eq!(judged(needed, "{build: {context: ., target: b}}").len(), 1);

@@ -9,7 +9,7 @@ use crate::support::{BAKSTOP, Sandbox};
 
 /// Every finding of a pilot: rule, form/pilot, place, severity. There is no other.
 #[rustfmt::skip]
-pub(super) const EXPECTED: [(&str, &str, &str, &str); 32] = [
+pub(super) const EXPECTED: [(&str, &str, &str, &str); 39] = [
     ("escaping-workspace", "broken/clock", "pnpm-workspace.yaml:4", "warning"),
     ("escaping-workspace", "broken/peak", "pnpm-workspace.yaml:3", "warning"),
     ("unconditional-debris-copy", "broken/clock", "backend/Dockerfile:6", "error"),
@@ -34,6 +34,13 @@ pub(super) const EXPECTED: [(&str, &str, &str, &str); 32] = [
     ("install-after-source", "broken/clock", "backend/Dockerfile:9", "warning"),
     ("install-after-source", "broken/clock", "web/Dockerfile:9", "warning"),
     ("install-after-source", "broken/peak", "backend/Dockerfile:9", "warning"),
+    ("disabled-tls", "broken/clock", "backend/Dockerfile:3", "warning"),
+    ("disabled-tls", "broken/peak", "backend/Dockerfile:3", "warning"),
+    ("disabled-tls", "seed7/clock", "backend/Dockerfile:6", "warning"),
+    ("disabled-tls", "seed7/peak", "backend/Dockerfile:6", "warning"),
+    ("unused-build-arg", "broken/clock", "web/Dockerfile:2", "warning"),
+    ("unused-build-arg", "seed7/clock", "backend/Dockerfile:5", "warning"),
+    ("unused-build-arg", "seed7/peak", "backend/Dockerfile:5", "warning"),
     // The policy of the users, which stays in what is right.
     ("unlocked-install", "broken/clock", "backend/Dockerfile:11", "warning"),
     ("unlocked-install", "broken/clock", "web/Dockerfile:11", "warning"),
@@ -46,7 +53,7 @@ pub(super) const EXPECTED: [(&str, &str, &str, &str); 32] = [
 ];
 
 /// The places of other files that a finding must name: rule, form/pilot, place.
-const LABELS: [(&str, &str, &str); 12] = [
+const LABELS: [(&str, &str, &str); 13] = [
     ("escaping-workspace", "broken/clock", "pnpm-lock.yaml:15"),
     ("escaping-workspace", "broken/peak", "pnpm-lock.yaml:17"),
     ("excluded-copy-source", "broken/peak", ".dockerignore:6"),
@@ -59,6 +66,7 @@ const LABELS: [(&str, &str, &str); 12] = [
     ("unmapped-build-host", "seed7/clock", ".npmrc.docker:1"),
     ("localhost-healthcheck", "broken/peak", "backend/Dockerfile:14"),
     ("install-after-source", "broken/peak", "backend/Dockerfile:11"),
+    ("disabled-tls", "broken/clock", ".npmrc.docker:3"),
 ];
 
 pub(super) type Pilots = BTreeMap<String, BTreeMap<String, String>>;
