@@ -12,7 +12,6 @@ use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manif
 use crate::commands::restoring::versions::{committed, mark_older_backups};
 use crate::engine::LIMIT;
 use crate::git::Staged;
-use crate::git::merge::other_sides;
 use crate::git::staging::{self, Replacement, blob};
 use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 use crate::restore::{Origin, Restored, Version, manifest};
@@ -106,7 +105,7 @@ impl IndexPlanning<'_> {
             let text = staged.on_disk(&path, LIMIT)?;
             Some(Version { verbatim: !text.contains(&b'\r'), origin, text })
         });
-        let sides = self.sides.get_or_init(|| other_sides(staged.git()));
+        let sides = self.sides.get_or_init(|| staged.other_sides());
         let committed = committed(path, sides, self.debris, |name| match name {
             "HEAD" => staged.committed(path, LIMIT),
             name => blob(staged.git(), name, path),
