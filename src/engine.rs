@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use crate::base::change::{Change, Commit, Entry};
 use crate::base::debris::Debris;
 use crate::base::error::Error;
-use crate::base::finding::{Place, Severity};
+use crate::base::finding::Severity;
 use crate::builds::Builds;
 use crate::config::{self, Config, ConfigPlace, Treatment};
 use crate::pins::PinTable;
@@ -16,13 +16,15 @@ use crate::rules::RULES;
 
 #[cfg(test)]
 mod fake;
+mod found;
 mod gathering;
 mod building;
 mod pinned;
 
+use found::{key, sorted, with_commit};
 use gathering::Gathering;
 pub(crate) use gathering::LIMIT;
-use pinned::{all_pins, new_pins, pin_table};
+use pinned::{all_pins, pin_table, retain_new};
 pub(crate) use pinned::{may_pin, older_files};
 
 /// The result of judging.
@@ -222,25 +224,44 @@ impl<'a> Engine<'a> {
         if self.listed.is_some() {
             return Ok(());
         }
-        if let Some(first) = self.reporter(compares_pins)
-            && let Some(table) =
-                self.collect(first, change, |findings| pin_table(files, change, findings))?
-            && !self.about_pins(&table).is_empty()
-        {
-            let table =
-                self.collect(first, change, |findings| new_pins(files, change, findings))?;
-            match parts.filter(|_| !table.new.is_empty()) {
-                None => self.judge_pins(&table, change),
-                Some(parts) => {
-                    for (table, commit) in parts(table)? {
-                        let found = self.about_pins(&table);
-                        self.found.extend(with_commit(found, || Some(commit)));
-                    }
+        self.new_pins(files, change, parts)?;
+        self.projects(files, change)?;
+        self.builds(files, change)
+    }
+
+    /// Judges what is new about pins.
+    fn new_pins(
+        &mut self,
+        files: &mut Gathering<'_>,
+        change: &dyn Change,
+        parts: Option<&Parts<'_>>,
+    ) -> Result<(), Error> {
+        let Some(first) = self.reporter(compares_pins) else { return Ok(()) };
+        let table = self.collect(first, change, |findings| pin_table(files, change, findings))?;
+        let Some((mut table, is_whole)) = table else { return Ok(()) };
+        let found = self.about_pins(&table);
+        if found.is_empty() {
+            return Ok(());
+        }
+        if !is_whole {
+            table = self.collect(first, change, |findings| all_pins(files, true, findings))?;
+        }
+        let known = table.new.len();
+        retain_new(&mut table, change)?;
+        match parts.filter(|_| !table.new.is_empty()) {
+            // Everything is new.
+            None if is_whole && table.new.len() == known => {
+                self.found.extend(with_commit(found, || change.commit()));
+            }
+            None => self.judge_pins(&table, change),
+            Some(parts) => {
+                for (table, commit) in parts(table)? {
+                    let found = self.about_pins(&table);
+                    self.found.extend(with_commit(found, || Some(commit)));
                 }
             }
         }
-        self.projects(files, change)?;
-        self.builds(files, change)
+        Ok(())
     }
 
     /// Judges all builds of a state, if a rule asks for them.
@@ -493,30 +514,6 @@ impl<'a> Engine<'a> {
 
 fn compares_pins(rule: &Rule) -> bool {
     matches!(rule.check, Check::Pins(_))
-}
-
-/// Sets the commit of findings. It is looked up only if there are any.
-fn with_commit(mut found: Vec<Finding>, commit: impl FnOnce() -> Option<Commit>) -> Vec<Finding> {
-    if !found.is_empty() {
-        let commit = commit();
-        for finding in &mut found {
-            finding.commit.clone_from(&commit);
-        }
-    }
-    found
-}
-
-/// The order of findings. It is equal for duplicates, which may be of different commits.
-fn key(finding: &Finding) -> impl Ord + '_ {
-    let place = finding.place.as_ref().map(|Place { line, column, .. }| (*line, *column));
-    (finding.path.as_bytes(), place, finding.rule.id, &finding.message)
-}
-
-/// Sorts findings. Of duplicates, the first with the highest severity stays.
-fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
-    findings.sort_by(|a, b| key(a).cmp(&key(b)).then(b.severity.cmp(&a.severity)));
-    findings.dedup_by(|later, first| key(later) == key(first));
-    findings
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ mod cache_tree;
 mod index;
 mod compare;
 mod direct;
-mod staged;
 pub(crate) mod merge;
+mod staged;
 pub(crate) mod staging;
 // Commits.
 pub(crate) mod history;

@@ -66,7 +66,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
     let env = Environment::current();
     let paint_for = |when, terminal| Paint::decide(when, &env, terminal);
     let paint_errors = |when| paint_for(when, std::io::stderr().is_terminal());
-    match Cli::try_parse_from(arguments) {
+    match parse(&arguments.into_iter().collect::<Vec<_>>()) {
         Ok(cli) => {
             let paint = paint_errors(cli.color);
             crash::set_recovery_hint(recovery_hint(&cli.verb));
@@ -88,6 +88,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
             };
             usage(error, paint)
         }
+    }
+}
+
+/// Parses the command line. A call by an installed hook has no global options.
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    match commands::hook::Args::of_installed(arguments) {
+        Some(args) => Ok(Cli { verb: Verb::Hook(args), directory: None, color: When::default() }),
+        None => Cli::try_parse_from(arguments),
     }
 }
 
@@ -203,11 +211,54 @@ fn dispatch(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     fn after_crash(arguments: &str) -> String {
         let words = ["bakstop"].into_iter().chain(arguments.split(' '));
         recovery_hint(&Cli::try_parse_from(words).unwrap().verb)
+    }
+
+    #[test]
+    fn a_call_by_an_installed_hook_is_parsed_as_any_other() {
+        use proptest::prelude::*;
+
+        let word = proptest::sample::select(
+            &["hook", "help", "pre-commit", "pre-push", "prepare-commit-msg", "Pre-Commit"][..],
+        );
+        let other =
+            proptest::sample::select(&["", "x", "-v", "--", "-", "-C", "check", "=", "é"][..]);
+        let words = proptest::collection::vec(prop_oneof![word.clone(), other], 0..4);
+        proptest!(|(first in word, rest in words)| {
+            let call: Vec<OsString> =
+                ["bakstop", first].into_iter().chain(rest).map(OsString::from).collect();
+            let Some(args) = commands::hook::Args::of_installed(&call) else { return Ok(()) };
+            let Cli { verb, directory, color } = Cli::try_parse_from(&call).unwrap();
+            let Verb::Hook(expected) = verb else { panic!("{call:?}") };
+            prop_assert_eq!((args, directory, color), (expected, None, When::default()));
+        });
+        // Bytes that are no text, and the words that git passes.
+        let not_text = OsString::from_vec(b"\xff".to_vec());
+        for (call, is_known) in [
+            (&["hook", "pre-commit"][..], true),
+            (&["hook", "pre-push", "origin", "url"], true),
+            (&["hook", "prepare-commit-msg", ".git/COMMIT_EDITMSG", "message"], true),
+            (&["hook", "pre-commit", "--verbose"], false),
+            (&["-C", "hook", "pre-commit"], false),
+            (&["hook", "post-commit"], false),
+            (&["hook"], false),
+            (&[], false),
+        ] {
+            let mut call: Vec<OsString> =
+                ["bakstop"].iter().chain(call).map(OsString::from).collect();
+            assert_eq!(commands::hook::Args::of_installed(&call).is_some(), is_known, "{call:?}");
+            call.push(not_text.clone());
+            if let Some(args) = commands::hook::Args::of_installed(&call) {
+                let verb = Cli::try_parse_from(&call).unwrap().verb;
+                assert!(matches!(verb, Verb::Hook(expected) if expected == args), "{call:?}");
+            }
+        }
     }
 
     #[test]

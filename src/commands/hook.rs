@@ -6,6 +6,8 @@
 
 use std::ffi::OsString;
 
+use clap::ValueEnum;
+
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::commands::judge::{Judged, Options, Scope, judge};
@@ -20,7 +22,7 @@ use crate::rule::{Finding, Subject};
 use crate::rules::RULES;
 
 // The arguments.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, PartialEq, Eq, clap::Args)]
 pub(crate) struct Args {
     /// The hook that runs this
     #[arg(value_enum, value_name = "HOOK")]
@@ -36,6 +38,18 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// The arguments of a call as the installed hooks make it; `None` for any other call.
+    ///
+    /// A hook runs at every commit, and building the parser of all verbs is a fifth of the
+    /// instructions of a run.
+    pub(crate) fn of_installed(call: &[OsString]) -> Option<Self> {
+        let [_, verb, name, arguments @ ..] = call else { return None };
+        let hook = Hook::value_variants().iter().find(|hook| *name == *hook.name())?;
+        let is_option = |argument: &OsString| argument.as_encoded_bytes().starts_with(b"-");
+        let is_plain = *verb == *"hook" && !arguments.iter().any(is_option);
+        is_plain.then(|| Self { hook: *hook, arguments: arguments.to_vec(), verbose: false })
+    }
+
     /// How to proceed if the guard crashes.
     pub(crate) fn recovery_hint(&self) -> String {
         setup::after_crash(self.hook)

@@ -13,12 +13,13 @@ use crate::project::{Project, SourceFile};
 use crate::rule::Findings;
 
 /// The pins of a change, and those that they are compared with; `None` if no new file changes a
-/// pin. Then only new files are read, and the old versions of those that pin.
+/// pin. Then only new files are read, and the old versions of those that pin. The flag says that
+/// the table has the pins of every manifest.
 pub(super) fn pin_table(
     files: &mut Gathering<'_>,
     change: &dyn Change,
     findings: &mut Findings,
-) -> Result<Option<PinTable>, Error> {
+) -> Result<Option<(PinTable, bool)>, Error> {
     let mut new = files.fresh(FileKind::may_move_a_pin, findings)?;
     let is_relevant = |known: &SourceFile| !pins::pins_of_file(known).is_irrelevant();
     let is_manifest = |entry: &Entry| FileKind::Manifest.matches(&entry.path);
@@ -33,7 +34,7 @@ pub(super) fn pin_table(
     }
     // A manifest whose pins changed may affect every other manifest.
     let moves = new.iter().any(|(entry, _)| is_manifest(entry));
-    all_pins(files, moves, findings).map(Some)
+    all_pins(files, moves, findings).map(|table| Some((table, moves)))
 }
 
 /// Whether the pins of a file changed. They count as changed if the old file cannot be read: it may
@@ -78,18 +79,13 @@ pub(super) fn all_pins(
     files.project(FileKind::may_pin, select, findings).map(PinTable::new)
 }
 
-/// All pins of a change; new are those statements that no state before it has.
-pub(super) fn new_pins(
-    files: &mut Gathering<'_>,
-    change: &dyn Change,
-    findings: &mut Findings,
-) -> Result<PinTable, Error> {
-    let mut table = all_pins(files, true, findings)?;
+/// Leaves only those statements of a table of all pins new that no state before the change has.
+pub(super) fn retain_new(table: &mut PinTable, change: &dyn Change) -> Result<(), Error> {
     for differences in change.before(&may_pin)? {
         let older = older_files(&table.project, &differences, change);
         table.retain_new_since(&PinTable::new(older));
     }
-    Ok(table)
+    Ok(())
 }
 
 /// Whether a file of this path may pin.

@@ -159,12 +159,13 @@ pub(crate) fn unquoted(text: &str) -> String {
 }
 
 /// A variable as the `dotenv` package matches it: a value in quotes may start on a later line, and
-/// have several.
+/// have several. Bytes, not characters (`-u`): the tables of Unicode are not in the program, though
+/// a dependency of tests adds them to tests.
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
     let quoted = ["'", "\"", "`"].map(|quote| format!(r"{quote}(?:\\{quote}|[^{quote}])*{quote}"));
     let value = format!(r"\s*(?P<quoted>{})|(?P<bare>[^#\r\n]*)", quoted.join("|"));
     Regex::new(&format!(
-        r"(?mR)\A(?:export\s+)?(?P<key>[\w.-]+)\s*?(?:=|:\s)(?:{value})\s*(?:#.*)?$"
+        r"(?mR-u)\A(?:export\s+)?(?P<key>[\w.-]+)\s*?(?:=|:\s)(?:{value})\s*(?:#.*)?$"
     ))
     .expect("the pattern is a constant, and the tests compile it")
 });
@@ -321,6 +322,14 @@ mod tests {
         settings.sort_by_key(|setting| setting.value.start);
         settings.retain(|setting| !setting.text.is_empty());
         settings.iter().map(|setting| format!("{}={}", setting.name, setting.text)).collect()
+    }
+
+    #[test]
+    fn the_patterns_need_no_tables_of_unicode() {
+        for pattern in [VARIABLE.as_str(), LOOSE.as_str()] {
+            let (flags, _) = pattern.split_once(')').unwrap();
+            assert!(flags.starts_with("(?") && flags.ends_with("-u"), "{pattern}");
+        }
     }
 
     #[test]

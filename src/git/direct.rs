@@ -5,6 +5,8 @@
 //! proportion to the change; the index is not loaded. This layer uses allowlists, and hands over
 //! everything else.
 
+use std::path::PathBuf;
+
 use crate::base::change::{Entry, ObjectId};
 use crate::base::path::RepoPath;
 use crate::git::compare::compare;
@@ -26,6 +28,10 @@ pub(super) struct DirectIndex {
     file: IndexFile<FileSource>,
     /// The tree of its entries, if it is known.
     root: Option<ObjectId>,
+    /// The tree of HEAD; `None` before the first commit.
+    head: Option<ObjectId>,
+    /// The directory of this work tree: HEAD and the index.
+    directory: PathBuf,
 }
 
 /// Reads the staged changes of the repository that git would use. Returns the index and the objects
@@ -50,8 +56,9 @@ pub(super) fn staged(
         // If everything is new, reading the entries is faster than reading the trees.
         (_, head) => compare(&file, head, &objects)?,
     };
-    let Repository { top, below_top, .. } = repository;
-    Ok((LayerAnswer { compared, top: Some(top), below_top }, DirectIndex { file, root }, objects))
+    let Repository { top, below_top, git: directory, .. } = repository;
+    let index = DirectIndex { file, root, head, directory };
+    Ok((LayerAnswer { compared, top: Some(top), below_top }, index, objects))
 }
 
 fn tree_of(commit: &ObjectId, objects: &Objects) -> Result<ObjectId, Handover> {
@@ -66,6 +73,16 @@ impl DirectIndex {
     /// The tree of its entries, if it is known.
     pub(super) fn root(&self) -> Option<&ObjectId> {
         self.root.as_ref()
+    }
+
+    /// The tree of HEAD; `None` before the first commit.
+    pub(super) fn head(&self) -> Option<&ObjectId> {
+        self.head.as_ref()
+    }
+
+    /// Whether the directory of this work tree has none of these files, for certain.
+    pub(super) fn has_none_of(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| matches!(self.directory.join(name).try_exists(), Ok(false)))
     }
 
     /// The wanted entries that would be committed, not marked as fresh.

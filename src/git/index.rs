@@ -100,6 +100,7 @@ impl<S: Source> IndexFile<S> {
             index: self,
             buffer: Vec::new(),
             start: 0,
+            filled: 0,
             next: HEADER as u64,
             left: self.count,
             current: false,
@@ -242,7 +243,9 @@ pub(super) struct IndexStream<'a, S> {
     buffer: Vec<u8>,
     /// The offset of the next entry in the buffer.
     start: usize,
-    /// The offset in the file at which the buffer ends.
+    /// The end of what was read, in the buffer.
+    filled: usize,
+    /// The end of what was read, in the file.
     next: u64,
     /// The number of entries that are still to be parsed.
     left: u32,
@@ -293,7 +296,7 @@ impl<S: Source> IndexStream<'_, S> {
 
     /// Checks the rest of the file after all entries.
     pub(super) fn finish(&mut self) -> Result<(), Handover> {
-        let unread = (self.buffer.len() - self.start) as u64;
+        let unread = (self.filled - self.start) as u64;
         self.index.check_extensions(self.next - unread)
     }
 
@@ -312,18 +315,26 @@ impl<S: Source> IndexStream<'_, S> {
 
     /// Reads on until the buffer contains a whole entry, or the rest of the file.
     fn fill(&mut self) -> Result<(), Handover> {
-        let unread = self.buffer.len() - self.start;
+        let unread = self.filled - self.start;
         let more = self.index.end().saturating_sub(self.next);
         if unread >= MAX_ENTRY || more == 0 {
             return Ok(());
         }
-        self.buffer.copy_within(self.start.., 0);
         let more = usize::try_from(more).unwrap_or(usize::MAX).min(PIECE);
-        self.buffer.resize(unread + more, 0);
+        let end = unread + more;
+        if self.buffer.len() < end {
+            // Allocated as zeros; `resize` would write each byte.
+            let mut larger = vec![0; end];
+            larger[..unread].copy_from_slice(&self.buffer[self.start..self.filled]);
+            self.buffer = larger;
+        } else {
+            self.buffer.copy_within(self.start..self.filled, 0);
+        }
         self.index
             .source
-            .read(&mut self.buffer[unread..], self.next)
+            .read(&mut self.buffer[unread..end], self.next)
             .map_err(|error| unreadable(&error))?;
+        self.filled = end;
         self.start = 0;
         self.next += more as u64;
         Ok(())
@@ -331,7 +342,7 @@ impl<S: Source> IndexStream<'_, S> {
 
     /// Parses the entry at the start of the buffer. Returns its length; `None` if it is malformed.
     fn parse(&mut self) -> Option<usize> {
-        let entry = &self.buffer[self.start..];
+        let entry = &self.buffer[self.start..self.filled];
         // Times, device, inode: 24 bytes. The mode. User, group, size: 12 bytes. The id. The flags.
         self.mode = number(entry.get(24..28)?);
         let hash = self.index.hash;

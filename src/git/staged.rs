@@ -12,11 +12,15 @@ use crate::disk::read::{self, FinalLink};
 use crate::git::direct::{self, DirectIndex};
 use crate::git::layer::{Handover, LayerAnswer};
 use crate::git::listing;
+use crate::git::merge;
 use crate::git::objects::Objects;
 use crate::git::process::{Git, text};
 use crate::git::store::Store;
 use crate::git::trees;
 use crate::os::env::Environment;
+
+/// `git merge` names what it merges to its hooks in variables: this, and the id of a commit.
+const MERGED_NAME: &[u8] = b"GITHEAD_";
 
 /// The staged changes, which are about to be committed.
 #[derive(Debug)]
@@ -91,8 +95,36 @@ impl<'e> Staged<'e> {
         read::file(&file, FinalLink::Refuse, limit).ok()
     }
 
+    /// Whether git may be merging, and a question to it is worth its time.
+    pub(crate) fn may_be_merge(&self) -> bool {
+        let is_merged = |name: &OsStr| name.as_bytes().starts_with(MERGED_NAME);
+        self.env.names().any(is_merged) || !self.has_none_of(&["MERGE_HEAD"])
+    }
+
+    /// Whether git's directory of this work tree has none of these files; `false` if this is not
+    /// known without git.
+    fn has_none_of(&self, names: &[&str]) -> bool {
+        match &self.source {
+            IndexSource::Direct(index) => index.has_none_of(names),
+            IndexSource::Git(_) => false,
+        }
+    }
+
+    /// The names of the commits that are merged, picked or reverted now.
+    pub(crate) fn other_sides(&self) -> Vec<String> {
+        if self.has_none_of(&["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"]) {
+            return Vec::new();
+        }
+        merge::other_sides(&self.git)
+    }
+
     /// The trees of the parents that the commit will have; none before the first commit.
     fn parents(&self) -> Result<Vec<ObjectId>, Error> {
+        if let IndexSource::Direct(index) = &self.source
+            && !self.may_be_merge()
+        {
+            return Ok(index.head().into_iter().copied().collect());
+        }
         let tree = |commit: &str| {
             let name = format!("{commit}^{{tree}}");
             let how = ["rev-parse", "--verify", "--quiet", &name];
@@ -101,7 +133,7 @@ impl<'e> Staged<'e> {
         };
         let Some(head) = tree("HEAD")? else { return Ok(Vec::new()) };
         // `git merge` names what it merges while it runs its hook; it writes MERGE_HEAD later.
-        let merged = self.env.names().filter_map(|name| name.as_bytes().strip_prefix(b"GITHEAD_"));
+        let merged = self.env.names().filter_map(|name| name.as_bytes().strip_prefix(MERGED_NAME));
         let merged = merged.filter_map(ObjectId::from_hex).chain(listing::merge_heads(&self.git));
         // With fewer parents, more counts as new, never less.
         let others = merged.filter_map(|id| tree(&id.to_string()).ok()?);

@@ -12,8 +12,8 @@ use crate::base::finding::Verdict;
 /// The last of the three lines; unset until the arguments are parsed.
 static RECOVERY_HINT: OnceLock<String> = OnceLock::new();
 
-/// Makes every panic exit the process with exit code 2 and three lines on standard error, and a
-/// backtrace if `RUST_BACKTRACE` is set.
+/// Makes every panic exit the process with exit code 2 and three lines on standard error, and in a
+/// debug build with a backtrace if `RUST_BACKTRACE` is set.
 ///
 /// No thread unwinds, so that no code prints a report or changes a file after a panic. Temporary
 /// files stay, as after `kill -9`.
@@ -38,10 +38,10 @@ fn end(panic: &PanicHookInfo<'_>) -> ! {
     let hint =
         RECOVERY_HINT.get().map_or("nothing was judged and nothing was changed", String::as_str);
     let mut message = text(&place, literal, hint);
-    let backtrace = Backtrace::capture();
-    if backtrace.status() == BacktraceStatus::Captured {
-        message += &backtrace.to_string();
-    }
+    // A release has neither names nor unwind tables: to walk its stack would abort.
+    let backtrace = cfg!(debug_assertions).then(Backtrace::capture);
+    let backtrace = backtrace.filter(|found| found.status() == BacktraceStatus::Captured);
+    message.extend(backtrace.map(|found| found.to_string()));
     // Without standard error, there is only the exit code. A panic here would abort.
     let mut stream = std::io::stderr();
     let _ = stream.write_all(message.as_bytes()).and_then(|()| stream.flush());

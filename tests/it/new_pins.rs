@@ -396,3 +396,92 @@ fn an_image_is_reported_if_its_project_moves_away() {
     sandbox.commit_all("Blank");
     assert_past(&sandbox, "HEAD~1", &[], "moved before");
 }
+
+#[test]
+fn what_is_removed_is_not_judged() {
+    // Without its manifest, the image is one of the project above, which pins another version.
+    let with_site = || {
+        let sandbox = with_drift();
+        sandbox.write("site/package.json", "{ \"packageManager\": \"pnpm@10.8.0\" }\n");
+        sandbox.write("site/Dockerfile", "FROM node:22\nRUN npm i -g pnpm@10.8.0\n");
+        sandbox.commit_all("Site");
+        sandbox
+    };
+    let remove = |sandbox: &Sandbox| _ = sandbox.git(&["rm", "-q", "site/package.json"]);
+    let unpin = |sandbox: &Sandbox| {
+        sandbox.write("site/package.json", "{}\n");
+        sandbox.git(&["add", "-A"]);
+    };
+    for (what, change) in [("removed", remove as fn(&Sandbox)), ("not pinned", unpin)] {
+        let sandbox = with_site();
+        change(&sandbox);
+        assert_staged(&sandbox, &[], what);
+        sandbox.git(&["commit", "-q", "-m", "Change"]);
+        assert_past(&sandbox, "HEAD~1", &[], what);
+    }
+    // It is reported where all is asked for, and with the next change of one of its ends.
+    let sandbox = with_site();
+    remove(&sandbox);
+    sandbox.git(&["commit", "-q", "-m", "Remove"]);
+    let all = found(&sandbox, &["--tree", "HEAD"]);
+    assert!(all.contains(&"site/Dockerfile:2 (-)".to_owned()), "{all:?}");
+    edit("site/Dockerfile", "10.8.0", "10.8.1")(&sandbox);
+    sandbox.git(&["add", "-A"]);
+    assert_staged(&sandbox, &["site/Dockerfile:2"], "changed later");
+    // Without a manifest that pins, nothing is to agree with.
+    let without = |sandbox: &Sandbox| {
+        sandbox.git(&["rm", "-q", "package.json"]);
+        edit("api/Dockerfile", "10.6.5", "10.8.0")(sandbox);
+    };
+    assert_commit("the only reference", without, &[]);
+
+    // A merge of a removal with a change of the image, from either side.
+    let sandbox = with_site();
+    sandbox.git(&["checkout", "-q", "-b", "side"]);
+    remove(&sandbox);
+    sandbox.git(&["commit", "-q", "-m", "Remove"]);
+    sandbox.git(&["checkout", "-q", "main"]);
+    edit("site/package.json", "10.8.0", "10.9.0")(&sandbox);
+    edit("site/Dockerfile", "10.8.0", "10.9.0")(&sandbox);
+    sandbox.commit_all("Move");
+    sandbox.git(&["checkout", "-q", "HEAD~1", "--", "site/package.json"]);
+    sandbox.commit_all("Move the image alone");
+    let base = sandbox.id("main");
+    assert_eq!(merged_with_hook(&sandbox, &["side"]), [""; 0], "what a branch removes");
+    assert_past(&sandbox, &base, &[], "what a branch removes");
+    sandbox.git(&["checkout", "-q", "side"]);
+    let base = sandbox.id("side");
+    assert_eq!(merged_with_hook(&sandbox, &[&format!("{}~1", "main")]), ["site/Dockerfile:2 (-)"]);
+    assert_past(&sandbox, &base, &["site/Dockerfile:2 (Merge)"], "what a branch changes");
+}
+
+#[test]
+fn what_the_remote_has_is_judged_again_only_where_a_ref_ends() {
+    let sandbox = with_drift();
+    let base = sandbox.id("main");
+    edit("api/Dockerfile", "10.6.5", "10.8.0")(&sandbox);
+    sandbox.commit_all("Wrong");
+    let wrong = sandbox.id("HEAD");
+    edit("api/Dockerfile", "10.8.0", "10.6.5")(&sandbox);
+    sandbox.commit_all("Right");
+    let right = sandbox.id("HEAD");
+    let push = |new: &str, name: &str| {
+        let line = format!("{new} {new} refs/heads/{name} {base}\n");
+        found_in_lines(&sandbox.top, &sandbox, "--push", &line)
+    };
+    for name in ["main", "topic"] {
+        sandbox.git(&["update-ref", &format!("refs/remotes/origin/{name}"), &base]);
+    }
+    assert_eq!(push(&right, "topic"), [""; 0], "its end agrees");
+    sandbox.git(&["update-ref", "refs/remotes/origin/topic", &right]);
+    assert_eq!(push(&wrong, "main"), ["api/Dockerfile:2 (Wrong)"]);
+    sandbox.git(&["checkout", "-q", &wrong]);
+    sandbox.write("web/index.js", "");
+    sandbox.commit_all("Child");
+    let child = sandbox.id("HEAD");
+    assert_eq!(push(&child, "main"), [""; 0], "it may be older than this branch");
+    assert_eq!(
+        found(&sandbox, &["--range", &format!("{base}..HEAD")]),
+        ["api/Dockerfile:2 (Wrong)"]
+    );
+}

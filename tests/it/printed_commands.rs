@@ -11,6 +11,7 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 mod commits;
 mod complete;
 mod hooks;
+mod managers;
 mod restored;
 mod staged;
 mod trees;

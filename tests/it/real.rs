@@ -308,7 +308,7 @@ fn real_simple_git_hooks() {
 }
 
 /// Installs a package from `PyPI`, kept for later runs; returns the directory of its programs.
-fn pip_tools(package: &str) -> PathBuf {
+pub(crate) fn pip_tools(package: &str) -> PathBuf {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(package);
     if !environment.exists() {
         let made = finish(Command::new("python3").args(["-m", "venv"]).arg(&environment));

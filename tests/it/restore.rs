@@ -400,3 +400,85 @@ fn a_dry_run_of_both_sides_foresees_what_the_index_becomes() {
     assert_eq!((dry.code, report(&dry)), (ran.code, report(&ran)));
     assert_eq!((ran.code, &*read(&sandbox, "new/package.json")), (Some(0), text));
 }
+
+#[test]
+fn a_renamed_manifest_is_restored_from_its_old_path() {
+    let sandbox = prepared();
+    let original = sandbox.git(&["show", "HEAD:web/package.json"]);
+    fs::create_dir(sandbox.top.join("apps")).unwrap();
+    fs::remove_file(sandbox.top.join("web/package.json.bak")).unwrap();
+    fs::rename(sandbox.top.join("web"), sandbox.top.join("apps/site")).unwrap();
+    let path = "apps/site/package.json";
+    // Another edit stays.
+    let edited = |text: &str| text.replace("{\n  \"name\"", "{\n  \"private\": true,\n  \"name\"");
+    sandbox.write(path, edited(&read(&sandbox, path)));
+    let ran = restore(&sandbox, &["--dry-run", "apps"]);
+    assert!(ran.code == Some(0) && ran.out.contains("+    \"@acme/ui\": \"^1.4.0\""), "{ran:?}");
+    sandbox.git(&["add", "-A"]);
+    let checked = sandbox.bakstop(&["check"]);
+    assert!(checked.out.contains("    bakstop restore --staged --worktree\n"), "{checked:?}");
+    let ran = restore(&sandbox, &["--staged"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(sandbox.git(&["show", &format!(":{path}")]), edited(&original));
+    assert_eq!(restore(&sandbox, &[]).code, Some(0));
+    assert_eq!(read(&sandbox, path), edited(&original));
+    must(sandbox.bakstop(&["check"]));
+}
+
+#[test]
+fn a_manifest_without_a_name_is_renamed_if_only_its_traces_differ() {
+    let sandbox = Sandbox::workspace();
+    let text = "{ \"dependencies\": { \"x\": \"1\" }, \"v\": 1 }\n";
+    sandbox.write("old/package.json", text);
+    sandbox.commit_all("Old");
+    for (v, code) in [("2", 1), ("1", 0)] {
+        fs::create_dir_all(sandbox.top.join("new")).unwrap();
+        let prepared = text.replace("\"1\"", &format!("\"{}\"", rewritten_spec()));
+        sandbox.write("new/package.json", prepared.replace("\"v\": 1", &format!("\"v\": {v}")));
+        let _ = fs::remove_file(sandbox.top.join("old/package.json"));
+        sandbox.git(&["add", "-A"]);
+        let ran = restore(&sandbox, &["--staged"]);
+        assert_eq!(ran.code, Some(code), "{v}: {ran:?}");
+    }
+    assert_eq!(sandbox.git(&["show", ":new/package.json"]), text);
+}
+
+#[test]
+fn where_a_renamed_manifest_was_must_be_certain() {
+    let spec = |spec: &str, name: &str| {
+        format!("{{ \"name\": \"{name}\", \"dependencies\": {{ \"x\": \"{spec}\" }} }}\n")
+    };
+    let path = "apps/new/package.json";
+    for (what, committed, staged_name, deleted, code) in [
+        ("renamed", &[("old/package.json", "1", "a")][..], "a", &["old"][..], 0),
+        ("a copy", &[("old/package.json", "1", "a")], "a", &[], 1),
+        ("another name", &[("old/package.json", "1", "a")], "b", &["old"], 1),
+        (
+            "two of one name",
+            &[("old/package.json", "1", "a"), ("older/package.json", "2", "a")],
+            "a",
+            &["old", "older"],
+            1,
+        ),
+        ("a path from elsewhere", &[("old/package.json", "file:../v", "a")], "a", &["old"], 1),
+        ("a sibling", &[("apps/old/package.json", "file:../v", "a")], "a", &["apps/old"], 0),
+    ] {
+        let sandbox = Sandbox::workspace();
+        for (path, version, name) in committed {
+            sandbox.write(path, spec(version, name));
+        }
+        sandbox.commit_all("Start");
+        for directory in deleted {
+            fs::remove_dir_all(sandbox.top.join(directory)).unwrap();
+        }
+        sandbox.write(path, spec(&rewritten_spec(), staged_name));
+        sandbox.git(&["add", "-A"]);
+        for side in [&[][..], &["--staged"]] {
+            let ran = restore(&sandbox, side);
+            assert_eq!(ran.code, Some(code), "{what} {side:?}: {ran:?}");
+        }
+        let restored = spec(committed[0].1, "a");
+        assert_eq!(read(&sandbox, path) == restored, code == 0, "{what}");
+        assert_eq!(sandbox.git(&["show", &format!(":{path}")]) == restored, code == 0, "{what}");
+    }
+}

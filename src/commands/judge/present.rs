@@ -43,7 +43,7 @@ pub(super) fn staged(
     let change = narrow(paths, &staged);
     must_exist_in(paths, &staged)?;
     let mut judgement = in_files(&change, false, &config, &facts, options)?;
-    if !judgement.findings.is_empty() {
+    if !judgement.findings.is_empty() && staged.may_be_merge() {
         about_merge(&mut judgement.findings, &staged, context);
     }
     let entries = change.fresh().len();

@@ -9,10 +9,9 @@ use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::commands::paths::Paths;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::commands::restoring::versions::{committed, mark_older_backups};
+use crate::commands::restoring::versions::{committed, mark_older_backups, renamed_from};
 use crate::engine::LIMIT;
 use crate::git::Staged;
-use crate::git::merge::other_sides;
 use crate::git::staging::{self, Replacement, blob};
 use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 use crate::restore::{Origin, Restored, Version, manifest};
@@ -106,10 +105,14 @@ impl IndexPlanning<'_> {
             let text = staged.on_disk(&path, LIMIT)?;
             Some(Version { verbatim: !text.contains(&b'\r'), origin, text })
         });
-        let sides = self.sides.get_or_init(|| other_sides(staged.git()));
-        let committed = committed(path, sides, self.debris, |name| match name {
-            "HEAD" => staged.committed(path, LIMIT),
-            name => blob(staged.git(), name, path),
+        let sides = self.sides.get_or_init(|| staged.other_sides());
+        let renamed = (!file.replaces)
+            .then(|| renamed_from(file, staged.git(), Side::Index, self.debris))
+            .flatten();
+        let older = renamed.as_ref().unwrap_or(path);
+        let committed = committed(older, sides, self.debris, |name| match name {
+            "HEAD" if renamed.is_none() => staged.committed(path, LIMIT),
+            name => blob(staged.git(), name, older),
         });
         let mut versions: Vec<Version> = copies.chain(committed).collect();
         mark_older_backups(&mut versions, staged.git(), path);

@@ -11,7 +11,7 @@ use crate::base::finding::Step;
 use crate::base::path::RepoPath;
 use crate::commands::paths::Paths;
 use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manifest, is_settings};
-use crate::commands::restoring::versions::{committed, mark_older_backups};
+use crate::commands::restoring::versions::{committed, mark_older_backups, renamed_from};
 use crate::engine::LIMIT;
 use crate::git::merge::other_sides;
 use crate::git::worktree::WorkTree;
@@ -116,7 +116,7 @@ impl TreePlanning<'_> {
             if manifest(&file, &[], self.debris).is_none() {
                 continue;
             }
-            let versions = self.versions(&file.path, leftovers);
+            let versions = self.versions(&file, leftovers);
             let Some(Restored { text, left }) = manifest(&file, &versions, self.debris) else {
                 continue;
             };
@@ -131,8 +131,8 @@ impl TreePlanning<'_> {
     }
 
     /// The other versions of a manifest.
-    fn versions(&self, path: &RepoPath, leftovers: &[RepoPath]) -> Vec<Version> {
-        let tree = self.files.tree();
+    fn versions(&self, file: &File, leftovers: &[RepoPath]) -> Vec<Version> {
+        let (tree, path) = (self.files.tree(), &file.path);
         let backup =
             leftovers.iter().find(|known| self.debris.backed_up(known).as_ref() == Some(path));
         let backup = backup.and_then(|backup| tree.text(backup, LIMIT));
@@ -141,9 +141,13 @@ impl TreePlanning<'_> {
         let staged = staged.or_else(|| tree.committed(":0", path));
         let copies = [(Origin::Backup, backup), (Origin::Index, staged)].into_iter();
         let copies = copies.filter_map(|(origin, text)| Some((origin, text?)));
+        let is_new = tree.committed("HEAD", path).is_none();
+        let renamed =
+            is_new.then(|| renamed_from(file, tree.git(), Side::WorkTree, self.debris)).flatten();
+        let older = renamed.as_ref().unwrap_or(path);
         let mut versions: Vec<Version> = copies
             .map(|(origin, text)| Version { origin, text, verbatim: true })
-            .chain(committed(path, sides, self.debris, |name| tree.committed(name, path)))
+            .chain(committed(older, sides, self.debris, |name| tree.committed(name, older)))
             .collect();
         mark_older_backups(&mut versions, tree.git(), path);
         versions

@@ -51,7 +51,6 @@ enum Known {
 use Known::{Elsewhere, Row, Shows, Untried, Words};
 
 const REGISTRY: Known = Untried("needs the registry; `tests/it/real.rs` and `facts.rs` ask it");
-const MANAGER: Known = Untried("needs the hook manager; `tests/it/real.rs` installs it");
 const READ: Known = Untried("parts of commands that are read, not printed");
 
 #[rustfmt::skip]
@@ -122,7 +121,7 @@ const COMMANDS: &[(&str, Known)] = &[
     ("install the", Words),
     ("install with", Words),
     ("install {}", Elsewhere("a_program_that_is_missing_or_does_not_know_the_rule")),
-    ("lefthook install", MANAGER),
+    ("lefthook install", Row("real_printed_npm_managers")),
     ("mkdir -p", Elsewhere("a_program_that_is_missing_or_does_not_know_the_rule")),
     ("npm ci", REGISTRY),
     ("npm config", Shows),
@@ -131,7 +130,7 @@ const COMMANDS: &[(&str, Known)] = &[
     ("npm install", REGISTRY),
     ("npm installs", Words),
     ("npx husky", Row("husky_is_repaired")),
-    ("npx simple-git-hooks", MANAGER),
+    ("npx simple-git-hooks", Row("real_printed_npm_managers")),
     ("pnpm add", READ),
     ("pnpm dlx", READ),
     ("pnpm install", Row("a_lockfile_is_restored_or_written_again")),
@@ -139,12 +138,12 @@ const COMMANDS: &[(&str, Known)] = &[
     ("pnpm store", Shows),
     ("pnpm {version}", Words),
     ("pre-commit blocks", Words),
-    ("pre-commit install", MANAGER),
+    ("pre-commit install", Row("real_printed_python_managers")),
     ("pre-commit let", Words),
     ("pre-commit reports", Words),
     ("pre-commit runs", Words),
     ("pre-commit {failed}", Words),
-    ("prek install", MANAGER),
+    ("prek install", Row("real_printed_python_managers")),
     ("unset argv0", READ),
     ("unset {SKIP}", Row("what_disables_the_guard_is_unset")),
     ("unset {name}", Row("what_disables_the_guard_is_unset")),
