@@ -558,22 +558,21 @@ fn files_and_functions_are_short() {
 fn shims_are_short() {
     for path in files(&root().join("hooks"), "") {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines <= 15, "{} has {lines} lines", path.display());
+        // The search of node_modules is in each hook: nothing that it could call is safe to run.
+        let limit = if path.ends_with("find.sh") { 40 } else { 15 };
+        assert!(lines <= limit, "{} has {lines} lines", path.display());
     }
 }
 
 #[test]
-fn shims_find_the_binary_alike() {
-    let search = |name: &str| -> Vec<String> {
+fn shims_find_and_run_the_binary_alike() {
+    for (name, alike) in [("native.sh", true), ("husky.sh", true), ("server.sh", false)] {
         let text = fs::read_to_string(root().join("hooks").join(name)).unwrap();
-        let lines = text.lines().map(|line| line.trim().to_owned());
-        lines
-            .skip_while(|line| !line.starts_with("PATH="))
-            .take_while(|line| line != "exit @CODE@")
-            .collect()
-    };
-    assert!(search("native.sh").len() > 5);
-    assert_eq!(search("native.sh"), search("husky.sh"));
+        let has = |part: &str| text.lines().any(|line| line.trim() == part);
+        assert_eq!((has("@FIND@"), has("@RUN@")), (alike, alike), "{name}");
+        // Nothing else decides which program runs, except for the path that the file names.
+        assert!(!text.contains("command -v") && !text.contains("PATH="), "{name}");
+    }
 }
 
 #[test]
@@ -582,7 +581,11 @@ fn shims_keep_the_lines_of_git_alike() {
     let keeping = shims.map(|name| {
         let text = fs::read_to_string(root().join("hooks").join(name)).unwrap();
         // A server obeys nothing that a client can set.
-        assert_eq!(text.contains("${BAKSTOP"), name != "server.sh", "{name}");
+        assert_eq!(
+            text.contains("${BAKSTOP") || text.contains("@RUN@"),
+            name != "server.sh",
+            "{name}"
+        );
         let mut lines = text
             .lines()
             .map(|line| line.trim().to_owned())

@@ -12,6 +12,7 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 mod fallback;
 mod husky;
 mod managers;
+mod modules;
 mod occasions;
 mod paths;
 mod status;
