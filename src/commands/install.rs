@@ -193,7 +193,7 @@ fn unprepared(
     recorded: Option<&Recorded>,
 ) -> Result<Option<Unprepared>, Error> {
     let Some((package, manifest)) = setup::package(setup, layout, recorded)? else {
-        return if args.prepare { Err(no_dependency()) } else { Ok(None) };
+        return if args.prepare { Err(no_dependency(layout)?) } else { Ok(None) };
     };
     let found = Unprepared::find(&package, manifest);
     let is_wanted = |found: &Unprepared| {
@@ -202,12 +202,18 @@ fn unprepared(
     Ok(found.filter(|found| args.prepare || is_wanted(found)))
 }
 
-fn no_dependency() -> Error {
-    Error::new(
-        "add the script",
-        "no package.json here depends on bakstop, so the script would fail for everyone else",
-    )
-    .help("add bakstop to its devDependencies first")
+/// Why there is no manifest for the script.
+fn no_dependency(layout: &Layout) -> Result<Error, Error> {
+    let doing = "add the script";
+    Ok(match setup::manifest_error(layout)? {
+        Some(error) => Error::new(doing, format!("package.json is not valid JSON: {error}"))
+            .help("correct it, then run the command again"),
+        None => Error::new(
+            doing,
+            "no package.json here depends on bakstop, so the script would do nothing for others",
+        )
+        .help("add bakstop to its devDependencies first"),
+    })
 }
 
 /// A line for each reason why hooks are not in force, or may not be.

@@ -202,6 +202,13 @@ pub(crate) fn package(
     Ok(None)
 }
 
+/// Why the `package.json` at the top is not JSON; `None` if it is, or is missing.
+pub(crate) fn manifest_error(layout: &Layout) -> Result<Option<String>, Error> {
+    let manifest = read_if_exists(&layout.top.join("package.json"), &layout.top)?;
+    let parsed = manifest.map(|text| serde_json::from_slice::<serde_json::Value>(&text));
+    Ok(parsed.and_then(Result::err).map(|error| error.to_string()))
+}
+
 /// Every directory that an earlier installation may have written into: the repository may have
 /// changed how it runs its hooks.
 pub(crate) fn installed_directories(

@@ -15,6 +15,7 @@ mod managers;
 mod modules;
 mod occasions;
 mod paths;
+pub(crate) mod prepare;
 mod status;
 
 /// Every file below a directory: its type and permission bits, and its bytes or target.

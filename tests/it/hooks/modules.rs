@@ -494,3 +494,66 @@ fn the_search_is_the_same_in_every_shell() {
         }
     }
 }
+
+#[test]
+fn git_for_windows_gets_a_clear_word() {
+    for (system, shown) in
+        [("MINGW64_NT-10.0-22631", true), ("MSYS_NT-10.0", true), ("Linux", false)]
+    {
+        for (options, code) in [(&[][..], 2), (&["--missing", "warn"][..], 0)] {
+            let sandbox = Sandbox::workspace();
+            let copy = sandbox.outside().join("copy/bakstop");
+            copy_of_program(&copy);
+            must(finish(sandbox.command(&copy).arg("install").args(options)));
+            fs::remove_file(&copy).unwrap();
+            let bin = sandbox.outside().join("bin");
+            launcher(&bin.join("uname"));
+            fs::write(bin.join("uname"), format!("#!/bin/sh\necho {system}\n")).unwrap();
+            let mut command = sandbox.command("sh");
+            command
+                .arg(".git/hooks/pre-commit")
+                .env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+            let ran = finish(&mut command);
+            assert_eq!(ran.code, Some(code), "{ran:?}");
+            let word = "does not run in Git for Windows\n  to check it: use git in WSL\n";
+            assert_eq!(ran.err.contains(word), shown, "{ran:?}");
+            assert_eq!(ran.err.contains("was not found"), !shown, "{ran:?}");
+            let start = if code == 2 { "bakstop: blocked: " } else { "bakstop: warning: " };
+            assert!(ran.err.starts_with(start), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn status_names_the_source_and_other_versions() {
+    let sandbox = Sandbox::workspace();
+    let path = Manager::Hoisted.install(&sandbox.top);
+    must(finish(sandbox.command(&path).arg("install")));
+    let other = sandbox.home().join(".local/bin/bakstop");
+    let write = |text: &str| {
+        launcher(&other);
+        fs::write(&other, format!("#!/bin/sh\necho bakstop {text}\n")).unwrap();
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    for (text, differs) in [("0.0.7", true), (version, false), ("of somebody", true)] {
+        write(text);
+        let out = must(sandbox.bakstop(&["status"])).out;
+        let system = system();
+        let line = format!(
+            "program           node_modules/bakstop-{system}/bin/bakstop, version {version}, \
+             from node_modules\n"
+        );
+        assert!(out.contains(&line), "{out}");
+        let text = if text == "of somebody" { "unknown" } else { text };
+        let line = format!(
+            "not run           {}, version {text}, from PATH or a usual directory\n",
+            other.display()
+        );
+        assert_eq!(out.contains(&line), differs, "{out}");
+        let report = must(sandbox.bakstop(&["status", "--format", "json"])).out;
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["programs"][0]["source"], "node_modules");
+        assert_eq!(report["other_programs"][0]["source"], "path");
+        assert_eq!(report["other_programs"][0]["path"], other.to_str().unwrap());
+    }
+}
