@@ -4,8 +4,10 @@
 if [ "${1-}" = --rest ]; then shift; else
   lines=$(cat && echo .) && lines=${lines%.} && printf %s "$lines" >/dev/null || exit 2
   if [ -z "${BAKSTOP_PROVE-}" ]; then printf %s "$lines" 2>/dev/null | sh -e "$0" --rest "$@" || exit; fi
-  program=''
   @FIND@
-  @RUN@
+  look_below .; look_below "${0%/*}/.."
+  if [ -z "$program" ] && command -v bakstop >/dev/null; then program=bakstop; fi
+  if [ -n "$program" ]; then printf %s "$lines" 2>/dev/null | "$program" hook @HOOK@ "$@"; exit; fi
+  @MISSING@
 fi
 # <<< bakstop

@@ -4,10 +4,12 @@
 kept=${0%/*}/@HOOK@.before-bakstop
 lines=$(cat && echo .) && lines=${lines%.} && printf %s "$lines" >/dev/null || exit 2
 if [ -x "$kept" ] && [ -z "${BAKSTOP_PROVE-}" ]; then printf %s "$lines" 2>/dev/null | "$kept" "$@" || exit; fi
-program=''
-installed=@BINARY@
-if [ -f "$installed" ] && [ -x "$installed" ]; then program=$installed; fi
 @FIND@
+installed=@BINARY@
+if [ -z "$program" ] && [ -f "$installed" ] && [ -x "$installed" ]; then program=$installed; fi
+look_below .; look_below "${0%/*}/.."
 package=@PACKAGE@
 look_below "$package"
-@RUN@
+if [ -z "$program" ] && command -v bakstop >/dev/null; then program=bakstop; fi
+if [ -n "$program" ]; then printf %s "$lines" 2>/dev/null | "$program" hook @HOOK@ "$@"; exit; fi
+@MISSING@

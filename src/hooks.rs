@@ -153,8 +153,10 @@ impl Hook {
 }
 
 /// The parts of the templates that are the same in hook files and in husky's.
-const PARTS: [(&str, &str); 2] =
-    [("@FIND@", include_str!("../hooks/find.sh")), ("@RUN@", include_str!("../hooks/run.sh"))];
+const PARTS: [(&str, &str); 2] = [
+    ("@FIND@", include_str!("../hooks/find.sh")),
+    ("@MISSING@", include_str!("../hooks/missing.sh")),
+];
 
 /// A template with its parts, which take the indentation of their place.
 fn with_parts(template: &str) -> String {

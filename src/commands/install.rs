@@ -120,9 +120,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             }
         };
     let program = binary::this(&context.directory, &context.env);
-    let recorded = program
-        .as_deref()
-        .and_then(|program| lookup::recorded(program, &context.directory, &layout.top));
+    let recorded = program.as_deref().and_then(|program| {
+        lookup::recorded(program, &context.directory, &layout.top, &context.env)
+    });
     let fallback = Fallback::choose(
         args.how.as_deref(),
         args.missing,

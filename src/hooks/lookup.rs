@@ -4,7 +4,7 @@
 //! A commit can put files into `node_modules`. So git must track nothing in it, and the program
 //! must not be a script: that could start a tracked file.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ impl Lookup {
         let mut searched: Vec<&Path> = Vec::new();
         for package in [Some(top), hooks.parent(), named].into_iter().flatten() {
             if !searched.iter().any(|other| is_same_file(other, package)) {
-                lookup.search(package, top);
+                lookup.search(package, top, env);
                 searched.push(package);
             }
         }
@@ -102,8 +102,8 @@ impl Lookup {
         lookup
     }
 
-    fn search(&mut self, package: &Path, top: &Path) {
-        match search(package, top) {
+    fn search(&mut self, package: &Path, top: &Path, env: &Environment) {
+        match search(package, top, env) {
             Search::Nothing => {}
             Search::Refused(reason) => self.refused.push((package.to_owned(), reason)),
             Search::Program(path) => self.add(Some(path), Source::Modules),
@@ -137,7 +137,12 @@ fn in_directories(env: &Environment) -> impl Iterator<Item = PathBuf> {
 
 /// What a hook file of this clone names for this `program`, run in `directory`: nothing if the hook
 /// would not run it.
-pub(crate) fn recorded(program: &Path, directory: &Path, top: &Path) -> Option<Recorded> {
+pub(crate) fn recorded(
+    program: &Path,
+    directory: &Path,
+    top: &Path,
+    env: &Environment,
+) -> Option<Recorded> {
     let parts: Vec<&OsStr> = program.iter().collect();
     let Some(at) = parts.iter().position(|part| *part == "node_modules") else {
         return Some(Recorded::Program(program.to_owned()));
@@ -147,7 +152,7 @@ pub(crate) fn recorded(program: &Path, directory: &Path, top: &Path) -> Option<R
     let here = directory.ancestors().take_while(|directory| directory.starts_with(top));
     let mut refused = false;
     for package in here.chain([&*outermost]) {
-        match search(package, top) {
+        match search(package, top, env) {
             Search::Program(found) if is_same_file(&found, program) => {
                 return Some(Recorded::Package(package.to_owned()));
             }
@@ -187,7 +192,7 @@ const SYSTEMS: &[&str] = if cfg!(target_os = "macos") {
 
 /// Searches the `node_modules` of the directory `package`. `top` is the work tree in which a hook
 /// runs.
-pub(crate) fn search(package: &Path, top: &Path) -> Search {
+fn search(package: &Path, top: &Path, env: &Environment) -> Search {
     let modules = package.join("node_modules");
     let (Ok(package), Ok(real)) = (package.canonicalize(), modules.canonicalize()) else {
         return Search::Nothing;
@@ -208,7 +213,7 @@ pub(crate) fn search(package: &Path, top: &Path) -> Search {
     if !file.starts_with(&real) && !file.starts_with(top.join("node_modules")) {
         return Search::Refused("it leads out of node_modules");
     }
-    match tracks_modules(&package) {
+    match tracks_modules(&package, top, env) {
         Some(false) => Search::Program(file),
         Some(true) => Search::Refused(TRACKED),
         None => Search::Refused("git does not say whether it tracks files in node_modules"),
@@ -255,10 +260,21 @@ fn is_script(file: &Path) -> bool {
 /// Whether git tracks anything in the `node_modules` of a package, or at the top of its work tree;
 /// `None` if git cannot answer. A hook may run with the variables of another index, so the one of
 /// the work tree is asked.
-fn tracks_modules(package: &Path) -> Option<bool> {
-    let specs = [":(icase)node_modules", ":(top,icase)node_modules"];
-    let output =
-        Git::nested(package).run("list node_modules", &["ls-files", "--", specs[0], specs[1]]);
+fn tracks_modules(package: &Path, top: &Path, env: &Environment) -> Option<bool> {
+    let ignores_case = [package, top].iter().any(|path| path.join("NODE_MODULES").exists());
+    let mut own = OsString::from(if ignores_case { ":(literal,icase)" } else { ":(literal)" });
+    own.push(package.join("node_modules"));
+    let at_top = if ignores_case {
+        ":(top,literal,icase)node_modules"
+    } else {
+        ":(top,literal)node_modules"
+    };
+    // The repository that the environment names, or else the one around the package.
+    let is_named = env.get("GIT_DIR").is_some_and(|directory| !directory.is_empty());
+    let git =
+        if is_named && package.starts_with(top) { Git::new(top) } else { Git::nested(package) };
+    let arguments = ["ls-files".into(), "--".into(), own, at_top.into()];
+    let output = git.run("list node_modules", &arguments);
     output.ok().filter(|output| output.status.success()).map(|output| !output.stdout.is_empty())
 }
 

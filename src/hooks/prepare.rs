@@ -272,8 +272,8 @@ mod tests {
                 "{\n  \"name\": \"a\",\n  \"scripts\": {\n    \"prepare\": \"@\"\n  }\n}\n",
             ),
             (
-                "{\n\t\"scripts\": {\n\t\t\"test\": \"x\"\n\t},\n\t\"a\": 1\n}",
-                "{\n\t\"scripts\": {\n\t\t\"test\": \"x\",\n\t\t\"prepare\": \"@\"\n\t},\n\t\"a\": 1\n}",
+                "{\n\t\"scripts\": {\n\t\t\"test\": \"x\"\n\t}\n}",
+                "{\n\t\"scripts\": {\n\t\t\"test\": \"x\",\n\t\t\"prepare\": \"@\"\n\t}\n}",
             ),
             (
                 "{\r\n  \"scripts\": {}\r\n}\r\n",

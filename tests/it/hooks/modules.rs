@@ -440,6 +440,34 @@ fn an_installation_from_a_tracked_node_modules_names_no_program() {
 }
 
 #[test]
+fn the_repository_of_the_hook_decides_what_is_tracked() {
+    // Its directory is elsewhere, and another repository is around the work tree.
+    let sandbox = shared(false);
+    sandbox.git(&["init", "-q", ".."]);
+    place_passing(&sandbox.top.join("node_modules/.bin/bakstop"));
+    track(&sandbox, &["node_modules"]);
+    let elsewhere = sandbox.outside().join("elsewhere");
+    fs::rename(sandbox.top.join(".git"), &elsewhere).unwrap();
+    let run = |directory: &Path| {
+        let mut command = sandbox.command("sh");
+        command.args([".githooks/pre-commit"]).env("GIT_DIR", directory);
+        finish(command.env("GIT_WORK_TREE", &sandbox.top))
+    };
+    let ran = run(&elsewhere);
+    assert!(ran.code == Some(2) && ran.err.contains("was not found"), "{ran:?}");
+    let ran = run(Path::new("../elsewhere"));
+    assert!(ran.code == Some(2) && ran.err.contains("was not found"), "{ran:?}");
+    fs::remove_dir_all(sandbox.top.join("node_modules")).unwrap();
+    Manager::Hoisted.install(&sandbox.top);
+    let untrack = |mut command: Command| {
+        command.args(["rm", "-rq", "--cached", "node_modules"]).env("GIT_DIR", &elsewhere);
+        must(finish(command.env("GIT_WORK_TREE", &sandbox.top)));
+    };
+    untrack(sandbox.command("git"));
+    assert!(!run(Path::new("../elsewhere")).err.contains("was not found"));
+}
+
+#[test]
 fn a_program_that_becomes_tracked_later_is_not_run() {
     let sandbox = Sandbox::workspace();
     let path = Manager::Hoisted.install(&sandbox.top);

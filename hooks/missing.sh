@@ -1,6 +1,4 @@
 # shellcheck shell=sh
-if [ -z "$program" ] && command -v bakstop >/dev/null; then program=bakstop; fi
-if [ -n "$program" ]; then printf %s "$lines" 2>/dev/null | "$program" hook @HOOK@ "$@"; exit; fi
 if [ "${BAKSTOP-}" = 0 ]; then echo 'bakstop: not checked, because BAKSTOP=0' >&2; exit 0; fi
 case $(uname -s) in
   MINGW* | MSYS* | CYGWIN*)
