@@ -4,9 +4,9 @@
 //! `setup` detects how the repository runs its hooks, and `server` how a bare one does; `slot`
 //! reads the files; `plan` computes edits, and `apply` makes them; `health` reports a `state` for
 //! each hook. `shim` and `block` are the two texts that are installed. `manager` lists the hook
-//! managers whose configuration the user edits, and `by_hand` renders what to add to it. `binary`
-//! finds the program that a hook runs; `fallback` is what a hook does without it. `rehearsal` runs
-//! a hook without a commit. `occasion` is what a hook is run for.
+//! managers whose configuration the user edits, and `by_hand` renders what to add to it. `lookup`
+//! finds the program that a hook runs, and `binary` is about one; `fallback` is what a hook does
+//! without it. `rehearsal` runs a hook without a commit. `occasion` is what a hook is run for.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -22,6 +22,7 @@ use crate::rule::Rule;
 use crate::rules;
 
 pub(crate) mod binary;
+pub(crate) mod lookup;
 pub(crate) mod fallback;
 mod block;
 pub(crate) mod by_hand;
@@ -35,6 +36,7 @@ pub(crate) mod slot;
 pub(crate) mod state;
 pub(crate) mod server;
 pub(crate) mod setup;
+pub(crate) mod prepare;
 pub(crate) mod plan;
 pub(crate) mod apply;
 pub(crate) mod health;
@@ -135,7 +137,7 @@ impl Hook {
     fn fill_template(self, template: &str, fallback: &Fallback) -> String {
         let done = if self.action() == "push" { "pushed" } else { "committed" };
         let text = fallback
-            .fill(template)
+            .fill(&with_parts(template))
             .replace("@HOOK@", self.name())
             .replace("@COMMAND@", self.command())
             .replace("@DONE@", done);
@@ -148,6 +150,28 @@ impl Hook {
         let text = text.replace(&kept, "\"$kept\"").replace(&rest, "sh -e");
         text.replace(FEED, "exec ").replace("\"$@\"; exit; fi", "\"$@\"; fi")
     }
+}
+
+/// The parts of the templates that are the same in hook files and in husky's.
+const PARTS: [(&str, &str); 2] = [
+    ("@FIND@", include_str!("../hooks/find.sh")),
+    ("@MISSING@", include_str!("../hooks/missing.sh")),
+];
+
+/// A template with its parts, which take the indentation of their place.
+fn with_parts(template: &str) -> String {
+    let mut text = String::new();
+    for line in template.split_inclusive('\n') {
+        let Some((_, part)) = PARTS.iter().find(|(name, _)| line.trim() == *name) else {
+            text += line;
+            continue;
+        };
+        let indent = &line[..line.len() - line.trim_start().len()];
+        // The directive for a checker of scripts belongs to the part as a file.
+        let lines = part.split_inclusive('\n').skip(1);
+        text.extend(lines.map(|line| format!("{indent}{line}")));
+    }
+    text
 }
 
 /// How a hook file passes its input on.

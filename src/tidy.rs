@@ -374,11 +374,12 @@ fn the_core_touches_nothing_outside() {
 }
 
 /// The files that may have a name of the table as a literal, and why.
-const NAMING: [&str; 10] = [
+const NAMING: [&str; 11] = [
     // They open the configuration of a hook manager, by name and on disk.
     "hooks/manager.rs",
     "hooks/by_hand.rs",
     "hooks/setup.rs",
+    "hooks/prepare.rs",
     // It stages a manifest.
     "commands/prove/probe.rs",
     // The name is printed.
@@ -558,21 +559,23 @@ fn files_and_functions_are_short() {
 fn shims_are_short() {
     for path in files(&root().join("hooks"), "") {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines <= 15, "{} has {lines} lines", path.display());
+        // The search of node_modules is in each hook: nothing that it could call is safe to run.
+        let limit = if path.ends_with("find.sh") { 50 } else { 15 };
+        assert!(lines <= limit, "{} has {lines} lines", path.display());
     }
 }
 
 #[test]
 fn shims_find_the_binary_alike() {
+    // What only a file of this clone has.
+    let own = ["installed", "package"];
     let search = |name: &str| -> Vec<String> {
         let text = fs::read_to_string(root().join("hooks").join(name)).unwrap();
         let lines = text.lines().map(|line| line.trim().to_owned());
-        lines
-            .skip_while(|line| !line.starts_with("PATH="))
-            .take_while(|line| line != "exit @CODE@")
-            .collect()
+        let search = lines.skip_while(|line| line != "@FIND@").take_while(|line| line != "fi");
+        search.filter(|line| !own.iter().any(|name| line.contains(name))).collect()
     };
-    assert!(search("native.sh").len() > 5);
+    assert_eq!(search("native.sh").len(), 5);
     assert_eq!(search("native.sh"), search("husky.sh"));
 }
 

@@ -9,12 +9,14 @@ use crate::cure::setup as cure;
 use crate::git::Git;
 use crate::hooks::fallback::{Fallback, WhenMissing};
 use crate::hooks::health::{self, Health};
-use crate::hooks::layout::Layout;
+use crate::hooks::layout::{self, Layout};
+use crate::hooks::lookup::Recorded;
 use crate::hooks::plan::Guard;
-use crate::hooks::setup::{Choice, Setup, dependency_command, successor};
+use crate::hooks::prepare::Unprepared;
+use crate::hooks::setup::{self, Choice, Setup, dependency_command, successor};
 use crate::hooks::slot::{HookDirectory, Slot};
 use crate::hooks::state::HookState;
-use crate::hooks::{Hook, apply, binary, plan};
+use crate::hooks::{Hook, apply, binary, lookup, plan};
 use crate::report::paint::Paint;
 
 // The arguments.
@@ -45,8 +47,12 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "ACTION")]
     missing: Option<WhenMissing>,
 
+    /// Add a script to package.json that installs the hooks whenever dependencies are installed
+    #[arg(long)]
+    prepare: bool,
+
     /// Install pre-receive into a bare repository, to guard pushes to it
-    #[arg(long, conflicts_with_all = ["native", "husky", "strict", "how", "missing"])]
+    #[arg(long, conflicts_with_all = ["native", "husky", "strict", "how", "missing", "prepare"])]
     server: bool,
 }
 
@@ -92,7 +98,14 @@ fn check_server_flag(args: &Args, layout: &Layout) -> Result<(), Error> {
 /// Plans and makes the edits, and checks that git will run the hooks.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
-    let layout = Layout::of(&git)?;
+    let script = context.env.get(SCRIPT);
+    let layout = match Layout::of(&git) {
+        Err(error) if script.is_some() => return Ok(passed_over(error.cause())),
+        layout => layout?,
+    };
+    if script.is_some() && layout.below_top && layout::is_ignored(&context.directory)? {
+        return Ok(passed_over("git ignores this directory"));
+    }
     check_server_flag(args, &layout)?;
     let _lock = if args.dry_run { None } else { Some(apply::lock(&layout.common)?) };
     let setup = Setup::find(&layout, &git, args.choice(), args.hooks())?;
@@ -107,38 +120,100 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             }
         };
     let program = binary::this(&context.directory, &context.env);
+    let recorded = program.as_deref().and_then(|program| {
+        lookup::recorded(program, &context.directory, &layout.top, &context.env)
+    });
     let fallback = Fallback::choose(
         args.how.as_deref(),
         args.missing,
         place.slots.iter().find_map(Slot::fallback),
-        dependency_command(&setup, &layout, program.as_deref())?,
+        dependency_command(&setup, &layout, recorded.as_ref())?,
     )?;
-    let guard = Guard { binary: program.as_deref(), fallback: &fallback };
+    let guard = Guard { recorded: recorded.as_ref(), fallback: &fallback };
     let edits = plan::install(&setup, &place, args.hooks(), guard)?;
+    let unprepared = unprepared(args, &setup, &layout, recorded.as_ref())?;
+    let with_script = match &unprepared {
+        Some(unprepared) if args.prepare => Some(unprepared.with_script()?),
+        _ => None,
+    };
+    let is_unchanged = edits.is_empty() && with_script.is_none();
 
     let last_line = |summary: &str| format!("{} {summary}\n", context.paint.strong("bakstop:"));
     let mut text = plan::describe(&edits, &layout.top, !args.dry_run);
+    if let Some(unprepared) = unprepared.as_ref().filter(|_| with_script.is_some()) {
+        text += &unprepared.describe(&layout.top, !args.dry_run);
+    }
     if args.dry_run {
         let summary =
-            if edits.is_empty() { "already installed" } else { "nothing was changed (--dry-run)" };
+            if is_unchanged { "already installed" } else { "nothing was changed (--dry-run)" };
         return Ok(Outcome::new(Verdict::Clean, text + &last_line(summary)));
     }
     apply::apply(&edits, slice::from_ref(&place), &layout.top)?;
+    if let (Some(unprepared), Some(with_script)) = (&unprepared, &with_script) {
+        unprepared.write(with_script, &layout.top)?;
+    }
 
     let health = health::of(&setup, &layout, &context.env)?;
     text += &broken(&health, layout.below_top, context.paint);
     let program =
         program.as_ref().map(|program| (program.as_path(), binary::is_for_everyone(program)));
-    for line in cure::after_install(&setup, &edits, program, &layout) {
+    for line in cure::after_install(&setup, &edits, program, &layout, fallback.manager_command()) {
         text += &format!("{line}\n");
+    }
+    if let Some(unprepared) = unprepared.filter(|_| with_script.is_none()) {
+        text += &cure::script_to_add(unprepared.script.key, unprepared.script.command);
     }
     if matches!(setup, Setup::Native { .. })
         && let Some(successor) = successor(&layout, args.hooks())
     {
         text += &format!("{}\n", cure::before_takeover(&successor, &layout));
     }
-    let (verdict, summary) = verdict(&health, !edits.is_empty());
+    let (verdict, summary) = verdict(&health, !is_unchanged);
     Ok(Outcome::new(verdict, text + &last_line(summary)))
+}
+
+/// The variable that names the running script of `package.json`.
+const SCRIPT: &str = "npm_lifecycle_event";
+
+/// What a script of `package.json` gets where hooks cannot be installed: the dependencies are also
+/// installed without git and outside of a repository, as in the build of an image, and that must
+/// not fail.
+fn passed_over(reason: &str) -> Outcome {
+    let reason = reason.lines().next().unwrap_or_default();
+    Outcome::new(Verdict::Clean, String::new())
+        .note(format!("bakstop: the hooks are not installed here: {reason}"))
+}
+
+/// The manifest that lacks a script which installs the hooks. Shared hooks need none, unless it is
+/// asked for: they are in each clone.
+fn unprepared(
+    args: &Args,
+    setup: &Setup,
+    layout: &Layout,
+    recorded: Option<&Recorded>,
+) -> Result<Option<Unprepared>, Error> {
+    let Some((package, manifest)) = setup::package(setup, layout, recorded)? else {
+        return if args.prepare { Err(no_dependency(layout)?) } else { Ok(None) };
+    };
+    let found = Unprepared::find(&package, manifest);
+    let is_wanted = |found: &Unprepared| {
+        matches!(setup, Setup::Native { tracked: false, .. }) && found.obstacle().is_none()
+    };
+    Ok(found.filter(|found| args.prepare || is_wanted(found)))
+}
+
+/// Why there is no manifest for the script.
+fn no_dependency(layout: &Layout) -> Result<Error, Error> {
+    let doing = "add the script";
+    Ok(match setup::manifest_error(layout)? {
+        Some(error) => Error::new(doing, format!("package.json is not valid JSON: {error}"))
+            .help("correct it, then run the command again"),
+        None => Error::new(
+            doing,
+            "no package.json here depends on bakstop, so the script would do nothing for others",
+        )
+        .help("add bakstop to its devDependencies first"),
+    })
 }
 
 /// A line for each reason why hooks are not in force, or may not be.

@@ -12,6 +12,7 @@ use crate::cure::setup as cure;
 use crate::git::Git;
 use crate::hooks::health::{self, Health, Interference};
 use crate::hooks::layout::Layout;
+use crate::hooks::lookup::Source;
 use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::state::HookState;
 use crate::hooks::{Hook, binary, display_path};
@@ -39,15 +40,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         // A guard that does not run blocks no commits.
         interference.retain(|one| !matches!(one, Interference::Blocks(_)));
     }
-    let programs: Vec<Program> =
-        programs(&health).into_iter().map(|path| (binary::version(&path), path)).collect();
-    let all_versions_known = programs.iter().all(|(version, _)| version.is_some());
+    let programs = programs(&health);
+    let others = others(&health, &programs);
+    let all_versions_known = programs.iter().all(|program| program.version.is_some());
     let (verdict, summary) = verdict(&health, interference.first(), all_versions_known);
     let status = Status {
         setup: &setup,
         layout: &layout,
         health: &health,
         programs: &programs,
+        others: &others,
         interference: &interference,
         help: cure::hooks_help(&setup, &health, &layout)
             .or_else(|| interference.first().map(cure::interference_help)),
@@ -60,8 +62,36 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(Outcome::new(verdict, text))
 }
 
-/// A program that hooks run, with its version if it is known.
-type Program = (Option<String>, PathBuf);
+/// A program that hooks find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Program {
+    path: PathBuf,
+    source: Source,
+    /// `None` if it is unknown.
+    version: Option<String>,
+}
+
+impl Program {
+    fn new(path: &Path, source: Source) -> Self {
+        Self { path: path.to_owned(), source, version: binary::version(path) }
+    }
+
+    fn describe(&self, top: &Path) -> String {
+        let version = self.version.as_deref().unwrap_or("unknown");
+        let path = display_path(&self.path, top);
+        format!("{path}, version {version}, {}", self.source.describe())
+    }
+
+    fn json(&self, top: &Path) -> Value {
+        let shown = display_path(&self.path, top);
+        json!({
+            "path": path(&shown),
+            "path_hex": path_hex(&shown),
+            "version": self.version,
+            "source": self.source.label(),
+        })
+    }
+}
 
 /// What the reports contain.
 struct Status<'a> {
@@ -69,6 +99,8 @@ struct Status<'a> {
     layout: &'a Layout,
     health: &'a [Health],
     programs: &'a [Program],
+    /// Those that the hooks would run without the first.
+    others: &'a [Program],
     interference: &'a [Interference],
     help: Option<String>,
     summary: &'static str,
@@ -78,10 +110,11 @@ impl Status<'_> {
     fn human(&self, paint: Paint) -> String {
         let Self { setup, layout, help, summary, .. } = self;
         let mut rows = hooks(self.health, self.layout.below_top, paint);
-        rows.extend(self.programs.iter().map(|(version, program)| {
-            let version = version.as_deref().unwrap_or("unknown");
-            ("program", format!("{}, version {version}", display_path(program, &layout.top)))
-        }));
+        let programs = self.programs.iter();
+        rows.extend(programs.map(|program| ("program", program.describe(&layout.top))));
+        let runs = |other: &Program| self.programs.iter().any(|one| one.version == other.version);
+        let differing = self.others.iter().filter(|other| !runs(other));
+        rows.extend(differing.map(|other| ("not run", other.describe(&layout.top))));
         rows.extend(self.interference.iter().map(|one| ("", describe(one, paint))));
         let rows = report::rows(&rows, str::to_owned);
         let mut text = format!("{}\n\n{rows}", describe_setup(setup, layout));
@@ -96,13 +129,12 @@ impl Status<'_> {
     fn json(&self) -> String {
         let shown = |program: &Path| display_path(program, &self.layout.top);
         let hooks = self.health.iter().map(|health| {
-            let program = health.binary.as_deref().map(shown);
+            let program = health.lookup.program.as_deref().map(shown);
             hook_json(health, self.layout.below_top, program.as_ref())
         });
-        let programs = self.programs.iter().map(|(version, program)| {
-            let program = shown(program);
-            json!({ "path": path(&program), "path_hex": path_hex(&program), "version": version })
-        });
+        let list = |programs: &[Program]| -> Vec<Value> {
+            programs.iter().map(|program| program.json(&self.layout.top)).collect()
+        };
         let kind = |one: &Interference| match one {
             Interference::Weakens(_) => "weakens",
             Interference::Blocks(_) => "blocks",
@@ -121,7 +153,8 @@ impl Status<'_> {
             },
             "message": describe_setup(self.setup, self.layout),
             "hooks": hooks.collect::<Vec<_>>(),
-            "programs": programs.collect::<Vec<_>>(),
+            "programs": list(self.programs),
+            "other_programs": list(self.others),
             "interference": interference.collect::<Vec<_>>(),
             "help": self.help,
             "summary": self.summary,
@@ -239,9 +272,24 @@ fn hooks(health: &[Health], below_top: bool, paint: Paint) -> Vec<(&'static str,
 }
 
 /// The programs that the hooks run, without duplicates.
-fn programs(health: &[Health]) -> Vec<PathBuf> {
-    let mut programs: Vec<PathBuf> =
-        health.iter().filter_map(|health| health.binary.clone()).collect();
-    programs.dedup();
-    programs
+fn programs(health: &[Health]) -> Vec<Program> {
+    let mut found: Vec<(&Path, Source)> = health
+        .iter()
+        .filter_map(|one| one.lookup.program.as_deref().zip(one.lookup.source))
+        .collect();
+    found.dedup();
+    found.into_iter().map(|(path, source)| Program::new(path, source)).collect()
+}
+
+/// The programs that they would run without these, without duplicates.
+fn others(health: &[Health], programs: &[Program]) -> Vec<Program> {
+    let mut others: Vec<Program> = Vec::new();
+    for (path, source) in health.iter().flat_map(|health| &health.lookup.others) {
+        let is_known =
+            programs.iter().chain(&others).any(|one| binary::is_same_file(&one.path, path));
+        if !is_known {
+            others.push(Program::new(path, *source));
+        }
+    }
+    others
 }

@@ -1,11 +1,18 @@
 //! `bakstop uninstall`: remove the hooks, and restore every byte that was there before.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
+use crate::base::path::RepoPath;
 use crate::commands::{Context, Outcome};
+use crate::cure::setup as cure;
 use crate::git::Git;
+use crate::git::process::records;
 use crate::hooks::layout::Layout;
-use crate::hooks::{apply, plan, setup};
+use crate::hooks::plan::HookEdit;
+use crate::hooks::{apply, display_path, plan, setup};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
@@ -13,6 +20,26 @@ pub(crate) struct Args {
     /// Print what would change, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
+}
+
+/// The files of which git tracks another content now, as arguments of git.
+fn shared(edits: &[HookEdit], layout: &Layout, git: &Git) -> Result<Vec<String>, Error> {
+    let in_tree = |edit: &&HookEdit| {
+        edit.path().starts_with(&layout.top) && !edit.path().starts_with(&layout.common)
+    };
+    let path = |edit: &HookEdit| display_path(edit.path(), &layout.top);
+    let changed: Vec<RepoPath> = edits.iter().filter(in_tree).map(path).collect();
+    if layout.bare || changed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let options = ["diff", "--no-ext-diff", "--no-textconv", "-z", "--name-only", "--no-renames"];
+    let specs = changed.iter().map(|path| [b":(top,literal)", path.as_bytes()].concat());
+    let specs = specs.map(OsString::from_vec);
+    let arguments: Vec<OsString> =
+        options.into_iter().chain(["--"]).map(OsString::from).chain(specs).collect();
+    let differing = git.output("find the shared hooks", &arguments)?;
+    let differs = |path: &&RepoPath| records(&differing).any(|name| name == path.as_bytes());
+    Ok(changed.iter().filter(differs).map(|path| path.as_pathspec(layout.below_top)).collect())
 }
 
 /// Plans and makes the edits.
@@ -33,6 +60,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     };
     if !args.dry_run {
         apply::apply(&edits, &places, &layout.top)?;
+    }
+    let mut text = text;
+    if let Some(line) = cure::after_uninstall(&shared(&edits, &layout, &git)?) {
+        text += &format!("{line}\n");
     }
     Ok(Outcome::new(
         Verdict::Clean,

@@ -86,12 +86,14 @@ pub(crate) fn server_flag_help(bare: bool) -> &'static str {
 }
 
 /// The next steps after an installation that changed something. `program` is the program that the
-/// hooks run, and whether every user of the machine can run it.
+/// hooks run, and whether every user of the machine can run it. `manager_command` installs it where
+/// it is a dependency.
 pub(crate) fn after_install(
     setup: &Setup,
     edits: &[HookEdit],
     program: Option<(&Path, bool)>,
     layout: &Layout,
+    manager_command: Option<&str>,
 ) -> Vec<String> {
     if edits.is_empty() {
         return Vec::new();
@@ -104,7 +106,12 @@ pub(crate) fn after_install(
             .collect();
         return vec![
             format!("these files are shared, so commit them: git add {}", files.join(" ")),
-            "everyone who commits here needs bakstop in ~/.local/bin or in PATH".to_owned(),
+            match manager_command {
+                Some(command) => format!("everyone who commits here gets bakstop by `{command}`"),
+                None => {
+                    "everyone who commits here needs bakstop in ~/.local/bin or in PATH".to_owned()
+                }
+            },
         ];
     }
     let Some((program, for_everyone)) = program else { return Vec::new() };
@@ -122,6 +129,21 @@ pub(crate) fn after_install(
     } else {
         Vec::new()
     }
+}
+
+/// The script that would install the hooks for everyone.
+pub(crate) fn script_to_add(key: &str, command: &str) -> String {
+    format!(
+        "to install the hooks with the dependencies, add this script to package.json \
+         (`bakstop install --prepare` does):\n  \"{key}\": \"{command}\"\n"
+    )
+}
+
+/// What is left to do after the hooks were taken out of shared files.
+pub(crate) fn after_uninstall(files: &[String]) -> Option<String> {
+    (!files.is_empty()).then(|| {
+        format!("these files are shared, so commit the change: git add {}", files.join(" "))
+    })
 }
 
 /// The lines for a configured manager that will replace our hooks.
@@ -153,8 +175,11 @@ pub(crate) fn note(hook: Hook, note: &Note) -> String {
 fn defect_help(defect: &Defect, below_top: bool) -> Option<String> {
     let go = if below_top { format!("{TO_TOP} && ") } else { String::new() };
     Some(match defect {
-        Defect::NoProgram | Defect::NoProgramButPasses => {
+        Defect::NoProgram(None) | Defect::NoProgramButPasses(None) => {
             "put the program into ~/.local/bin or a directory of PATH".to_owned()
+        }
+        Defect::NoProgram(Some(command)) | Defect::NoProgramButPasses(Some(command)) => {
+            format!("install the dependencies (`{go}{command}`)")
         }
         Defect::Crlf(_) => "add `.husky/* text eol=lf` to .gitattributes".to_owned(),
         Defect::Misplaced(_) => "`bakstop install` moves it up".to_owned(),
@@ -302,7 +327,7 @@ pub(crate) fn reinstall_help(setup: &Setup, health: &Health, this: Option<&Path>
     }
     let Some(this) = this else { return "put this version into ~/.local/bin".to_owned() };
     let quoted = |path: &Path| shell_quote(path.as_os_str().as_encoded_bytes()).into_owned();
-    match &health.binary {
+    match &health.lookup.program {
         Some(program) => format!("install {} {}", quoted(this), quoted(program)),
         None => format!("mkdir -p ~/.local/bin && install {} ~/.local/bin/bakstop", quoted(this)),
     }
@@ -346,8 +371,10 @@ mod tests {
         for defect in [
             Defect::NotInstalled(Some(file())),
             Defect::NotExecutable(file()),
-            Defect::NoProgram,
-            Defect::NoProgramButPasses,
+            Defect::NoProgram(None),
+            Defect::NoProgram(Some("npm install".to_owned())),
+            Defect::NoProgramButPasses(None),
+            Defect::NoProgramButPasses(Some("npm install".to_owned())),
             Defect::NoServerProgram,
             Defect::Crlf(file()),
             Defect::Misplaced(file()),

@@ -8,7 +8,7 @@ use crate::os::child;
 use crate::os::env::Environment;
 
 /// The file name of the program.
-const NAME: &str = "bakstop";
+pub(super) const NAME: &str = "bakstop";
 
 /// The path by which hooks start the running program.
 ///
@@ -33,31 +33,6 @@ fn invoked_path(name: &OsStr, directory: &Path, env: &Environment) -> Option<Pat
 /// Whether two paths resolve to the same file.
 pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
-}
-
-/// The program that a hook finds, in the order of hooks/native.sh.
-///
-/// `top` is where git starts hooks. A client with another `PATH` may find another program.
-pub(crate) fn found_by_hook(
-    installed: Option<&Path>,
-    top: &Path,
-    env: &Environment,
-) -> Option<PathBuf> {
-    let home = env.get("HOME").map(PathBuf::from);
-    let homes = home.iter().flat_map(|home| [home.join(".local/bin"), home.join(".cargo/bin")]);
-    let usual = homes.chain(["/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from));
-    installed
-        .map(Path::to_owned)
-        .into_iter()
-        .chain(in_path(OsStr::new(NAME), top, env))
-        .chain(usual.map(|directory| directory.join(NAME)))
-        .find(|path| is_program(path))
-}
-
-/// The program that husky's hooks find: husky puts `node_modules/.bin` first.
-pub(crate) fn found_by_husky(top: &Path, env: &Environment) -> Option<PathBuf> {
-    let local = top.join("node_modules/.bin").join(NAME);
-    if is_program(&local) { Some(local) } else { found_by_hook(None, top, env) }
 }
 
 /// Whether the file is where cargo builds it, and `cargo clean` removes it.
@@ -85,7 +60,7 @@ pub(crate) fn version(path: &Path) -> Option<String> {
     semver::Version::parse(version.trim()).ok().map(|version| version.to_string())
 }
 
-fn in_path<'a>(
+pub(super) fn in_path<'a>(
     name: &'a OsStr,
     directory: &'a Path,
     env: &Environment,
@@ -107,38 +82,6 @@ pub(crate) fn is_program(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_hook_tries_its_own_program_then_path_then_home() {
-        let directory = tempfile::tempdir().unwrap();
-        let place = |name: &str| {
-            let path = directory.path().join(name).join(NAME);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, "").unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-            path
-        };
-        let env: Environment = [
-            ("HOME", directory.path().join("home")),
-            (
-                "PATH",
-                std::env::join_paths([
-                    directory.path().join("empty"),
-                    directory.path().join("bin"),
-                ])
-                .unwrap()
-                .into(),
-            ),
-        ]
-        .into_iter()
-        .collect();
-        let found = |installed: Option<&Path>| found_by_hook(installed, Path::new("/"), &env);
-        let (home, path, installed) = (place("home/.cargo/bin"), place("bin"), place("installed"));
-        assert_eq!(found(Some(&installed)).unwrap(), installed);
-        assert_eq!(found(None).unwrap(), path);
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(found(Some(Path::new("/nowhere/bakstop"))).unwrap(), home);
-    }
 
     #[test]
     fn build_outputs_are_recognised_by_their_path() {

@@ -221,7 +221,7 @@ mod tests {
                 format!("a\n{block}\n").as_bytes(),
                 &only_block(format!("a\n{block}\n").as_bytes())
             ),
-            (2, 15)
+            (2, 1 + block.lines().count())
         );
     }
 

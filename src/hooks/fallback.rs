@@ -62,8 +62,17 @@ impl Fallback {
 
     /// The text on how to install, if a person chose it.
     pub(crate) fn own_text(&self) -> Option<&str> {
-        let is_default = self.how == ANYWHERE || FileKind::INSTALL_COMMANDS.contains(&&*self.how);
+        let is_default = self.how == ANYWHERE || self.manager_command().is_some();
         (!is_default).then_some(&*self.how)
+    }
+
+    /// The command of a package manager that installs the program, if that is the text.
+    pub(crate) fn manager_command(&self) -> Option<&str> {
+        let command = match self.how.split_once(" && ") {
+            Some((before, command)) if before.starts_with("cd ") => command,
+            _ => &*self.how,
+        };
+        FileKind::INSTALL_COMMANDS.contains(&command).then_some(&*self.how)
     }
 
     /// Fills in a template of a hook file, except for `how`.
@@ -91,13 +100,13 @@ impl Fallback {
         how: Option<&str>,
         when_missing: Option<WhenMissing>,
         earlier: Option<Self>,
-        default_how: Option<&'static str>,
+        default_how: Option<String>,
     ) -> Result<Self, Error> {
         if how.is_some_and(|how| how.chars().any(is_unsafe)) {
             return Err(Error::new("install the hooks", "the text of --how is not plain text")
                 .help("write it in one line, without control characters"));
         }
-        let default = || default_how.unwrap_or(ANYWHERE).to_owned();
+        let default = || default_how.unwrap_or_else(|| ANYWHERE.to_owned());
         let kept = earlier.as_ref().and_then(Self::own_text);
         let how = how.or(kept).filter(|how| !how.is_empty()).map_or_else(default, str::to_owned);
         let earlier = earlier.map_or(WhenMissing::Block, |earlier| earlier.when_missing);
@@ -163,20 +172,20 @@ mod tests {
     #[test]
     fn an_earlier_choice_is_kept_until_another_is_made() {
         let own = || Fallback { how: "brew install x".into(), when_missing: WhenMissing::Warn };
-        let pnpm = Some("pnpm install");
+        let pnpm = || Some("pnpm install".to_owned());
         let choose = |how, missing, earlier, default| {
             let chosen = Fallback::choose(how, missing, earlier, default).unwrap();
             (chosen.how, chosen.when_missing)
         };
         let (block, warn) = (WhenMissing::Block, WhenMissing::Warn);
         assert_eq!(choose(None, None, None, None), (ANYWHERE.into(), block));
-        assert_eq!(choose(None, None, None, pnpm), ("pnpm install".into(), block));
-        assert_eq!(choose(None, None, Some(own()), pnpm), ("brew install x".into(), warn));
-        assert_eq!(choose(Some("a"), Some(block), Some(own()), pnpm), ("a".into(), block));
-        assert_eq!(choose(Some(""), None, Some(own()), pnpm), ("pnpm install".into(), warn));
+        assert_eq!(choose(None, None, None, pnpm()), ("pnpm install".into(), block));
+        assert_eq!(choose(None, None, Some(own()), pnpm()), ("brew install x".into(), warn));
+        assert_eq!(choose(Some("a"), Some(block), Some(own()), pnpm()), ("a".into(), block));
+        assert_eq!(choose(Some(""), None, Some(own()), pnpm()), ("pnpm install".into(), warn));
         // A default is not a choice: the repository may use another package manager now.
         let npm = Fallback { how: "npm install".into(), when_missing: block };
-        assert_eq!(choose(None, None, Some(npm), pnpm), ("pnpm install".into(), block));
+        assert_eq!(choose(None, None, Some(npm), pnpm()), ("pnpm install".into(), block));
         for unsafe_text in ["a\nb", "a\u{1b}[2J", "a\0"] {
             assert!(Fallback::choose(Some(unsafe_text), None, None, None).is_err());
         }

@@ -11,6 +11,7 @@ use crate::hooks::block::{self, Found};
 use crate::hooks::by_hand::{self, Style};
 use crate::hooks::fallback::Fallback;
 use crate::hooks::layout::parse_hooks_path;
+use crate::hooks::lookup::Recorded;
 use crate::hooks::manager::MANAGERS;
 use crate::hooks::rehearsal::{self, Lines};
 use crate::hooks::setup::mentions_bakstop;
@@ -43,9 +44,10 @@ pub(crate) fn files(data: &[u8]) {
         for hook in [Hook::PrePush, Hook::PreReceive] {
             let how = String::from_utf8_lossy(data).into_owned();
             let fallback = Fallback { how, ..Fallback::default() };
-            let text = shim::render(hook, Some(path), &fallback);
+            let recorded = Recorded::Program(path.to_owned());
+            let text = shim::render(hook, Some(&recorded), &fallback);
             let Author::Bakstop(ours) = shim::author(&text, hook) else { panic!("not ours") };
-            assert!(ours.current && ours.binary.as_deref() == Some(path));
+            assert!(ours.current && ours.recorded == Some(recorded));
             assert!(hook == Hook::PreReceive || ours.fallback == fallback);
         }
     }

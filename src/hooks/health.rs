@@ -9,6 +9,7 @@ use crate::base::path::RepoPath;
 use crate::hooks::block::{self, Condition, Found};
 use crate::hooks::fallback::Fallback;
 use crate::hooks::layout::Layout;
+use crate::hooks::lookup::{Lookup, Recorded};
 use crate::hooks::plan::still_ignored;
 use crate::hooks::setup::{self, Foreign, Husky, Owner, Setup, mentions_bakstop};
 use crate::hooks::shim::Author;
@@ -25,10 +26,12 @@ pub(crate) struct Health {
     pub hook: Hook,
     pub state: HookState,
     pub notes: Vec<Note>,
-    /// The program that it runs.
-    pub binary: Option<PathBuf>,
+    /// Where it finds the program.
+    pub lookup: Lookup,
     /// Whether it lets everything pass without the program.
     warns: bool,
+    /// The command of a package manager that installs the program, as the hook prints it.
+    manager_command: Option<String>,
 }
 
 /// A fact about a hook that does not decide whether it is in force.
@@ -114,7 +117,14 @@ fn shown_slots(place: &HookDirectory) -> impl Iterator<Item = &Slot> {
 
 impl Health {
     fn new(hook: Hook, state: HookState) -> Self {
-        Self { hook, state, notes: Vec::new(), binary: None, warns: false }
+        Self {
+            hook,
+            state,
+            notes: Vec::new(),
+            lookup: Lookup::default(),
+            warns: false,
+            manager_command: None,
+        }
     }
 
     fn note(&mut self, text: impl Into<String>) {
@@ -128,11 +138,20 @@ impl Health {
     /// What the hook does without the program, if that is not the default.
     fn without_program(&mut self, fallback: &Fallback) {
         self.warns = fallback.warns();
+        self.manager_command = fallback.manager_command().map(str::to_owned);
         if self.warns {
             self.note("without the program, it warns and lets everything pass");
         }
         if let Some(text) = fallback.own_text() {
             self.note(format!("how to install it: {}", Escaped(text.as_bytes())));
+        }
+    }
+
+    /// What it does not run although it is in a `node_modules`.
+    fn refusals(&mut self, layout: &Layout) {
+        for (package, reason) in self.lookup.refused.clone() {
+            let entry = display_path(&package.join("node_modules/.bin/bakstop"), &layout.top);
+            self.note(format!("{entry} is not run: {reason}"));
         }
     }
 
@@ -146,11 +165,12 @@ impl Health {
 
     /// A hook that finds no program is not in force, although it blocks every commit.
     fn finish(mut self) -> Self {
-        if self.state == HookState::InForce && self.binary.is_none() {
+        if self.state == HookState::InForce && self.lookup.program.is_none() {
+            let command = self.manager_command.take();
             self.state = HookState::NotInForce(match self.hook {
                 Hook::PreReceive => Defect::NoServerProgram,
-                _ if self.warns => Defect::NoProgramButPasses,
-                _ => Defect::NoProgram,
+                _ if self.warns => Defect::NoProgramButPasses(command),
+                _ => Defect::NoProgram(command),
             });
         }
         self
@@ -181,14 +201,17 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
     if slot.is_chained() {
         health.note(format!("another hook manager runs it as {name}"));
     }
-    if let Some(missing) = shim.binary.as_ref().filter(|path| !path.is_file()) {
+    if let Some(Recorded::Program(missing)) = &shim.recorded
+        && !missing.is_file()
+    {
         let missing = display_path(missing, &layout.top);
         health.note(format!("it was installed from {missing}, which no longer exists"));
     }
-    health.binary = match slot.hook {
-        Hook::PreReceive => shim.binary.filter(|path| binary::is_program(path)),
-        _ => binary::found_by_hook(shim.binary.as_deref(), &layout.top, env),
+    health.lookup = match slot.hook {
+        Hook::PreReceive => Lookup::server(shim.recorded.as_ref()),
+        _ => Lookup::of(shim.recorded.as_ref(), slot.directory(), &layout.top, env),
     };
+    health.refusals(layout);
     health
 }
 
@@ -240,7 +263,8 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
         health.note_for_install(OTHER_VERSION);
     }
     health.without_program(&fallback);
-    health.binary = binary::found_by_husky(&layout.top, env);
+    health.lookup = Lookup::of(None, slot.directory(), &layout.top, env);
+    health.refusals(layout);
     health
 }
 

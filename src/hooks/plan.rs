@@ -6,6 +6,7 @@ use crate::base::error::Error;
 use crate::disk::atomic::{Bits, TEMPORARY};
 use crate::hooks::block::{self, Block, Condition, Found};
 use crate::hooks::fallback::Fallback;
+use crate::hooks::lookup::Recorded;
 use crate::hooks::setup::{Setup, mentions_bakstop};
 use crate::hooks::shim::{self, Author};
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
@@ -106,8 +107,8 @@ impl HookEdit {
 /// The program in a hook file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Guard<'a> {
-    /// The one that hooks of this clone try first; shared hooks name none.
-    pub binary: Option<&'a Path>,
+    /// What hooks of this clone name; shared hooks name nothing of this machine.
+    pub recorded: Option<&'a Recorded>,
     pub fallback: &'a Fallback,
 }
 
@@ -118,7 +119,7 @@ pub(crate) fn install(
     hooks: &[Hook],
     guard: Guard<'_>,
 ) -> Result<Vec<HookEdit>, Error> {
-    let shared = Guard { binary: None, ..guard };
+    let shared = Guard { recorded: None, ..guard };
     let mut edits = Vec::new();
     for slot in place.slots.iter().filter(|slot| hooks.contains(&slot.hook) || slot.is_ours()) {
         edits.extend(match setup {
@@ -126,7 +127,7 @@ pub(crate) fn install(
                 install_file(slot, if *tracked { shared } else { guard })?
             }
             Setup::Husky(husky) => install_block(slot, husky.direct, guard.fallback)?,
-            Setup::Server(_) if guard.binary.is_none() => return Err(without_program()),
+            Setup::Server(_) if guard.recorded.is_none() => return Err(without_program()),
             Setup::Server(_) => install_file(slot, guard)?,
             Setup::Foreign(_) => Vec::new(),
         });
@@ -180,7 +181,7 @@ pub(crate) fn uninstall(place: &HookDirectory) -> Result<Vec<HookEdit>, Error> {
 
 /// Writes our file at the path of a hook.
 fn install_file(slot: &Slot, guard: Guard<'_>) -> Result<Vec<HookEdit>, Error> {
-    let text = shim::render(slot.hook, guard.binary, guard.fallback);
+    let text = shim::render(slot.hook, guard.recorded, guard.fallback);
     let (bits, runs) = match slot.hook {
         Hook::PreReceive => (FOR_EVERYONE, slot.is_for_everyone()),
         _ => (EXECUTABLE, slot.is_executable()),
@@ -261,7 +262,7 @@ fn uninstall_file(slot: &Slot) -> Result<Vec<HookEdit>, Error> {
 
 /// Adds the block to husky's file. With `direct`, husky 5 to 8, git runs the file itself.
 fn install_block(slot: &Slot, direct: bool, fallback: &Fallback) -> Result<Vec<HookEdit>, Error> {
-    let shared = Guard { binary: None, fallback };
+    let shared = Guard { recorded: None, fallback };
     if slot.author() != Author::Others {
         return install_file(slot, shared);
     }
@@ -441,17 +442,17 @@ mod tests {
         HookFile::Regular { text: text.into(), mode }
     }
 
-    fn guard<'a>(binary: &'a str, fallback: &'a Fallback) -> Guard<'a> {
-        Guard { binary: Some(Path::new(binary)), fallback }
+    fn program() -> Recorded {
+        Recorded::Program("/b".into())
     }
 
     fn shim() -> Vec<u8> {
-        shim::render(Hook::PreCommit, Some(Path::new("/b")), &Fallback::default())
+        shim::render(Hook::PreCommit, Some(&program()), &Fallback::default())
     }
 
     fn installed(slot: &Slot) -> Result<String, Error> {
-        install_file(slot, guard("/b", &Fallback::default()))
-            .map(|edits| describe(&edits, Path::new("/r"), false))
+        let guard = Guard { recorded: Some(&program()), fallback: &Fallback::default() };
+        install_file(slot, guard).map(|edits| describe(&edits, Path::new("/r"), false))
     }
 
     fn uninstalled(slot: &Slot) -> Result<String, Error> {
@@ -579,13 +580,14 @@ mod tests {
             names: Vec::new(),
             slots: vec![slot(hook_file, false)],
         };
+        let recorded = Recorded::Program("/opt/me/bakstop".into());
         for tracked in [true, false] {
             let setup = Setup::Native { directory: "/r/h".into(), tracked };
             let edits = install(
                 &setup,
                 &place(HookFile::Missing),
                 &Hook::USUAL,
-                guard("/opt/me/bakstop", &Fallback::default()),
+                Guard { recorded: Some(&recorded), fallback: &Fallback::default() },
             )
             .unwrap();
             let [HookEdit::MakeDirectory { .. }, HookEdit::Write { text, .. }] = &edits[..] else {
@@ -598,7 +600,7 @@ mod tests {
             &husky,
             &place(HookFile::Missing),
             &Hook::USUAL,
-            guard("/opt/me/bakstop", &Fallback::default()),
+            Guard { recorded: Some(&recorded), fallback: &Fallback::default() },
         )
         .unwrap();
         assert!(

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
-use crate::base::path::RepoPath;
+use crate::base::path::{RepoPath, shell_quote};
 use crate::disk::read::{self, ReadError};
 use crate::git::Git;
 use crate::hooks::by_hand::{self, Style};
 use crate::hooks::fallback::{depends_on_program, install_command};
 use crate::hooks::layout::{self, HooksPath, Layout, SettingScope};
+use crate::hooks::lookup::Recorded;
 use crate::hooks::manager::{HookManager, MANAGERS};
 use crate::hooks::server::{self, Server};
 use crate::hooks::shim::Author;
@@ -156,26 +157,56 @@ fn no_husky(layout: &Layout) -> Error {
     }
 }
 
-/// The command that installs the program where a dependency of the repository brings it: husky
-/// finds it there, and `program` may lie there.
+/// The command that installs the program where a dependency of the repository brings it.
 pub(crate) fn dependency_command(
     setup: &Setup,
     layout: &Layout,
-    program: Option<&Path>,
-) -> Result<Option<&'static str>, Error> {
-    let is_brought = program.is_some_and(|path| path.starts_with(layout.top.join("node_modules")));
-    let may_be = match setup {
-        Setup::Husky(_) => true,
-        Setup::Native { tracked, .. } => is_brought && !tracked,
-        _ => false,
+    recorded: Option<&Recorded>,
+) -> Result<Option<String>, Error> {
+    let Some((package, manifest)) = package(setup, layout, recorded)? else { return Ok(None) };
+    let Some(command) = install_command(&package, &manifest) else { return Ok(None) };
+    Ok(Some(match display_path(&package, &layout.top).as_bytes() {
+        _ if package == layout.top => command.to_owned(),
+        directory => format!("cd {} && {command}", shell_quote(directory)),
+    }))
+}
+
+/// The package that brings the program, and its manifest: the one whose `node_modules` was used to
+/// install, the one around the directory of shared hooks, or the one at the top. `None` if none of
+/// them depends on the program.
+pub(crate) fn package(
+    setup: &Setup,
+    layout: &Layout,
+    recorded: Option<&Recorded>,
+) -> Result<Option<(PathBuf, Vec<u8>)>, Error> {
+    let top = &layout.top;
+    let used = match recorded {
+        Some(Recorded::Package(package)) => Some(&**package),
+        _ => None,
     };
-    if !may_be {
-        return Ok(None);
+    let hooks = match setup {
+        Setup::Husky(husky) => husky.directory.parent(),
+        Setup::Native { directory, tracked: true } => directory.parent(),
+        Setup::Native { .. } => None,
+        Setup::Server(_) | Setup::Foreign(_) => return Ok(None),
+    };
+    for package in
+        [used, hooks, Some(top)].into_iter().flatten().filter(|path| path.starts_with(top))
+    {
+        let manifest = read_if_exists(&package.join("package.json"), top)?;
+        let brings = |manifest: &Vec<u8>| used == Some(package) || depends_on_program(manifest);
+        if let Some(manifest) = manifest.filter(brings) {
+            return Ok(Some((package.to_owned(), manifest)));
+        }
     }
+    Ok(None)
+}
+
+/// Why the `package.json` at the top is not JSON; `None` if it is, or is missing.
+pub(crate) fn manifest_error(layout: &Layout) -> Result<Option<String>, Error> {
     let manifest = read_if_exists(&layout.top.join("package.json"), &layout.top)?;
-    Ok(manifest
-        .filter(|manifest| is_brought || depends_on_program(manifest))
-        .and_then(|manifest| install_command(&layout.top, &manifest)))
+    let parsed = manifest.map(|text| serde_json::from_slice::<serde_json::Value>(&text));
+    Ok(parsed.and_then(Result::err).map(|error| error.to_string()))
 }
 
 /// Every directory that an earlier installation may have written into: the repository may have

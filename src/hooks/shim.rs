@@ -5,6 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::hooks::fallback::{Fallback, quote, unquote};
+use crate::hooks::lookup::Recorded;
 use crate::hooks::{Hook, find, is_sealed, seal};
 
 const TEXT: &str = include_str!("../../hooks/native.sh");
@@ -12,17 +13,17 @@ const TEXT: &str = include_str!("../../hooks/native.sh");
 const SERVER: &str = include_str!("../../hooks/server.sh");
 /// The mark of a file that we wrote. The digest follows.
 const MARK: &[u8] = b"# bakstop-hook ";
-/// The line that names the program.
-const INSTALLED: &[u8] = b"\ninstalled=";
-
-/// Parts of the lines that are left out of a file that names no program.
-const ABOUT_BINARY: [&str; 2] = ["@BINARY@", "\"$installed\""];
+/// The start of the line that names the program, its placeholder, and its variable in other lines,
+/// which are left out of a file without it.
+const PROGRAM: [&str; 3] = ["\ninstalled=", "@BINARY@", "\"$installed\""];
+/// The same for the directory of a package.
+const PACKAGE: [&str; 3] = ["\npackage=", "@PACKAGE@", "\"$package\""];
 
 /// A hook file that we wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shim {
-    /// The program that it tries first.
-    pub binary: Option<PathBuf>,
+    /// Where it looks besides the places that every hook has.
+    pub recorded: Option<Recorded>,
     /// Whether it is what this version would write.
     pub current: bool,
     /// What it does without a program.
@@ -40,19 +41,30 @@ pub(crate) enum Author {
     Others,
 }
 
-/// Renders a hook file. `binary` is the absolute path that it tries first; a shared file has none.
-pub(super) fn render(hook: Hook, binary: Option<&Path>, fallback: &Fallback) -> Vec<u8> {
+/// Renders a hook file. A shared file has no path of this machine in `recorded`.
+pub(super) fn render(hook: Hook, recorded: Option<&Recorded>, fallback: &Fallback) -> Vec<u8> {
     let template = if hook == Hook::PreReceive { SERVER } else { TEXT };
     let text = hook.fill_template(template, fallback);
-    let Some(binary) = binary else {
-        let shared = text
-            .split_inclusive('\n')
-            .filter(|line| !ABOUT_BINARY.iter().any(|name| line.contains(name)));
-        return seal(&fallback.fill_how(&shared.collect::<String>()));
+    let (place, path) = match recorded {
+        Some(Recorded::Program(path)) => (Some(PROGRAM), path.as_path()),
+        Some(Recorded::Package(path)) => (Some(PACKAGE), path.as_path()),
+        None => (None, Path::new("")),
     };
-    let (before, after) = text.split_once("@BINARY@").unwrap_or((&text, ""));
-    let binary = quote(binary.as_os_str().as_bytes());
-    seal(&[before.as_bytes(), &binary, &fallback.fill_how(after)].concat())
+    let is_kept = |line: &&str| {
+        let others = [PROGRAM, PACKAGE].into_iter().filter(|other| Some(*other) != place);
+        others
+            .flat_map(|[_, placeholder, variable]| [placeholder, variable])
+            .all(|name| !line.contains(name))
+    };
+    let text: String = text.split_inclusive('\n').filter(is_kept).collect();
+    let placeholder = place.map_or("", |[_, placeholder, _]| placeholder);
+    match text.split_once(placeholder).filter(|_| place.is_some()) {
+        None => seal(&fallback.fill_how(&text)),
+        Some((before, after)) => {
+            let path = quote(path.as_os_str().as_bytes());
+            seal(&[before.as_bytes(), &path, &fallback.fill_how(after)].concat())
+        }
+    }
 }
 
 /// Recognises a hook file.
@@ -63,12 +75,15 @@ pub(super) fn author(text: &[u8], hook: Hook) -> Author {
     if !is_sealed(text, MARK) {
         return Author::BakstopAndOthers;
     }
-    let binary = find(text, INSTALLED).and_then(|at| unquote(&text[at + INSTALLED.len()..]));
-    let binary =
-        binary.filter(|path| !path.is_empty()).map(|path| PathBuf::from(OsString::from_vec(path)));
+    let path = |[start, ..]: [&str; 3]| {
+        let path = find(text, start.as_bytes()).and_then(|at| unquote(&text[at + start.len()..]));
+        path.filter(|path| !path.is_empty()).map(|path| PathBuf::from(OsString::from_vec(path)))
+    };
+    let recorded =
+        path(PROGRAM).map(Recorded::Program).or_else(|| path(PACKAGE).map(Recorded::Package));
     let fallback = Fallback::of(text);
-    let current = text == render(hook, binary.as_deref(), &fallback);
-    Author::Bakstop(Shim { binary, current, fallback })
+    let current = text == render(hook, recorded.as_ref(), &fallback);
+    Author::Bakstop(Shim { recorded, current, fallback })
 }
 
 #[cfg(test)]
@@ -76,6 +91,10 @@ mod tests {
     use super::*;
     use crate::hooks::block;
     use std::ffi::OsStr;
+
+    fn program() -> Recorded {
+        Recorded::Program("/b".into())
+    }
 
     #[test]
     fn a_shim_is_recognised_with_its_program() {
@@ -85,18 +104,17 @@ mod tests {
             b"/$(id)/`id`/\"x\"\\",
             b"/''/'",
         ] {
-            let binary = Path::new(OsStr::from_bytes(path));
-            let text = render(Hook::PreCommit, Some(binary), &Fallback::default());
-            let expected = Shim {
-                binary: Some(binary.to_owned()),
-                current: true,
-                fallback: Fallback::default(),
-            };
-            assert_eq!(author(&text, Hook::PreCommit), Author::Bakstop(expected));
+            let path = PathBuf::from(OsStr::from_bytes(path));
+            for recorded in [Recorded::Program(path.clone()), Recorded::Package(path)] {
+                let recorded = Some(recorded);
+                let text = render(Hook::PreCommit, recorded.as_ref(), &Fallback::default());
+                let expected = Shim { recorded, current: true, fallback: Fallback::default() };
+                assert_eq!(author(&text, Hook::PreCommit), Author::Bakstop(expected));
+            }
         }
         let shared = render(Hook::PreMergeCommit, None, &Fallback::default());
         let expected =
-            Author::Bakstop(Shim { binary: None, current: true, fallback: Fallback::default() });
+            Author::Bakstop(Shim { recorded: None, current: true, fallback: Fallback::default() });
         assert_eq!(author(&shared, Hook::PreMergeCommit), expected);
     }
 
@@ -107,7 +125,7 @@ mod tests {
               installed='/b'\nexec \"$installed\"\n",
         );
         let expected =
-            Shim { binary: Some("/b".into()), current: false, fallback: Fallback::default() };
+            Shim { recorded: Some(program()), current: false, fallback: Fallback::default() };
         assert_eq!(author(&older, Hook::PreCommit), Author::Bakstop(expected));
         let edited = [&older[..], b"npm test\n"].concat();
         assert_eq!(author(&edited, Hook::PreCommit), Author::BakstopAndOthers);
@@ -121,7 +139,7 @@ mod tests {
     fn a_shared_shim_has_no_line_about_a_program_of_this_machine() {
         let (shared, own) = (
             render(Hook::PreCommit, None, &Fallback::default()),
-            render(Hook::PreCommit, Some(Path::new("/b")), &Fallback::default()),
+            render(Hook::PreCommit, Some(&program()), &Fallback::default()),
         );
         let lines = |text: Vec<u8>| {
             String::from_utf8(text).unwrap().lines().skip(2).map(str::to_owned).collect()
@@ -132,7 +150,7 @@ mod tests {
         assert_eq!((shared.len() + 2, shared), (own.len(), rest));
         // As earlier versions wrote it.
         let older = seal(b"#!/bin/sh\n# bakstop-hook @DIGEST@, of another time\ninstalled=''\n");
-        let expected = Shim { binary: None, current: false, fallback: Fallback::default() };
+        let expected = Shim { recorded: None, current: false, fallback: Fallback::default() };
         assert_eq!(author(&older, Hook::PreCommit), Author::Bakstop(expected));
     }
 
@@ -140,7 +158,7 @@ mod tests {
     fn no_placeholder_is_left() {
         for hook in Hook::STRICT.into_iter().chain([Hook::PreReceive]) {
             for text in [
-                render(hook, Some(Path::new("/b")), &Fallback::default()),
+                render(hook, Some(&program()), &Fallback::default()),
                 block::render(hook, &Fallback::default()),
             ] {
                 let text = String::from_utf8(text).unwrap();

@@ -191,6 +191,11 @@ impl Slot {
         })
     }
 
+    /// The directory in which git or husky finds the hook.
+    pub(crate) fn directory(&self) -> &Path {
+        self.kept.parent().unwrap_or(&self.kept)
+    }
+
     /// The content of the file, also through a link.
     pub(crate) fn text(&self) -> &[u8] {
         match &self.file {

@@ -22,10 +22,10 @@ pub(crate) enum Defect {
     NotInstalled(Option<RepoPath>),
     /// The file that `install` wrote is not executable.
     NotExecutable(RepoPath),
-    /// The hook finds no program to run.
-    NoProgram,
+    /// The hook finds no program to run. The command of a package manager that installs it.
+    NoProgram(Option<String>),
     /// The same, but the hook lets everything pass.
-    NoProgramButPasses,
+    NoProgramButPasses(Option<String>),
     /// The hook of a server finds no program to run.
     NoServerProgram,
     /// The lines of husky's file end in CRLF.
@@ -70,8 +70,8 @@ impl fmt::Display for Defect {
             Self::NotExecutable(file) | Self::HuskyNotExecutable(file) => {
                 write!(f, "{file} is not executable: git ignores it")
             }
-            Self::NoProgram => write!(f, "it cannot find bakstop, so it blocks everything"),
-            Self::NoProgramButPasses => {
+            Self::NoProgram(_) => write!(f, "it cannot find bakstop, so it blocks everything"),
+            Self::NoProgramButPasses(_) => {
                 write!(f, "it cannot find bakstop, so it checks nothing")
             }
             Self::NoServerProgram => write!(f, "it cannot find bakstop, so it blocks every push"),

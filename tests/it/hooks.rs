@@ -12,8 +12,10 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 mod fallback;
 mod husky;
 mod managers;
+mod modules;
 mod occasions;
 mod paths;
+pub(crate) mod prepare;
 mod status;
 
 /// Every file below a directory: its type and permission bits, and its bytes or target.

@@ -158,7 +158,7 @@ impl Attempt<'_> {
         if let Setup::Foreign(foreign) = &known.setup {
             return Ok(self.named(foreign, "let it through"));
         }
-        Ok(match (&known.health.state, &known.health.binary) {
+        Ok(match (&known.health.state, &known.health.lookup.program) {
             (HookState::Doubtful(reason), _) => Obstacle::new(
                 format!("{reason}, and it let a rewritten {manifest} through"),
                 cure::ASK_INSTALL,
@@ -194,7 +194,9 @@ impl Attempt<'_> {
             return Ok(Obstacle::new(reason, cure::interference_help(why)));
         }
         let allowed = self.allowed()?;
-        if allowed.is_none() && known.health.state == HookState::NotInForce(Defect::NoProgram) {
+        if allowed.is_none()
+            && matches!(known.health.state, HookState::NotInForce(Defect::NoProgram(_)))
+        {
             let reason = "the hook cannot find bakstop, so it blocks every commit";
             return Ok(Obstacle::new(reason, self.reinstall_help(&known)));
         }
@@ -219,7 +221,7 @@ impl Attempt<'_> {
         if let Setup::Foreign(foreign) = &known.setup {
             return self.named(foreign, failed);
         }
-        if let Some(program) = &known.health.binary
+        if let Some(program) = &known.health.lookup.program
             && !self.is_this(program)
             && binary::version(program).as_deref() != Some(env!("CARGO_PKG_VERSION"))
         {

@@ -300,6 +300,127 @@ fn a_hook_without_its_program_is_passed_once() {
     }]);
 }
 
+/// The hooks find bakstop in a `node_modules` that a package manager makes again.
+fn without_modules(directory: &str, manager: &str, husky: bool) -> Sandbox {
+    let sandbox = if husky { with_husky(Some("true\n")) } else { Sandbox::workspace() };
+    let manifest = "{\"devDependencies\": {\"husky\": \"9\", \"bakstop\": \"1\"}}\n";
+    let lock = if manager == "npm" { "package-lock.json" } else { "pnpm-lock.yaml" };
+    for (name, text) in [("package.json", manifest), (lock, "")] {
+        sandbox.write(format!("{directory}/{name}"), text);
+    }
+    sandbox.commit_all("Depend on bakstop");
+    let bin = sandbox.top.join(directory).join("node_modules/.bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::copy(BAKSTOP, bin.join("bakstop")).unwrap();
+    assert_eq!(sandbox.run(bin.join("bakstop"), &["install"]).code, Some(0));
+    let home = sandbox.home().join(".local/bin/bakstop");
+    if home.exists() {
+        fs::remove_file(home).unwrap();
+    }
+    if husky {
+        sandbox.git(&["commit", "-q", "-a", "--no-verify", "-m", "Guard"]);
+    }
+    fs::rename(sandbox.top.join(directory).join("node_modules"), sandbox.outside().join("kept"))
+        .unwrap();
+    let install = format!(
+        "#!/bin/sh\n[ \"$*\" = install ] && [ -f {lock} ] && cp -r {} node_modules\n",
+        sandbox.outside().join("kept").display()
+    );
+    program(&sandbox, manager, &install);
+    sandbox
+}
+
+#[test]
+fn the_package_manager_brings_the_program_back() {
+    fn edited(sandbox: Sandbox, directory: &str) -> Scene {
+        sandbox.write("web/index.js", "edited\n");
+        stage(&sandbox);
+        Scene { without_bakstop: true, ..Scene::below(sandbox, directory) }
+    }
+    let hook = Row {
+        question: "git commit -q -m x",
+        take: Take::After("to install it: "),
+        again: Some("git commit -q -m x"),
+        says: "was not found",
+        ..Row::NEW
+    };
+    let status = Row {
+        question: "../asked status",
+        take: Take::After("install the dependencies (`"),
+        says: "so it blocks everything",
+        ..Row::NEW
+    };
+    fn beside(sandbox: Sandbox, directory: &str) -> Scene {
+        // Hooks do not find it there.
+        fs::copy(BAKSTOP, sandbox.outside().join("asked")).unwrap();
+        Scene { without_bakstop: true, ..Scene::below(sandbox, directory) }
+    }
+    run(&[
+        Row { name: "npm", scene: || edited(without_modules(".", "npm", false), "."), ..hook },
+        Row { name: "pnpm", scene: || edited(without_modules(".", "pnpm", true), "."), ..hook },
+        Row {
+            name: "a package below, from the top",
+            scene: || edited(without_modules("web", "npm", false), "."),
+            ..hook
+        },
+        Row {
+            name: "status",
+            scene: || beside(without_modules(".", "pnpm", false), "."),
+            ..status
+        },
+        Row {
+            name: "status below",
+            scene: || beside(without_modules("web", "npm", false), "backend"),
+            question: "../../asked status",
+            ..status
+        },
+    ]);
+}
+
+#[test]
+fn the_hooks_of_a_team_are_completed() {
+    fn dependent(more: &str) -> Scene {
+        let sandbox = Sandbox::workspace();
+        sandbox.write(
+            "package.json",
+            format!("{{{more}\"devDependencies\": {{\"bakstop\": \"1\"}}}}\n"),
+        );
+        sandbox.commit_all("Depend on bakstop");
+        Scene::below(sandbox, "web")
+    }
+    run(&[
+        Row {
+            name: "the script",
+            scene: || dependent(""),
+            question: "bakstop install; grep -q '\"prepare\"' ../package.json",
+            take: Take::After("add this script to package.json (`"),
+            ..Row::NEW
+        },
+        Row {
+            name: "no script of Yarn",
+            scene: || dependent("\"packageManager\": \"yarn@4.1.0\", "),
+            question: "bakstop install --prepare",
+            take: Take::After("or run `"),
+            again: Some("bakstop status"),
+            ..Row::NEW
+        },
+        Row {
+            name: "uninstalled from shared files",
+            scene: || {
+                let sandbox = with_husky(Some("true\n"));
+                assert_eq!(sandbox.bakstop(&["install"]).code, Some(0));
+                sandbox.git(&["add", "-A"]);
+                sandbox.git(&["commit", "-q", "--no-verify", "-m", "Guard"]);
+                Scene::below(sandbox, "web")
+            },
+            question: "bakstop uninstall; git diff --quiet",
+            take: Take::After("commit the change: "),
+            again: Some("git diff --quiet"),
+            ..Row::NEW
+        },
+    ]);
+}
+
 #[test]
 fn what_disables_the_guard_is_unset() {
     // The shell is that of the person: it asks again after the printed command.
