@@ -12,18 +12,20 @@ use crate::support::{BAKSTOP, Ran, Sandbox, path_without_bakstop};
 
 /// Columns of the terminal. More would be too small to read on a phone.
 const COLUMNS: usize = 72;
-/// Pixels. The widest of the usual fonts advances by 0.61 of its size.
+/// The size of the font in pixels.
 const FONT: usize = 14;
-const ADVANCE: f64 = 8.6;
+/// Tenths of a pixel: the widest of the usual fonts advances by 0.61 of its size.
+const ADVANCE: usize = 86;
+/// Pixels.
 const LINE: usize = 19;
 const MARGIN: usize = 18;
 const STYLE: &str = "\
-svg{background:#fff;border:1px solid #d1d9e0;border-radius:8px}
+rect{fill:#fff;stroke:#d1d9e0}
 text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;\
 white-space:pre;fill:#1f2328}
 .dim{fill:#59636e}.red{fill:#c4161c}.green{fill:#116329}.yellow{fill:#7d4e00}.bold{font-weight:700}
 @media(prefers-color-scheme:dark){
-svg{background:#0d1117;border-color:#3d444d}
+rect{fill:#0d1117;stroke:#3d444d}
 text{fill:#f0f6fc}
 .dim{fill:#9198a1}.red{fill:#ff7b72}.green{fill:#56d364}.yellow{fill:#e3b341}
 }
@@ -31,7 +33,7 @@ text{fill:#f0f6fc}
 
 /// The commands in the picture, with the exit code of each.
 const COMMANDS: [(&str, i32); 2] = [
-    ("git commit --all --message 'Upgrade pnpm'", 1),
+    ("git commit -am 'Upgrade pnpm'", 1),
     ("bakstop verify --no-diff -- scripts/build-images.sh", 1),
 ];
 
@@ -89,15 +91,16 @@ fn escaped(text: &str) -> String {
 /// Draws a text with the colours of a terminal. The picture has no script and loads nothing.
 fn draw(title: &str, text: &str) -> String {
     let lines: Vec<Vec<Cell>> = lines(text.trim_end()).into_iter().flat_map(wrapped).collect();
-    let width = f64::from(u32::try_from(COLUMNS).unwrap()) * ADVANCE;
-    let (width, height) = (width.ceil() + 2.0 * f64::from(u32::try_from(MARGIN).unwrap()), {
-        lines.len() * LINE + 2 * MARGIN
-    });
+    let width = COLUMNS * ADVANCE / 10 + 2 * MARGIN;
+    let height = lines.len() * LINE + 2 * MARGIN;
     let title = escaped(title);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" role=\"img\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n"
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n\
+         <rect x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"8\"/>\n",
+        width - 1,
+        height - 1
     );
     for (row, line) in lines.iter().enumerate().filter(|(_, line)| !line.is_empty()) {
         let y = MARGIN + row * LINE + FONT;
@@ -184,11 +187,11 @@ fn the_picture_shows_what_the_program_prints() {
         assert!(shown.contains(&format!("$ {command}\n")), "{shown}");
     }
     assert!(shown.contains("the commit is blocked") && shown.contains("package.json.bak"));
-    let elements = ["svg", "title", "style", "text", "tspan"];
+    let elements = ["svg", "title", "style", "rect", "text", "tspan"];
     for node in picture.descendants().filter(roxmltree::Node::is_element) {
         assert!(elements.contains(&node.tag_name().name()), "{node:?}");
         for attribute in node.attributes() {
-            let plain = ["width", "height", "viewBox", "role", "x", "y", "class", "space"];
+            let plain = ["width", "height", "viewBox", "role", "x", "y", "rx", "class", "space"];
             assert!(plain.contains(&attribute.name()), "{attribute:?}");
         }
     }
