@@ -460,9 +460,9 @@ fn a_shallow_checkout_cannot_be_judged() {
 fn tools(directory: &Path) {
     let npm = format!(
         "test \"$1 $2 $3 $4 $5 $6\" = \
-         'install --no-save --ignore-scripts --no-audit --no-fund --prefix' && \
+         'install --global --ignore-scripts --no-audit --no-fund --prefix' && \
          test $# -eq 8 && test \"$8\" = ./tools/bakstop.tgz && test -f \"$8\" && \
-         mkdir -p \"$7/node_modules/.bin\" && ln -s '{BAKSTOP}' \"$7/node_modules/.bin/bakstop\""
+         mkdir -p \"$7/bin\" && ln -s '{BAKSTOP}' \"$7/bin/bakstop\""
     );
     program(&directory.join("npm"), &npm);
     program(&directory.join("corepack"), r#"test "$*" = enable"#);
@@ -557,7 +557,7 @@ fn the_package_is_named_in_one_place() {
         let text = text(name);
         assert_eq!(text.matches("./tools/bakstop.tgz").count(), 1, "{name}");
         assert_eq!(text.matches("BAKSTOP_PACKAGE:").count(), 1, "{name}");
-        let installs = text.matches("npm install --no-save").count();
+        let installs = text.matches("npm install --global").count();
         assert_eq!(text.matches("\"$BAKSTOP_PACKAGE\"").count(), installs, "{name}");
     }
 }
