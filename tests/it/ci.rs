@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop};
 
+mod moving;
 mod yaml;
 
 use yaml::{evaluate, yaml};
@@ -553,7 +554,7 @@ fn a_job_without_bakstop_fails() {
 
 #[test]
 fn the_package_is_named_in_one_place() {
-    for name in names().iter().filter(|name| name.ends_with(".yml")) {
+    for name in names().iter().filter(|name| *name != "check.sh") {
         let text = text(name);
         assert_eq!(text.matches("./tools/bakstop.tgz").count(), 1, "{name}");
         assert_eq!(text.matches("BAKSTOP_PACKAGE:").count(), 1, "{name}");
@@ -574,68 +575,6 @@ fn code_scanning_gets_the_findings_of_the_tree() {
     let report = fs::read_to_string(runner.checkout().join("bakstop.sarif")).unwrap();
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["runs"][0]["results"].as_array().unwrap().len(), 1);
-}
-
-#[test]
-fn all_pins_are_moved_to_the_newest_version_of_their_major() {
-    let origin = origin();
-    origin.write("Dockerfile", "FROM node:22\nRUN npm install -g pnpm@10.6.5\n");
-    let sha = commit(&origin, "Add an image");
-    let steps = yaml(&text("pins.yml"))["jobs"]["pins"]["steps"].take();
-    let step = |name: &str| -> Value {
-        steps.as_array().unwrap().iter().find(|step| step["name"] == name).unwrap().clone()
-    };
-    let move_pins = step("Move the pins to the newest version of the same major");
-    let open = step("Open a pull request");
-    for (answer, version) in [
-        ("pnpm@10.9.0 '10.9.0'\npnpm@10.12.1 '10.12.1'\npnpm@10.8.0 '10.8.0'", "10.12.1"),
-        ("10.7.0", "10.7.0"),
-        ("10.6.5", ""),
-    ] {
-        let runner = Runner::new(&origin);
-        let name = "refs/heads/main";
-        runner.check_out(name, &sha, None);
-        let npm =
-            format!("test \"$*\" = 'view pnpm@^10.6.5 version' && printf '%s\\n' \"{answer}\"");
-        program(&runner.tools().join("npm"), &npm);
-        std::os::unix::fs::symlink(BAKSTOP, runner.tools().join("bakstop")).unwrap();
-        let gh = "test \"$*\" = 'pr create --fill' && git log -1 --format=%s >../request";
-        program(&runner.tools().join("gh"), gh);
-        let output = runner.room.path().join("output");
-        let script = move_pins["run"].as_str().unwrap();
-        let mut command = runner.shell(script, &["bash", "-e"], "");
-        let ran = finish(command.env("GITHUB_OUTPUT", &output));
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-        if version.is_empty() {
-            assert!(!output.exists(), "{ran:?}");
-            continue;
-        }
-        let moved = fs::read_to_string(&output).unwrap();
-        assert_eq!(moved, format!("version=pnpm-{version}\n"));
-        let branch = format!("pins/pnpm-{version}");
-        // The second time, the branch is there already.
-        for has_request in [true, false] {
-            let script = open["run"].as_str().unwrap();
-            let mut command = runner.shell(script, &["bash", "-e"], "");
-            let ran = finish(command.env("BRANCH", &branch));
-            assert_eq!(ran.code, Some(0), "{ran:?}");
-            let request = runner.room.path().join("request");
-            assert_eq!(request.exists(), has_request, "{ran:?}");
-            if has_request {
-                let subject = fs::read_to_string(&request).unwrap();
-                assert_eq!(subject, format!("Move the package manager to pnpm-{version}\n"));
-                let show = |path: &str| origin.git(&["show", &format!("{branch}:{path}")]);
-                assert!(show("Dockerfile").contains(&format!("pnpm@{version}\n")));
-                assert!(show("package.json").contains(&format!("\"pnpm@{version}\"")));
-                fs::remove_file(&request).unwrap();
-                runner.git(&["checkout", "-q", "--detach", &sha]);
-                runner.git(&["branch", "-q", "-D", &branch]);
-                let text = fs::read_to_string(runner.checkout().join("Dockerfile")).unwrap();
-                fs::write(runner.checkout().join("Dockerfile"), text + "USER node\n").unwrap();
-            }
-        }
-        origin.git(&["branch", "-q", "-D", &branch]);
-    }
 }
 
 /// The script of GitLab's job, in the shell of an image, with the variables of the file.
