@@ -201,6 +201,14 @@ mod tests {
     }
 
     #[test]
+    fn the_book_lists_every_rule() {
+        let summary = text("docs/SUMMARY.md");
+        let (before, _) = summary.split_once("# Rules\n\n").expect("# Rules");
+        let rows = RULES.map(|rule| format!("- [{0}](rules/{0}.md)\n", rule.id)).concat();
+        check_or_write("docs/SUMMARY.md", &format!("{before}# Rules\n\n{rows}"));
+    }
+
+    #[test]
     fn schema_lists_every_rule() {
         let quoted = |rules: &[&Rule], separator: &str| {
             rules.iter().map(|rule| format!("\"{}\"", rule.id)).collect::<Vec<_>>().join(separator)

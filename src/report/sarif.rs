@@ -15,6 +15,9 @@ use crate::rules::RULES;
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
+/// The address of the pages in docs/, once Cargo.toml has `homepage`; empty until then.
+const HOME: &str = env!("CARGO_PKG_HOMEPAGE");
+
 /// A log of one run.
 pub(crate) fn check(report: &Report<'_>) -> String {
     let names = fingerprint::of(report.findings);
@@ -28,7 +31,7 @@ pub(crate) fn check(report: &Report<'_>) -> String {
             "tool": { "driver": {
                 "name": "bakstop",
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "rules": listed.iter().map(|about| rule(about)).collect::<Vec<_>>(),
+                "rules": listed.iter().map(|about| rule(about, HOME)).collect::<Vec<_>>(),
             }},
             "invocations": [{
                 // A run that fails has no report.
@@ -54,16 +57,25 @@ fn listed(report: &Report<'_>) -> Vec<&'static Rule> {
     RULES.into_iter().filter(|rule| judged_builds || !is_about_builds(rule)).collect()
 }
 
-fn rule(rule: &Rule) -> Value {
+fn rule(rule: &Rule, home: &str) -> Value {
     let topic = if rule.subject == Subject::Secret { "security" } else { "docker" };
-    json!({
+    let mut about = json!({
         "id": rule.id,
         "shortDescription": { "text": rule.summary },
         "fullDescription": { "text": first_paragraph(rule.manual) },
         "help": { "text": rule.manual, "markdown": rule.manual },
         "defaultConfiguration": { "enabled": rule.on_by_default, "level": rule.severity.name() },
         "properties": { "tags": ["git", topic] },
-    })
+    });
+    if !home.is_empty() {
+        about["helpUri"] = page(rule, home).into();
+    }
+    about
+}
+
+/// The address of a rule's page, as mdBook names it.
+fn page(rule: &Rule, home: &str) -> String {
+    format!("{}/rules/{}.html", home.trim_end_matches('/'), rule.id)
 }
 
 /// The first paragraph of a manual page, on one line.
@@ -309,12 +321,26 @@ mod tests {
     #[test]
     fn a_rule_is_about_secrets_and_may_be_off_by_default() {
         let topics: Vec<Value> =
-            RULES.iter().map(|about| rule(about)["properties"]["tags"][1].clone()).collect();
+            RULES.iter().map(|about| rule(about, "")["properties"]["tags"][1].clone()).collect();
         assert_eq!(topics.iter().filter(|topic| *topic == "security").count(), 1);
         let off = Rule { on_by_default: false, ..probe("probe") };
         assert_eq!(
-            rule(&off)["defaultConfiguration"],
+            rule(&off, "")["defaultConfiguration"],
             json!({ "enabled": false, "level": "error" })
         );
+    }
+
+    #[test]
+    fn a_rule_links_to_its_page_once_there_is_a_public_home() {
+        let about = probe("stray-backup");
+        assert_eq!(rule(&about, "").get("helpUri"), None);
+        for home in ["https://example.org/bakstop", "https://example.org/bakstop/"] {
+            let expected = "https://example.org/bakstop/rules/stray-backup.html";
+            assert_eq!(rule(&about, home)["helpUri"], expected);
+        }
+        let run = run(&report(&[]));
+        for about in run["tool"]["driver"]["rules"].as_array().unwrap() {
+            assert_eq!(about.get("helpUri").is_some(), !HOME.is_empty());
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, ValueEnum};
 
@@ -22,6 +22,16 @@ fn anchor(heading: &str) -> String {
 fn pages() -> Vec<PathBuf> {
     let top = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name));
     files(&root().join("docs"), ".md").into_iter().chain(top).collect()
+}
+
+/// Every link of a page: inline, by reference, and pictures in HTML.
+fn links(text: &str) -> Vec<&str> {
+    let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let by_reference = text
+        .lines()
+        .filter_map(|line| line.strip_prefix('[')?.split_once("]: ").map(|(_, link)| link));
+    let pictures = text.split("<img src=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    inline.chain(by_reference).chain(pictures).collect()
 }
 
 #[test]
@@ -44,11 +54,7 @@ fn paragraphs_end_at_100_columns() {
 fn links_lead_to_files_and_headings() {
     for document in pages() {
         let text = fs::read_to_string(&document).unwrap();
-        let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        let by_reference = text
-            .lines()
-            .filter_map(|line| line.strip_prefix('[')?.split_once("]: ").map(|(_, link)| link));
-        for link in inline.chain(by_reference).filter(|link| !link.contains("://")) {
+        for link in links(&text).into_iter().filter(|link| !link.contains("://")) {
             let (target, section) = link.split_once('#').unwrap_or((link, ""));
             let path = match target {
                 "" => document.clone(),
@@ -63,6 +69,92 @@ fn links_lead_to_files_and_headings() {
             );
         }
     }
+}
+
+/// The pages of the book, by their paths below docs/, in its order.
+fn book() -> Vec<String> {
+    let summary = fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
+    let links = summary.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    links.map(str::to_owned).collect()
+}
+
+/// mdBook makes a page of each file that SUMMARY.md names, and no others.
+#[test]
+fn the_book_has_every_page_for_users() {
+    let docs = root().join("docs");
+    let internal = ["SUMMARY.md", "architecture.md", "decisions.md"];
+    let pages: Vec<String> = files(&docs, ".md")
+        .iter()
+        .map(|path| path.strip_prefix(&docs).unwrap().to_str().unwrap().to_owned())
+        .filter(|page| !internal.contains(&&**page))
+        .collect();
+    let mut listed = book();
+    listed.sort();
+    let twice: Vec<_> = listed.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    assert_eq!(listed, pages);
+}
+
+/// What is outside of docs/, or not a page of the book, is not on the site.
+#[test]
+fn the_book_links_only_to_itself() {
+    let book = book();
+    for page in &book {
+        let text = fs::read_to_string(root().join("docs").join(page)).unwrap();
+        let directory = Path::new(page).parent().unwrap();
+        for link in links(&text).into_iter().filter(|link| !link.contains("://")) {
+            let target = link.split('#').next().unwrap_or_default();
+            let path = match target {
+                "" => continue,
+                // One directory above rules/ is docs/.
+                _ => match target.strip_prefix("../") {
+                    Some(rest) if directory != Path::new("") => PathBuf::from(rest),
+                    _ => directory.join(target),
+                },
+            };
+            let is_page = path.extension().is_some_and(|ending| ending == "md");
+            let known = if is_page {
+                book.contains(&path.to_str().unwrap().to_owned())
+            } else {
+                !path.starts_with("..") && root().join("docs").join(&path).is_file()
+            };
+            assert!(known, "docs/{page} links to {link}");
+        }
+    }
+}
+
+/// What bakstop is, and the commands of the start.
+#[test]
+fn the_site_starts_as_the_readme_does() {
+    let parts = |page: &str| -> Vec<String> {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let about = text.split("\n\n").nth(1).unwrap().to_owned();
+        let commands = text.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+        vec![about, commands.to_owned()]
+    };
+    let readme = parts("README.md");
+    assert!(readme[0].starts_with("bakstop is") && readme[1].contains("bakstop prove\n"));
+    assert_eq!(parts("docs/index.md"), readme);
+}
+
+/// Until Cargo.toml has an address, the pages say that nothing is published; from then on they do
+/// not.
+#[test]
+fn the_pages_agree_with_cargo_about_the_public_home() {
+    let cargo = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let package = cargo.split("\n[").next().unwrap();
+    let has_home = package.lines().any(|line| line.starts_with("homepage"));
+    let denying: Vec<PathBuf> = pages()
+        .into_iter()
+        .filter(|page| {
+            let text = fs::read_to_string(page).unwrap();
+            text.contains("bakstop is not on a public registry")
+        })
+        .collect();
+    for page in ["README.md", "docs/index.md"] {
+        assert_eq!(denying.contains(&root().join(page)), !has_home, "{page}");
+    }
+    assert!(!has_home || denying.is_empty(), "{denying:?}");
 }
 
 /// Whether a text contains a word, in any case.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::ci::{self, CHECK, PROVE, VERIFY, commit, program, release};
+use crate::ci::{self, CHECK, PROVE, VERIFY, commit, program};
 use crate::real::{must, npm_tools, pnpm_workspace};
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop, rewritten_spec};
 
@@ -34,6 +34,7 @@ const MANIFEST: &str = r#"{
     "prepare": "husky"
   },
   "devDependencies": {
+    "bakstop": "file:tools/bakstop.tgz",
     "husky": "9.1.7"
   }
 }
@@ -53,10 +54,23 @@ runs:
       run: grep -c ruleId '${{ inputs.sarif_file }}'
 ";
 
+/// A package in the repository, as a tarball, that starts the program under test.
+fn pack_bakstop(origin: &Sandbox, programs: &Path) {
+    let package = origin.outside().join("package");
+    program(&package.join("bakstop"), &format!("exec '{BAKSTOP}' \"$@\""));
+    let manifest = json!({"name": "bakstop", "version": "0.1.0", "bin": {"bakstop": "bakstop"}});
+    fs::write(package.join("package.json"), manifest.to_string()).unwrap();
+    let directory = package.to_str().unwrap();
+    must(origin, programs, &["pnpm", "-C", directory, "pack", "--pack-destination", directory]);
+    let tarball = fs::read(package.join("bakstop-0.1.0.tgz")).unwrap();
+    origin.write("tools/bakstop.tgz", tarball);
+}
+
 /// A typical workspace: pnpm, husky with the guard in its hook, a build.
 fn origin(programs: &Path) -> Sandbox {
     let origin = pnpm_workspace(programs);
     origin.write("package.json", MANIFEST);
+    pack_bakstop(&origin, programs);
     origin.write(".husky/pre-commit", "echo formatted\n");
     must(&origin, programs, &["pnpm", "install", "--no-frozen-lockfile"]);
     must(&origin, Path::new(BAKSTOP).parent().unwrap(), &["bakstop", "install"]);
@@ -69,17 +83,6 @@ fn origin(programs: &Path) -> Sandbox {
     origin.git(&["config", "--unset", "core.hooksPath"]);
     origin.git(&["commit", "-q", "-m", "Add husky and a build"]);
     origin
-}
-
-/// A workflow of docs/ci with its placeholders replaced, for a release in this directory.
-fn workflow(file: &str, directory: &Path) -> String {
-    let placeholders =
-        ["<where your releases lie>", "<a version>", "<the sum of its archive for linux-x86_64>"];
-    let mut text = ci::text(file);
-    for (placeholder, (_, value)) in placeholders.iter().zip(&release(directory)) {
-        text = text.replace(placeholder, value);
-    }
-    text
 }
 
 struct Scene<'a> {
@@ -105,7 +108,7 @@ impl Scene<'_> {
         self.origin.git(
             &[&["clone", "-q", "-b", name], clone, &[&*url, checkout.to_str().unwrap()]].concat(),
         );
-        fs::write(at("workflow.yml"), workflow(file, room.path())).unwrap();
+        fs::write(at("workflow.yml"), ci::text(file)).unwrap();
         fs::write(at("event.json"), payload.to_string()).unwrap();
 
         // Stand-ins: no docker is needed, and corepack does not change this machine.

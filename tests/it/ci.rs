@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop};
 
+mod moving;
 mod yaml;
 
 use yaml::{evaluate, yaml};
@@ -35,22 +36,6 @@ fn names() -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
-}
-
-/// A directory of releases, with one that runs the program under test; its URL and the checksum of
-/// its archive.
-pub(crate) fn release(directory: &Path) -> Vec<(&'static str, String)> {
-    let version = directory.join("releases/v0.1.0");
-    fs::create_dir_all(&version).unwrap();
-    fs::write(version.join("bakstop"), format!("#!/bin/sh\nexec '{BAKSTOP}' \"$@\"\n")).unwrap();
-    let archive = "bakstop-0.1.0-linux-x86_64.tar.gz";
-    let script = format!("chmod +x bakstop && tar -czf {archive} bakstop && sha256sum {archive}");
-    let ran = finish(Command::new("sh").args(["-c", &script]).current_dir(&version));
-    vec![
-        ("BAKSTOP_RELEASES", format!("file://{}/releases", directory.display())),
-        ("BAKSTOP_VERSION", "0.1.0".to_owned()),
-        ("BAKSTOP_SHA256", ran.out.split(' ').next().unwrap().to_owned()),
-    ]
 }
 
 /// Writes an executable shell script.
@@ -86,6 +71,7 @@ pub(crate) fn origin() -> Sandbox {
         &origin.top.join("docker-prep.sh"),
         &fs::read_to_string(root().join("tests/cmd/docker-prep.sh")).unwrap(),
     );
+    origin.write("tools/bakstop.tgz", "");
     commit(&origin, "Add hooks and a build");
     origin
 }
@@ -147,7 +133,9 @@ struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     fn new(origin: &'a Sandbox) -> Self {
-        Self { origin, room: tempfile::tempdir().unwrap() }
+        let runner = Self { origin, room: tempfile::tempdir().unwrap() };
+        tools(&runner.tools());
+        runner
     }
 
     fn checkout(&self) -> PathBuf {
@@ -210,7 +198,6 @@ impl<'a> Runner<'a> {
     /// output.
     fn job(&self, file: &str, job: &str, github: &Value) -> (String, Ran) {
         let workflow = yaml(&text(file));
-        let release = release(self.room.path());
         let context = json!({"github": github});
         let added = self.room.path().join("github-path");
         fs::write(&added, "").unwrap();
@@ -219,8 +206,12 @@ impl<'a> Runner<'a> {
             let Some(script) = step["run"].as_str() else { continue };
             let mut command =
                 self.shell(script, &["bash", "-e"], &fs::read_to_string(&added).unwrap());
-            command.env("GITHUB_PATH", &added).envs(release.clone());
-            for (name, value) in step["env"].as_object().unwrap_or(&Map::new()) {
+            command.env("GITHUB_PATH", &added);
+            let none = Map::new();
+            for (name, value) in [&workflow, step]
+                .into_iter()
+                .flat_map(|place| place["env"].as_object().unwrap_or(&none))
+            {
                 command.env(name, evaluate(value.as_str().unwrap(), &context));
             }
             let ran = finish(&mut command);
@@ -262,15 +253,17 @@ fn assert_found(ran: &Ran, subject: &str) {
 
 #[test]
 fn the_documentation_shows_the_actual_files() {
-    let page = fs::read_to_string(root().join("docs/ci.md")).unwrap();
+    let page = |name: &str| fs::read_to_string(root().join("docs").join(name)).unwrap();
+    let (ci, recipes) = (page("ci.md"), page("recipes.md"));
     assert!(names().len() > 4);
     for name in names() {
+        let page = if name == "pins.yml" { &recipes } else { &ci };
         let language = if name == "check.sh" { "sh" } else { "yaml" };
         assert!(
             page.contains(&format!("```{language}\n{}```\n", text(&name))),
-            "docs/ci.md has another {name}"
+            "the page has another {name}"
         );
-        assert!(page.contains(&format!("(ci/{name})")), "docs/ci.md does not link to {name}");
+        assert!(page.contains(&format!("(ci/{name})")), "the page does not link to {name}");
     }
 }
 
@@ -294,12 +287,14 @@ fn every_forge_chooses_the_range_in_the_same_way() {
 
 #[test]
 fn workflows_need_few_permissions_and_run_no_foreign_text() {
-    for name in ["github.yml", "gitea.yml", "github-code-scanning.yml"] {
+    let rights = [
+        ("github.yml", json!({"contents": "read"})),
+        ("gitea.yml", json!({"contents": "read"})),
+        ("github-code-scanning.yml", json!({"contents": "read", "security-events": "write"})),
+        ("pins.yml", json!({"contents": "write", "pull-requests": "write"})),
+    ];
+    for (name, rights) in rights {
         let workflow = yaml(&text(name));
-        let mut rights = json!({"contents": "read"});
-        if name == "github-code-scanning.yml" {
-            rights["security-events"] = json!("write");
-        }
         assert_eq!(workflow["permissions"], rights, "{name}");
         assert_eq!(workflow["on"].get("pull_request_target"), None);
         for job in workflow["jobs"].as_object().unwrap().values() {
@@ -461,9 +456,16 @@ fn a_shallow_checkout_cannot_be_judged() {
     }
 }
 
-/// The programs of the build: a package manager that installs the hooks as `prepare` does, and a
-/// builder.
+/// The programs of a runner: npm with the package of bakstop, a package manager that installs the
+/// hooks as `prepare` does, and a builder.
 fn tools(directory: &Path) {
+    let npm = format!(
+        "test \"$1 $2 $3 $4 $5 $6\" = \
+         'install --global --ignore-scripts --no-audit --no-fund --prefix' && \
+         test $# -eq 8 && test \"$8\" = ./tools/bakstop.tgz && test -f \"$8\" && \
+         mkdir -p \"$7/bin\" && ln -s '{BAKSTOP}' \"$7/bin/bakstop\""
+    );
+    program(&directory.join("npm"), &npm);
     program(&directory.join("corepack"), r#"test "$*" = enable"#);
     program(
         &directory.join("pnpm"),
@@ -475,7 +477,6 @@ fn tools(directory: &Path) {
 
 fn build(origin: &Sandbox, file: &str) -> (String, Ran) {
     let runner = Runner::new(origin);
-    tools(&runner.tools());
     let sha = origin.id("HEAD");
     runner.check_out("refs/pull/1/merge", &sha, Some("1"));
     runner.job(file, "build", &push("main", ZEROS, &sha))
@@ -513,28 +514,52 @@ fn a_hook_that_does_not_block_is_not_proven() {
 }
 
 #[test]
-fn an_archive_with_another_checksum_is_not_installed() {
+fn the_workflows_have_nothing_to_fill_in() {
+    for name in names() {
+        let text = text(&name);
+        let placeholder = text
+            .split('<')
+            .skip(1)
+            .find(|rest| rest.split(['>', '\n']).next().is_some_and(|word| word.contains(' ')));
+        assert_eq!(placeholder, None, "{name}");
+    }
+}
+
+#[test]
+fn a_job_without_bakstop_fails() {
     let origin = origin();
-    for file in ["github.yml", "gitea.yml", "github-code-scanning.yml"] {
+    origin.git(&["rm", "-q", "tools/bakstop.tgz"]);
+    let sha = commit(&origin, "Take bakstop away");
+    let jobs = [
+        ("github.yml", "check"),
+        ("github.yml", "build"),
+        ("gitea.yml", "check"),
+        ("gitea.yml", "build"),
+        ("github-code-scanning.yml", "scan"),
+    ];
+    for (file, job) in jobs {
         let runner = Runner::new(&origin);
-        let sha = origin.id("main");
         runner.check_out("refs/heads/main", &sha, None);
-        let workflow = yaml(&text(file));
-        let jobs = workflow["jobs"].as_object().unwrap();
-        for job in jobs.values() {
-            let install = job["steps"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .find(|step| step["name"] == "Install bakstop")
-                .unwrap();
-            let mut command = runner.shell(install["run"].as_str().unwrap(), &["bash", "-e"], "");
-            command.envs(release(runner.room.path())).env("BAKSTOP_SHA256", "0".repeat(64));
-            let added = runner.room.path().join("github-path");
-            let ran = finish(command.env("GITHUB_PATH", &added));
-            assert_eq!((ran.code, added.exists()), (Some(1), false), "{file}: {ran:?}");
-            assert!(ran.err.contains("did NOT match"), "{}", ran.err);
-        }
+        let (step, ran) = runner.job(file, job, &push("main", ZEROS, &sha));
+        assert_eq!((&*step, ran.code), ("Install bakstop", Some(1)), "{file}: {ran:?}");
+    }
+    for shell in [&["bash", "-eo", "pipefail"][..], &["dash", "-e"]] {
+        let runner = Runner::new(&origin);
+        runner.check_out("", &sha, None);
+        let job = &yaml(&text("gitlab-ci.yml"))["bakstop"];
+        let ran = finish(&mut gitlab_job(&runner, job, shell));
+        assert_eq!((ran.code, &*ran.out), (Some(1), ""), "{ran:?}");
+    }
+}
+
+#[test]
+fn the_package_is_named_in_one_place() {
+    for name in names().iter().filter(|name| *name != "check.sh") {
+        let text = text(name);
+        assert_eq!(text.matches("./tools/bakstop.tgz").count(), 1, "{name}");
+        assert_eq!(text.matches("BAKSTOP_PACKAGE:").count(), 1, "{name}");
+        let installs = text.matches("npm install --global").count();
+        assert_eq!(text.matches("\"$BAKSTOP_PACKAGE\"").count(), installs, "{name}");
     }
 }
 
@@ -552,31 +577,16 @@ fn code_scanning_gets_the_findings_of_the_tree() {
     assert_eq!(report["runs"][0]["results"].as_array().unwrap().len(), 1);
 }
 
-#[test]
-fn a_build_from_source_takes_the_pinned_commit() {
-    let source = Sandbox::unborn();
-    program(
-        &source.top.join("install.sh"),
-        &format!(
-            "test \"$1\" = --to && mkdir \"$2\" && ln -s '{BAKSTOP}' \"$2/bakstop\" && echo pinned"
-        ),
-    );
-    let pinned = commit(&source, "Pinned");
-    source.write("install.sh", "exit 9\n");
-    commit(&source, "Newer");
-    let runner = Runner::new(&source);
-    runner.check_out("refs/heads/main", &source.id("main"), None);
-    let steps = yaml(&text("from-source.yml"));
-    let added = runner.room.path().join("github-path");
-    let mut command = runner.shell(steps[0]["run"].as_str().unwrap(), &["bash", "-e"], "");
-    command.env("GITHUB_PATH", &added);
+/// The script of GitLab's job, in the shell of an image, with the variables of the file.
+fn gitlab_job(runner: &Runner<'_>, job: &Value, shell: &[&str]) -> Command {
+    let lines: Vec<&str> =
+        job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    let mut command = runner.shell(&lines.join("\n"), shell, "");
+    for (name, value) in job["variables"].as_object().unwrap() {
+        command.env(name, value.as_str().unwrap());
+    }
+    command.env("CI_PROJECT_DIR", runner.checkout());
     command
-        .env("BAKSTOP_URL", format!("file://{}", source.top.display()))
-        .env("BAKSTOP_COMMIT", pinned);
-    let ran = finish(&mut command);
-    assert_eq!((ran.code, &*ran.out), (Some(0), "pinned\n"), "{ran:?}");
-    let directory = fs::read_to_string(&added).unwrap();
-    assert!(Path::new(directory.trim()).join("bakstop").exists(), "{directory}");
 }
 
 /// Runs GitLab's job with these variables, in the shell of an image.
@@ -589,14 +599,8 @@ fn gitlab<'a>(
     let runner = Runner::new(origin);
     runner.check_out("", sha, None);
     let job = &yaml(&text("gitlab-ci.yml"))["bakstop"];
-    let lines: Vec<&str> =
-        job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
-    let mut command = runner.shell(&lines.join("\n"), shell, "");
-    command.envs(release(runner.room.path()));
-    command
-        .env("CI_PROJECT_DIR", runner.checkout())
-        .env("CI_DEFAULT_BRANCH", "main")
-        .env("CI_COMMIT_SHA", sha);
+    let mut command = gitlab_job(&runner, job, shell);
+    command.env("CI_DEFAULT_BRANCH", "main").env("CI_COMMIT_SHA", sha);
     let ran = finish(command.envs(variables.iter().copied()));
     let reports = &job["artifacts"]["reports"];
     for report in [&reports["codequality"], &reports["junit"]] {
@@ -646,7 +650,7 @@ fn the_script_works_in_any_other_ci() {
     let run = |branch: &str, variables: &[(&str, &str)], options: &[&str]| {
         let runner = Runner::new(&origin);
         runner.check_out(&format!("refs/heads/{branch}"), &origin.id(branch), None);
-        std::os::unix::fs::symlink(Path::new(BAKSTOP).parent().unwrap(), runner.tools()).unwrap();
+        std::os::unix::fs::symlink(BAKSTOP, runner.tools().join("bakstop")).unwrap();
         let mut command = runner.shell(&text("check.sh"), &["dash"], "");
         finish(command.args(options).envs(variables.iter().copied()))
     };

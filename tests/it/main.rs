@@ -22,6 +22,7 @@ mod irregular;
 mod killed;
 mod matrix;
 mod new_pins;
+mod picture;
 mod pins;
 mod printed_commands;
 mod prove;
