@@ -24,7 +24,7 @@ mod pinned;
 use found::{key, sorted, with_commit};
 use gathering::Gathering;
 pub(crate) use gathering::LIMIT;
-use pinned::{all_pins, pin_table, retain_new};
+use pinned::{all_pins, compares_pins, pin_table, retain_new};
 pub(crate) use pinned::{may_pin, older_files};
 
 /// The result of judging.
@@ -510,10 +510,6 @@ impl<'a> Engine<'a> {
         }
         found
     }
-}
-
-fn compares_pins(rule: &Rule) -> bool {
-    matches!(rule.check, Check::Pins(_))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::engine::gathering::{Gathering, LIMIT};
 use crate::pins::{self, PinTable};
 use crate::project::kinds::FileKind;
 use crate::project::{Project, SourceFile};
-use crate::rule::Findings;
+use crate::rule::{Check, Findings, Rule};
 
 /// The pins of a change, and those that they are compared with; `None` if no new file changes a
 /// pin. Then only new files are read, and the old versions of those that pin. The flag says that
@@ -91,6 +91,10 @@ pub(super) fn retain_new(table: &mut PinTable, change: &dyn Change) -> Result<()
 /// Whether a file of this path may pin.
 pub(crate) fn may_pin(path: &RepoPath) -> bool {
     FileKind::of(path, FileKind::may_pin).is_some()
+}
+
+pub(super) fn compares_pins(rule: &Rule) -> bool {
+    matches!(rule.check, Check::Pins(_))
 }
 
 #[cfg(test)]
