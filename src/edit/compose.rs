@@ -14,77 +14,116 @@ pub(crate) fn with_item(
     first: Option<&Span>,
     item: &str,
 ) -> Option<Vec<Edit>> {
-    let text = file.text.as_slice();
-    let edit = |span: Span, text: String| Edit { path: file.path.clone(), span, text };
+    let addition = Addition { file, build, key, item };
     if let Some(first) = first {
-        // An alias has its items elsewhere, for others as well.
-        let is_own = build.span.start <= first.start && first.end <= build.span.end;
-        let line = line_around(text, first.start);
-        let before = std::str::from_utf8(text.get(line.start..first.start)?).ok()?;
-        let added = match before.trim() {
-            "-" => edit(line.start..line.start, format!("{before}{item}\n")),
-            list if list.ends_with('[') => edit(first.start..first.start, format!("{item}, ")),
-            _ => return None,
-        };
-        return is_own.then(|| vec![added]);
+        return Some(vec![addition.to_list(first)?]);
     }
-    let line = line_around(text, build.span.start);
-    let before = std::str::from_utf8(text.get(line.start..build.span.start)?).ok()?;
-    let written = text.get(build.span.clone())?;
-    if written.starts_with(b"{") {
-        let at = build.span.start + 1;
-        let has_gap = written.get(1).is_some_and(u8::is_ascii_whitespace);
-        let added = format!("{key}: [{item}],");
-        return Some(vec![edit(
-            at..at,
-            if has_gap { format!(" {added}") } else { format!("{added} ") },
-        )]);
+    if file.text.get(build.span.clone())?.starts_with(b"{") {
+        return Some(vec![addition.to_flow_map()]);
     }
-    let indent: String = before.chars().take_while(|&character| character == ' ').collect();
-    // The short form: the path of the context.
-    let short = build.context.as_ref().filter(|context| context.span == build.span);
-    if let Some(context) = short {
-        let start = line.start + before.trim_end().len();
-        let below = format!("{indent}  ");
-        let is_plain =
-            before.trim() == "build:" && !written.starts_with(b"*") && !written.contains(&b'\n');
-        return context.text().filter(|_| is_plain).map(|_| {
-            vec![
-                edit(start..build.span.start, format!("\n{below}context: ")),
-                edit(build.span.end..build.span.end, list(&below, key, item)),
-            ]
-        });
+    // In the short form, the value is the path of the context.
+    if build.context.as_ref().is_some_and(|context| context.span == build.span) {
+        return addition.to_short_form();
     }
-    // A map in block style.
-    if indent.is_empty() || before != indent {
-        return None;
-    }
-    let entries = [("context:", &build.context), ("dockerfile:", &build.dockerfile)];
-    let after = entries.iter().rev().find_map(|(name, scalar)| {
-        let span = &scalar.as_ref()?.span;
-        let line = line_around(text, span.start);
-        let entry = text.get(line.clone())?.strip_prefix(indent.as_bytes())?;
-        // The value may be an alias, or continue in the next line.
-        let is_here = entry.starts_with(name.as_bytes())
-            && build.span.start <= span.start
-            && span.end <= line.end;
-        let is_plain = !entry.get(name.len()..)?.trim_ascii_start().starts_with(b"*");
-        (is_here && is_plain).then_some(line.end)
-    });
-    match after {
-        Some(at) => Some(vec![edit(at..at, list(&indent, key, item))]),
-        // Before the first entry, which a merge key may be.
-        None => {
-            let at = build.span.start;
-            let added = format!("{key}:\n{indent}  - {item}\n{indent}");
-            Some(vec![edit(at..at, added)])
-        }
-    }
+    Some(vec![addition.to_block_map()?])
 }
 
-/// A list with one item, after the line before it.
-fn list(indent: &str, key: &str, item: &str) -> String {
-    format!("\n{indent}{key}:\n{indent}  - {item}")
+/// An item to add to a list of a `build`.
+struct Addition<'a> {
+    file: &'a File,
+    build: &'a ServiceBuild,
+    key: &'a str,
+    item: &'a str,
+}
+
+impl Addition<'_> {
+    fn edit(&self, span: Span, text: String) -> Edit {
+        Edit { path: self.file.path.clone(), span, text }
+    }
+
+    fn insertion(&self, at: usize, text: String) -> Edit {
+        self.edit(at..at, text)
+    }
+
+    /// The start of a line, and its text before a place.
+    fn before(&self, at: usize) -> Option<(usize, &str)> {
+        let start = line_around(&self.file.text, at).start;
+        Some((start, std::str::from_utf8(self.file.text.get(start..at)?).ok()?))
+    }
+
+    /// The new list, after the line before it.
+    fn list(&self, indent: &str) -> String {
+        let Self { key, item, .. } = self;
+        format!("\n{indent}{key}:\n{indent}  - {item}")
+    }
+
+    fn to_list(&self, first: &Span) -> Option<Edit> {
+        let (build, item) = (&self.build.span, self.item);
+        // An alias has its items elsewhere, for others as well.
+        let is_own = build.start <= first.start && first.end <= build.end;
+        let (start, before) = self.before(first.start).filter(|_| is_own)?;
+        match before.trim() {
+            "-" => Some(self.insertion(start, format!("{before}{item}\n"))),
+            list if list.ends_with('[') => Some(self.insertion(first.start, format!("{item}, "))),
+            _ => None,
+        }
+    }
+
+    fn to_flow_map(&self) -> Edit {
+        let Self { key, item, .. } = self;
+        let at = self.build.span.start + 1;
+        let has_gap = self.file.text.get(at).is_some_and(u8::is_ascii_whitespace);
+        let text =
+            if has_gap { format!(" {key}: [{item}],") } else { format!("{key}: [{item}], ") };
+        self.insertion(at, text)
+    }
+
+    fn to_short_form(&self) -> Option<Vec<Edit>> {
+        let Span { start, end } = self.build.span;
+        let (line, before) = self.before(start)?;
+        let written = self.file.text.get(start..end)?;
+        let is_plain = !written.starts_with(b"*") && !written.contains(&b'\n');
+        let key = before.trim_end();
+        let indent = key.strip_suffix("build:").filter(|indent| indent.trim().is_empty())?;
+        let indent = format!("{indent}  ");
+        is_plain.then(|| {
+            vec![
+                self.edit(line + key.len()..start, format!("\n{indent}context: ")),
+                self.insertion(end, self.list(&indent)),
+            ]
+        })
+    }
+
+    fn to_block_map(&self) -> Option<Edit> {
+        let at = self.build.span.start;
+        let (_, indent) = self.before(at)?;
+        if indent.is_empty() || !indent.bytes().all(|byte| byte == b' ') {
+            return None;
+        }
+        if let Some(end) = self.end_of_paths(indent) {
+            return Some(self.insertion(end, self.list(indent)));
+        }
+        // Before the first entry, which a merge key may be.
+        let Self { key, item, .. } = self;
+        Some(self.insertion(at, format!("{key}:\n{indent}  - {item}\n{indent}")))
+    }
+
+    /// The end of the line with the Dockerfile, or else of that with the context.
+    fn end_of_paths(&self, indent: &str) -> Option<usize> {
+        let (build, text) = (self.build, &self.file.text);
+        let entries = [("dockerfile:", &build.dockerfile), ("context:", &build.context)];
+        entries.iter().find_map(|(name, scalar)| {
+            let span = &scalar.as_ref()?.span;
+            let line = line_around(text, span.start);
+            let entry = text.get(line.clone())?.strip_prefix(indent.as_bytes())?;
+            // The value may be an alias, or continue in the next line.
+            let is_here = entry.starts_with(name.as_bytes())
+                && build.span.start <= span.start
+                && span.end <= line.end;
+            let is_plain = !entry.get(name.len()..)?.trim_ascii_start().starts_with(b"*");
+            (is_here && is_plain).then_some(line.end)
+        })
+    }
 }
 
 #[cfg(test)]

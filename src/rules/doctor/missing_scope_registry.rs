@@ -78,27 +78,19 @@ fn judge_variant(
             "it has no registry for {scope}: {} asks the public one for {name}",
             visit.install.installer.name()
         );
+        let help =
+            format!("add `{scope}:registry=` with the URL of the registry as the build reaches it");
+        let edit = addition(build, original, &settings, setting).map(|lines| {
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            appended(variant, &lines)
+        });
         findings
             .path(&variant.path, message)
             .label(builds.file(build.dockerfile), &effective.image.span, "copied here")
             .label(original, span, "the project has one")
             .label(builds.file(manifest), &place, "needed here")
-            .help(
-                format!(
-                    "add `{scope}:registry=` with the URL of the registry as the build reaches it"
-                ),
-                &[],
-            )
-            .fix(
-                Safety::Shown,
-                addition(build, original, &settings, setting)
-                    .map(|lines| {
-                        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-                        vec![appended(variant, &lines)]
-                    })
-                    .unwrap_or_default(),
-                &[variant],
-            );
+            .help(help, &[])
+            .fix(Safety::Shown, edit.into_iter().collect(), &[variant]);
     }
 }
 
