@@ -88,5 +88,7 @@ pub(super) fn builds(data: &[u8]) {
         safe(&line);
     }
     report::bases::human(&builds, &uses).lines().for_each(safe);
-    report::bases::unknown(&builds, &bases).iter().for_each(|line| safe(line));
+    for line in report::bases::unknown(&builds, &bases) {
+        safe(&line);
+    }
 }
