@@ -284,12 +284,10 @@ impl<'a> Engine<'a> {
                 self.collect(rule, change, |findings| judge(&builds, debris, findings));
             }
         }
-        building::without_inline_fixes(&mut self.found[before..], &builds);
+        let of_builds = self.found.split_off(before);
+        let only_new = self.only_new_in_builds.then_some(change);
+        self.found.extend(building::reported(of_builds, &builds, only_new));
         self.builds = Some(builds);
-        if self.only_new_in_builds {
-            let of_builds = self.found.split_off(before);
-            self.found.extend(building::with_new_end(of_builds, change));
-        }
         Ok(())
     }
 
@@ -455,9 +453,7 @@ impl<'a> Engine<'a> {
         files: &mut Gathering<'_>,
     ) -> Result<Vec<Finding>, Error> {
         let mut found = Vec::new();
-        let is_about_one =
-            |rule: &&'static Rule| matches!(rule.check, Check::Entry(_) | Check::File { .. });
-        if !self.rules.iter().any(is_about_one) {
+        if !self.rules.iter().any(|rule| rule.check.is_about_one_entry()) {
             return Ok(found);
         }
         for entry in change.fresh() {

@@ -143,6 +143,11 @@ impl Check {
             Self::Entry(_) | Self::File { .. } | Self::Configuration(_) => None,
         }
     }
+
+    /// Whether it is about one entry or its file.
+    pub(crate) fn is_about_one_entry(&self) -> bool {
+        matches!(self, Self::Entry(_) | Self::File { .. })
+    }
 }
 
 /// What the configuration rules judge: the problems of a new configuration, or the allowances of

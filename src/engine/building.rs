@@ -64,15 +64,28 @@ pub(super) fn read(
 /// The maximum number of times that files name further files, such as a Dockerfile of another name.
 const ROUNDS: usize = 4;
 
-/// Removes the fixes of Dockerfiles inside of other files: their text would have to be indented and
+/// The findings to report: of a change, if one is given, those that have a place in a new file.
+/// Dockerfiles inside of other files have no fixes: their text would have to be indented and
 /// escaped as that file requires.
-pub(super) fn without_inline_fixes(found: &mut [Finding], builds: &Builds) {
-    for finding in found {
+pub(super) fn reported(
+    mut found: Vec<Finding>,
+    builds: &Builds,
+    change: Option<&dyn Change>,
+) -> Vec<Finding> {
+    for finding in &mut found {
         let is_inline = |(edit, _): &(Edit, _)| builds.is_inline(&edit.path, &edit.span);
         if finding.fix.as_ref().is_some_and(|fix| fix.edits.iter().any(is_inline)) {
             finding.fix = None;
         }
     }
+    if let Some(change) = change {
+        let fresh: HashSet<_> = change.fresh().iter().map(|entry| &entry.path).collect();
+        found.retain(|finding| {
+            let labels = finding.labels.iter().map(|label| &label.path);
+            labels.chain([&finding.path]).any(|path| fresh.contains(path))
+        });
+    }
+    found
 }
 
 /// The maximum size in bytes of a file that is searched for variables, and of all together.
@@ -124,16 +137,6 @@ fn named_variables(
         }
     }
     Ok(named)
-}
-
-/// Those findings that have a place in a new file.
-pub(super) fn with_new_end(found: Vec<Finding>, change: &dyn Change) -> Vec<Finding> {
-    let fresh: HashSet<_> = change.fresh().iter().map(|entry| &entry.path).collect();
-    let is_new = |finding: &Finding| {
-        let labels = finding.labels.iter().map(|label| &label.path);
-        labels.chain([&finding.path]).any(|path| fresh.contains(path))
-    };
-    found.into_iter().filter(is_new).collect()
 }
 
 #[cfg(test)]

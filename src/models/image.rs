@@ -23,7 +23,7 @@ const HUB: [&str; 2] = ["docker.io/", "index.docker.io/"];
 const OFFICIAL_AT_AMAZON: &str = "public.ecr.aws/docker/library/";
 
 impl ImageReference {
-    /// Parses a word; `None` for `scratch`, if it is empty, or if a variable is unknown.
+    /// Parses a word; `None` for `scratch`, for what is no reference, or if a variable is unknown.
     pub(crate) fn parse(word: Resolved) -> Option<Self> {
         let text = word.known()?;
         let (name, digest) =
@@ -44,7 +44,7 @@ impl ImageReference {
             Some((first, path)) if is_host(first) => (Some(first.to_owned()), path),
             _ => (None, short),
         };
-        if repository.is_empty() {
+        if repository.is_empty() || repository.contains(':') {
             return None;
         }
         let owned = |part: Option<&str>| part.map(str::to_owned);
@@ -92,7 +92,7 @@ mod tests {
             assert_eq!(format!("{host} {} {tag} {digest}{official}", image.repository), expected);
             assert_eq!(ImageReference::parse(Resolved { is_open: true, ..word }), None);
         }
-        for text in ["", "scratch", ":1", "host.example/:1"] {
+        for text in ["", "scratch", ":1", "host.example/:1", "node:22:1"] {
             let word = Resolved { text: text.to_owned(), ..Resolved::default() };
             assert_eq!(ImageReference::parse(word), None, "{text}");
         }
