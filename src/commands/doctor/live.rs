@@ -102,6 +102,8 @@ struct Builder {
     driver: String,
     /// The first rule that removes cache mounts: how long without use, and above which size.
     collection: Option<(String, String)>,
+    /// The free space below which any cache is removed.
+    free: Option<String>,
 }
 
 impl Builder {
@@ -123,6 +125,7 @@ impl Builder {
                     let rule = age.clone().map(|age| (age, value.to_owned()));
                     builder.collection = builder.collection.or(rule);
                 }
+                "Min Free Space" if builder.free.is_none() => builder.free = Some(value.to_owned()),
                 _ => {}
             }
         }
@@ -150,6 +153,9 @@ fn about_builder(builder: &Builder, info: Option<&Value>) -> Vec<String> {
             "{shown} removes cache mounts that no build used for {age}, when they and copies of \
              sources exceed {size}"
         ));
+    }
+    if let Some(free) = &builder.free {
+        lines.push(format!("{shown} removes any cache when less than {free} of the disk is free"));
     }
     lines
 }
@@ -213,7 +219,7 @@ mod tests {
         );
         let collection = Some(("48h0m0s".to_owned(), "2GiB".to_owned()));
         let (name, driver) = ("default".to_owned(), "docker".to_owned());
-        assert_eq!(builder, Builder { name, driver, collection });
+        assert_eq!(builder, Builder { name, driver, collection, free: None });
         assert_eq!(Builder::parse("Filters: type==exec.cachemount\nnothing"), Builder::default());
     }
 
