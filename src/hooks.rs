@@ -166,7 +166,7 @@ fn with_parts(template: &str) -> String {
             text += line;
             continue;
         };
-        let indent = &line[..line.len() - line.trim_start().len()];
+        let indent = line.strip_suffix(line.trim_start()).unwrap_or_default();
         // The directive for a checker of scripts belongs to the part as a file.
         let lines = part.split_inclusive('\n').skip(1);
         text.extend(lines.map(|line| format!("{indent}{line}")));

@@ -337,6 +337,11 @@ fn the_package_manager_brings_the_program_back() {
         stage(&sandbox);
         Scene { without_bakstop: true, ..Scene::below(sandbox, directory) }
     }
+    fn beside(sandbox: Sandbox, directory: &str) -> Scene {
+        // Hooks do not find it there.
+        fs::copy(BAKSTOP, sandbox.outside().join("asked")).unwrap();
+        Scene { without_bakstop: true, ..Scene::below(sandbox, directory) }
+    }
     let hook = Row {
         question: "git commit -q -m x",
         take: Take::After("to install it: "),
@@ -350,11 +355,6 @@ fn the_package_manager_brings_the_program_back() {
         says: "so it blocks everything",
         ..Row::NEW
     };
-    fn beside(sandbox: Sandbox, directory: &str) -> Scene {
-        // Hooks do not find it there.
-        fs::copy(BAKSTOP, sandbox.outside().join("asked")).unwrap();
-        Scene { without_bakstop: true, ..Scene::below(sandbox, directory) }
-    }
     run(&[
         Row { name: "npm", scene: || edited(without_modules(".", "npm", false), "."), ..hook },
         Row { name: "pnpm", scene: || edited(without_modules(".", "pnpm", true), "."), ..hook },
