@@ -181,13 +181,11 @@ pub(crate) struct Printed {
 /// The maximum size of what a program prints, for each stream, in bytes. Writing more fails.
 const PRINTED: u64 = 1 << 20;
 
-/// Runs a program in `/`; `None` if it cannot be started, or does not exit within the limit. Then
-/// it and its descendants are terminated.
+/// Runs a program in `/` and in a process group of its own; `None` if it cannot be started, or does
+/// not exit within the limit. Then the group is killed.
 pub(crate) fn printed(program: &Path, arguments: &[&str], limit: Duration) -> Option<Printed> {
-    family::adopt_orphans();
-    let existing_children = family::children();
     let mut command = Command::new(program);
-    command.args(arguments).current_dir("/").stdin(Stdio::null());
+    command.args(arguments).current_dir("/").process_group(0).stdin(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().ok()?;
     let (out, errors) = (stream(child.stdout.take()), stream(child.stderr.take()));
     let deadline = Instant::now() + limit;
@@ -204,16 +202,9 @@ pub(crate) fn printed(program: &Path, arguments: &[&str], limit: Duration) -> Op
         Some(Printed { succeeded: status.success(), out: rest(out)?, errors: rest(errors)? })
     });
     if answer.is_none() {
-        let own = status.is_none().then(|| Pid::from_child(&child));
-        for process in family::descendants(&existing_children) {
-            if Some(process.id) != own {
-                let _ = kill_process(process.id, Signal::KILL);
-            }
-        }
-        if own.is_some() {
-            let _ = end(&mut child);
-        }
-        family::reap_orphans(None);
+        // It fails if nobody is left in the group.
+        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+        let _ = child.wait();
     }
     answer
 }
@@ -335,27 +326,30 @@ mod tests {
     fn a_program_answers_in_time_or_is_killed_with_its_children() {
         let directory = tempfile::tempdir().unwrap();
         let left = directory.path().join("left");
-        let answer = |script: &str| {
-            let program = directory.path().join("program");
-            std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-            std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-                .unwrap();
+        let answer = |script: &str, seconds: u64| {
             let left = left.to_str().unwrap();
-            let answer = printed(&program, &["one", left], Duration::from_secs(1))?;
+            let arguments = ["-c", script, "sh", "one", left];
+            let answer = printed(Path::new("/bin/sh"), &arguments, Duration::from_secs(seconds))?;
             let text = |bytes| String::from_utf8(bytes).unwrap();
             Some((answer.succeeded, text(answer.out), text(answer.errors)))
         };
         let some = |succeeded, out: &str, errors: &str| {
             Some((succeeded, out.to_owned(), errors.to_owned()))
         };
-        assert_eq!(answer("echo \"$1\"; pwd; echo no >&2"), some(true, "one\n/\n", "no\n"));
-        assert_eq!(answer("exit 3"), some(false, "", ""));
+        assert_eq!(answer("echo \"$1\"; pwd; echo no >&2", 30), some(true, "one\n/\n", "no\n"));
+        assert_eq!(answer("exit 3", 30), some(false, "", ""));
         for hanging in ["sleep 60 & echo $! >\"$2\"; exit", "sh -c 'echo $$ >\"$2\"; sleep 60'"] {
-            assert_eq!(answer(hanging), None, "{hanging}");
+            assert_eq!(answer(hanging, 1), None, "{hanging}");
             let id = std::fs::read_to_string(&left).unwrap();
-            let running = std::fs::read_to_string(format!("/proc/{}/cmdline", id.trim()));
+            let command_line = Path::new("/proc").join(id.trim()).join("cmdline");
             // A process that has exited, but is not reaped, has no command line.
-            assert_eq!(running.unwrap_or_default(), "", "{hanging}");
+            let is_running =
+                || std::fs::read(&command_line).is_ok_and(|command_line| !command_line.is_empty());
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while is_running() && Instant::now() < deadline {
+                std::thread::sleep(PAUSE);
+            }
+            assert!(!is_running(), "{hanging}");
         }
         assert!(printed(Path::new("/nowhere"), &[], Duration::ZERO).is_none());
     }

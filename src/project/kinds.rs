@@ -636,12 +636,7 @@ mod tests {
                  .github/a.yml",
                 "",
             ),
-            (
-                ".github/workflows/.yml .GitHub/workflows/a.yml Dockerfiles Dockerfile.md \
-                 dockerfile.mdx \
-                 Dockerfile.dockerignore",
-                "",
-            ),
+            (".github/workflows/.yml .GitHub/workflows/a.yml Dockerfiles", ""),
             (".dockerignore NotADockerfile README.md docker-prep.sh", ""),
             ("pnpmfile.js plugins/plugin-x.cjs .yarn/releases/plugin-x.cjs .env.yarn.md/x", ""),
         ] {
