@@ -333,15 +333,27 @@ pub(super) fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<TreeItem<'
 }
 
 fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<TreeItem<'a>> {
-    let space = rest.iter().take(8).position(|&byte| byte == b' ')?;
-    let mode = canonical(u32::from_str_radix(std::str::from_utf8(&rest[..space]).ok()?, 8).ok()?);
-    let after = &rest[space + 1..];
-    let end = after.iter().position(|&byte| byte == 0)?;
+    let (mode, after) = mode(rest)?;
+    let end = memchr::memchr(0, after)?;
     let (name, after) = (&after[..end], &after[end + 1..]);
     let (id, after) = after.split_at_checked(length)?;
     *rest = after;
-    let is_component = !name.is_empty() && !name.contains(&b'/');
+    let is_component = !name.is_empty() && memchr::memchr(b'/', name).is_none();
     is_component.then_some(TreeItem { name, mode, id: ObjectId::from_bytes(id)? })
+}
+
+/// An octal mode of up to seven digits, and what follows the space after it. All trees are read
+/// for the pins, so this must be fast.
+fn mode(raw: &[u8]) -> Option<(u32, &[u8])> {
+    let mut mode = 0;
+    for (length, &byte) in raw.iter().take(8).enumerate() {
+        match byte {
+            b'0'..=b'7' => mode = (mode << 3) | u32::from(byte - b'0'),
+            b' ' if length > 0 => return Some((canonical(mode), &raw[length + 1..])),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// The length in bytes of the entries that two trees have in common at their start.

@@ -193,7 +193,11 @@ pub(crate) fn package(
     for package in
         [used, hooks, Some(top)].into_iter().flatten().filter(|path| path.starts_with(top))
     {
-        let manifest = read_if_exists(&package.join("package.json"), top)?;
+        let manifest = match read_if_exists(&package.join("package.json"), top) {
+            // Hooks of one clone are installed without it.
+            Err(_) if matches!(setup, Setup::Native { tracked: false, .. }) => None,
+            read => read?,
+        };
         let brings = |manifest: &Vec<u8>| used == Some(package) || depends_on_program(manifest);
         if let Some(manifest) = manifest.filter(brings) {
             return Ok(Some((package.to_owned(), manifest)));

@@ -157,7 +157,9 @@ const COMMANDS: &[(&str, Known)] = &[
 
 /// The texts of a file that are no comments and no tests.
 fn literals(text: &str) -> Vec<String> {
-    let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
+    let starts = ["mod", "pub(crate) mod"].map(|start| format!("#[cfg(test)]\n{start} tests {{"));
+    let text =
+        &text[..starts.iter().filter_map(|start| text.find(start)).min().unwrap_or(text.len())];
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     let text = lines.collect::<Vec<_>>().join("\n");
     let mut texts = Vec::new();
