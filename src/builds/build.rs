@@ -12,7 +12,6 @@ use crate::builds::steps::{Action, BuildStage, BuildStep, CopyStep};
 use crate::formats::joined::Joined;
 use crate::models::dockerfile::Base;
 use crate::pins::FilePins;
-use crate::project::kinds::FileKind;
 use crate::project::workspaces::Workspaces;
 
 /// A build of an image.
@@ -132,7 +131,7 @@ impl Build {
     /// workspaces.
     pub(crate) fn copied_manifests(
         &self,
-        tree: &RepoTree,
+        manifests: &RepoTree,
         workspaces: &Workspaces<'_>,
     ) -> BTreeMap<String, CopiedFrom> {
         let Some(context) = &self.context else { return BTreeMap::new() };
@@ -143,11 +142,11 @@ impl Build {
             if !seen.insert((path.clone(), source.stage)) {
                 continue;
             }
-            for below in context.named(tree, &path) {
-                let manifest = RepoPath::from(&*context.path(below));
-                if !FileKind::Manifest.matches(&manifest) || context.excluding(below).is_some() {
+            for below in context.named(manifests, &path) {
+                if context.excluding(below).is_some() {
                     continue;
                 }
+                let manifest = RepoPath::from(&*context.path(below));
                 let directory = String::from_utf8_lossy(manifest.parent()).into_owned();
                 let from = CopiedFrom { span: source.span.clone(), stage: source.stage };
                 let rest = below.strip_prefix(&*path).unwrap_or(below).trim_start_matches('/');

@@ -40,6 +40,8 @@ const MAX_TEXT: usize = 4 * 1024 * 1024;
 pub(crate) struct Builds {
     pub project: Project,
     pub tree: RepoTree,
+    /// Those paths of the tree that are manifests.
+    pub manifests: RepoTree,
     pub list: Vec<Build>,
     pub pins: PinTable,
     /// The files of builds that cannot be read as such.
@@ -47,8 +49,7 @@ pub(crate) struct Builds {
     /// What was not judged.
     pub doubts: Vec<Unjudged>,
     /// Those of the variables that a step may read from its environment, although no instruction
-    /// names them, that a file of the repository names; `None` if
-    /// that is unknown.
+    /// names them, that a file of the repository names; `None` if that is unknown.
     pub named_variables: Option<BTreeSet<String>>,
     /// The size of the Dockerfiles so far.
     text: usize,
@@ -101,9 +102,12 @@ impl Builds {
     ) -> Self {
         let DescribedBuilds { project, found } = described;
         let pins = PinTable::new(project.clone());
+        let paths = project.files().iter().map(|source| &source.file.path);
+        let manifests = paths.filter(|path| FileKind::Manifest.matches(path)).cloned().collect();
         let mut builds = Self {
             project,
             tree,
+            manifests,
             list: Vec::new(),
             pins,
             unreadable: found.unreadable,

@@ -30,7 +30,7 @@ fn judge(builds: &Builds, debris: &Debris, findings: &mut Findings) {
         if build.installs().next().is_none() || rewrites_manifests(build) {
             continue;
         }
-        for (directory, copied) in build.copied_manifests(&builds.tree, &workspaces) {
+        for (directory, copied) in build.copied_manifests(&builds.manifests, &workspaces) {
             let mut files = builds.project.files().iter();
             let manifest = files.find(|source| {
                 let path = &source.file.path;

@@ -121,7 +121,7 @@ pub(super) fn ignored<'b>(builds: &'b Builds, build: &'b Build) -> Vec<Ignored<'
     }
     let members = builds.members();
     let workspaces = Workspaces::new(&builds.project, members.iter().map(Option::as_deref));
-    for (directory, from) in build.copied_manifests(&builds.tree, &workspaces) {
+    for (directory, from) in build.copied_manifests(&builds.manifests, &workspaces) {
         // The install that is nearest to the manifest: in a stage that has it, and a strict one.
         let mut nearest: Vec<_> = installs.iter().collect();
         nearest.sort_by_key(|(stage, install)| {

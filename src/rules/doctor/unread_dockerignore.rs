@@ -23,9 +23,9 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
     for (number, source) in builds.project.files().iter().enumerate() {
         let path = &source.file.path;
         let has_patterns =
-            IgnoreFile::parse(&source.file.text).is_ok_and(|file| !file.patterns.is_empty());
+            || IgnoreFile::parse(&source.file.text).is_ok_and(|file| !file.patterns.is_empty());
         if is_of_context(path)
-            && has_patterns
+            && has_patterns()
             && let Some(build) = elsewhere(builds, number)
         {
             report(builds, path, build, findings);
