@@ -1,8 +1,11 @@
 # shellcheck shell=sh
 # Sets program. A commit can put files into the work tree: no entry of PATH counts that leads there by a relative path
-# or into node_modules, where a program runs only if git tracks nothing, and no script, which could start a tracked file.
+# or into node_modules, where a program runs only if git tracks nothing, and no script, which could start a tracked file,
+# as those in the directory do that Yarn makes for one command.
 program='' entries='' IFS=:; set -f
-for entry in $PATH; do case $entry in */node_modules/.bin | */node_modules/.bin/) ;; /*) entries=$entries$entry: ;; esac; done
+for entry in $PATH; do case $entry in
+  */node_modules/.bin | */node_modules/.bin/ | "${BERRY_BIN_FOLDER-}") ;; /*) entries=$entries$entry: ;;
+esac; done
 unset IFS; set +f; PATH=$entries$HOME/.local/bin:$HOME/.cargo/bin:/usr/local/bin:/opt/homebrew/bin
 in_modules() {
   unset CDPATH GIT_INDEX_FILE GIT_CEILING_DIRECTORIES GIT_LITERAL_PATHSPECS

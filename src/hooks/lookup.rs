@@ -120,12 +120,13 @@ impl Lookup {
     }
 }
 
-/// The programs in `PATH` and then in the usual directories. Hooks skip what is relative, or in a
-/// `node_modules`.
+/// The programs in `PATH` and then in the usual directories. Hooks skip what is relative, in a
+/// `node_modules`, or in the directory that Yarn makes for one command.
 fn in_directories(env: &Environment) -> impl Iterator<Item = PathBuf> {
-    let is_searched = |path: &PathBuf| {
+    let of_yarn = env.get("BERRY_BIN_FOLDER").map(Path::new);
+    let is_searched = move |path: &PathBuf| {
         let modules = Path::new("node_modules/.bin").join(NAME);
-        path.is_absolute() && !path.ends_with(modules)
+        path.is_absolute() && !path.ends_with(modules) && path.parent() != of_yarn
     };
     let home = env.get("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
     let usual = [home.join(".local/bin"), home.join(".cargo/bin")];
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn relative_directories_and_node_modules_of_the_path_are_skipped() {
+    fn directories_of_the_path_that_package_managers_add_are_skipped() {
         let directory = tempfile::tempdir().unwrap();
         let place = |name: &str| {
             let path = directory.path().join(name).join(NAME);
@@ -330,12 +331,16 @@ mod tests {
             path
         };
         place("x/node_modules/.bin");
+        let of_yarn = place("xfs-1");
         let last = place("bin");
-        let parts = ["x/node_modules/.bin", "x/node_modules/.bin/", "bin"];
+        let parts = ["x/node_modules/.bin", "x/node_modules/.bin/", "xfs-1", "bin"];
         let parts = parts.map(|part| directory.path().join(part));
         let relative = ["", ".", "x/node_modules/.bin"].map(PathBuf::from);
         let path = std::env::join_paths(relative.iter().chain(&parts)).unwrap();
-        let env: Environment = [("PATH", path)].into_iter().collect();
+        let folder = of_yarn.parent().unwrap().as_os_str().to_owned();
+        let env = [("PATH", path.clone()), ("BERRY_BIN_FOLDER", folder)].into_iter().collect();
         assert_eq!(in_directories(&env).next(), Some(last));
+        let env = [("PATH", path), ("BERRY_BIN_FOLDER", "".into())].into_iter().collect();
+        assert_eq!(in_directories(&env).next(), Some(of_yarn));
     }
 }

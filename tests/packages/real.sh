@@ -119,10 +119,7 @@ for node in node20 node22; do
 		if [ "$node ${way%/*}" = "node20 pnpm11" ]; then continue; fi
 		for from in file url registry; do
 			for hook in native husky; do
-				case $hook/$way/$from in
-				# Files in zip archives are not in PATH, where husky's hooks look.
-				husky/yarn4/pnp/* | husky/*/url) continue ;;
-				esac
+				if [ "$hook $from" = "husky url" ]; then continue; fi
 				one "$node" "${way%/*}" "${way#*/}" "$from" "$hook"
 			done
 		done

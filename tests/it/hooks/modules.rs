@@ -383,6 +383,39 @@ const ATTACKS: &[Attack] = &[
 ];
 
 #[test]
+fn with_plug_n_play_shared_hooks_ask_for_a_program_in_the_path() {
+    for husky in [true, false] {
+        let sandbox = if husky { with_husky(Some("true\n")) } else { Sandbox::workspace() };
+        if !husky {
+            sandbox.git(&["config", "core.hooksPath", ".githooks"]);
+            program_at_home(&sandbox);
+        }
+        sandbox.write("package.json", "{\"devDependencies\": {\"bakstop\": \"1\"}}\n");
+        sandbox.write("yarn.lock", "");
+        let ran = must(sandbox.bakstop(&["install"]));
+        assert!(ran.out.contains("everyone who commits here gets bakstop by `yarn install`"));
+        sandbox.write(".pnp.cjs", "");
+        let ran = must(sandbox.bakstop(&["install"]));
+        let out = "everyone who commits here needs bakstop in ~/.local/bin or in PATH";
+        assert!(ran.out.contains(out), "{ran:?}");
+        // What Yarn adds to PATH for one command is neither found by hooks nor by `status`.
+        fs::remove_file(sandbox.home().join(".local/bin/bakstop")).unwrap();
+        let folder = sandbox.outside().join("xfs-1");
+        launcher(&folder.join("bakstop"));
+        let path = format!("{}:/usr/bin:/bin", folder.display());
+        let hook = if husky { ".husky/pre-commit" } else { ".githooks/pre-commit" };
+        for (folder, code) in [(&*folder, 2), (Path::new(""), 0)] {
+            let mut command = sandbox.command("sh");
+            command.arg(hook).env("PATH", &path).env("BERRY_BIN_FOLDER", folder);
+            let ran = finish(&mut command);
+            assert_eq!(ran.code, Some(code), "{ran:?}");
+            let how = "\n  to install it: put it into ~/.local/bin ";
+            assert_eq!(ran.err.contains(how), code == 2, "{ran:?}");
+        }
+    }
+}
+
+#[test]
 fn no_commit_replaces_the_guard() {
     for (attack, husky) in ATTACKS.iter().flat_map(|one| [(one, true), (one, false)]) {
         let sandbox = shared(husky);

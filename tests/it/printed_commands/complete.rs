@@ -157,9 +157,9 @@ const COMMANDS: &[(&str, Known)] = &[
 
 /// The texts of a file that are no comments and no tests.
 fn literals(text: &str) -> Vec<String> {
-    let starts = ["mod", "pub(crate) mod"].map(|start| format!("#[cfg(test)]\n{start} tests {{"));
-    let text =
-        &text[..starts.iter().filter_map(|start| text.find(start)).min().unwrap_or(text.len())];
+    let text = ["mod", "pub(crate) mod"].iter().fold(text, |text, start| {
+        text.split_once(&format!("#[cfg(test)]\n{start} tests {{")).map_or(text, |parts| parts.0)
+    });
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     let text = lines.collect::<Vec<_>>().join("\n");
     let mut texts = Vec::new();
