@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::base::finding::Span;
 use crate::builds::build::Build;
 use crate::builds::model::Builds;
-use crate::formats::dockerfile::{self, Instruction};
+use crate::formats::dockerfile::Instruction;
 use crate::models::dockerfile::Base;
 
 /// The arguments that every build knows, in capitals.
@@ -46,8 +46,7 @@ pub(crate) struct UnusedArgument {
 
 /// The unused arguments of the Dockerfile of a build. A name is reported once for each stage.
 pub(crate) fn unused_arguments(builds: &Builds, build: &Build) -> Vec<UnusedArgument> {
-    let source = &builds.project.files()[build.dockerfile];
-    let instructions = source.view(|file| dockerfile::parse(&file.text));
+    let instructions = builds.instructions(build);
     let of_stage = stage_numbers(&instructions);
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
@@ -96,7 +95,7 @@ pub(crate) fn open_variables(builds: &Builds) -> BTreeSet<String> {
 }
 
 /// For each instruction, the number of its stage; `None` before the first one.
-fn stage_numbers(instructions: &[Instruction]) -> Vec<Option<usize>> {
+pub(crate) fn stage_numbers(instructions: &[Instruction]) -> Vec<Option<usize>> {
     let mut stage: Option<usize> = None;
     let number = |instruction: &Instruction| {
         if instruction.name == "FROM" {

@@ -68,6 +68,12 @@ pub(crate) struct CopiedFrom {
 }
 
 impl Build {
+    /// What identifies its Dockerfile: the number of the file, and where it starts inside of
+    /// another file.
+    pub(crate) fn dockerfile_id(&self) -> (usize, Option<usize>) {
+        (self.dockerfile, self.inline.as_ref().map(|inline| inline.span().start))
+    }
+
     /// A stage and those that it builds on, the stage first, each with its number.
     pub(crate) fn lineage(&self, stage: usize) -> impl Iterator<Item = (usize, &BuildStage)> {
         let below = |&number: &usize| match self.stages.get(number)?.base {

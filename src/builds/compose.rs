@@ -371,8 +371,8 @@ fn interpolated(text: &Joined) -> Option<Joined> {
         }
         let end = dollar + memchr::memchr(b'}', &bytes[dollar..])?;
         let inside = std::str::from_utf8(bytes.get(dollar + 2..end)?).ok()?;
-        let (_, default) = inside.split_once('-').filter(|_| bytes[dollar + 1] == b'{')?;
-        let name = inside.split(['-', ':']).next()?;
+        let (before, default) = inside.split_once('-').filter(|_| bytes[dollar + 1] == b'{')?;
+        let name = before.strip_suffix(':').unwrap_or(before);
         let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !is_name || default.contains('$') {
             return None;
@@ -442,6 +442,7 @@ mod tests {
             ("'FROM $X'", "the Dockerfile of service a has a variable of the environment"),
             ("'FROM ${X}'", "the Dockerfile of service a has a variable of the environment"),
             ("'FROM ${X:-$Y}'", "the Dockerfile of service a has a variable of the environment"),
+            ("'FROM ${X:+a-b}'", "the Dockerfile of service a has a variable of the environment"),
             ("'FROM $'", "the Dockerfile of service a has a variable of the environment"),
             (
                 "FROM x, dockerfile: d",

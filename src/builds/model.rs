@@ -136,8 +136,7 @@ impl Builds {
     /// One build of each Dockerfile.
     pub(crate) fn of_each_dockerfile(&self) -> impl Iterator<Item = &Build> {
         let mut seen = BTreeSet::new();
-        let start = |build: &Build| build.inline.as_ref().map(|inline| inline.span().start);
-        self.list.iter().filter(move |build| seen.insert((build.dockerfile, start(build))))
+        self.list.iter().filter(move |build| seen.insert(build.dockerfile_id()))
     }
 
     /// The instructions of the Dockerfile of a build.
@@ -152,13 +151,13 @@ impl Builds {
         self.project.files()[file].view(|file| dockerfile::parse(&file.text))
     }
 
-    /// Whether a place is in a Dockerfile inside of another file.
+    /// Whether a place starts in a Dockerfile inside of another file.
     pub(crate) fn is_inline(&self, path: &RepoPath, span: &Span) -> bool {
         self.list.iter().filter(|build| build.inline.is_some()).any(|build| {
             let whole = build.inline.as_ref().map(Inline::span).unwrap_or_default();
             self.file(build.dockerfile).path == *path
                 && whole.start <= span.start
-                && span.end <= whole.end
+                && span.start <= whole.end
         })
     }
 

@@ -96,6 +96,11 @@ impl Joined {
         })
     }
 
+    /// Whether each byte has a place of its own in the file, which has the same text there.
+    pub(crate) fn has_places(&self) -> bool {
+        self.whole.is_none()
+    }
+
     /// Adds the lines of a literal block without their indentation; `None` if `text` is not one.
     fn push_block(&mut self, file: &[u8], start: usize, text: &[u8]) -> Option<()> {
         // The span starts after the indentation of the first line.

@@ -290,7 +290,7 @@ mod tests {
         let place = |name: &str| {
             let path = directory.path().join(name).join(NAME);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, "").unwrap();
+            std::fs::write(&path, "program").unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
             path
         };
@@ -326,7 +326,7 @@ mod tests {
         let place = |name: &str| {
             let path = directory.path().join(name).join(NAME);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, "").unwrap();
+            std::fs::write(&path, "program").unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
             path
         };

@@ -283,7 +283,8 @@ fn grammar(builds: &Builds, number: usize) -> Option<Grammar> {
         ignore.is_some_and(|ignore| ignore.file == number)
     };
     let path = &builds.file(number).path;
-    if builds.list.iter().any(|build| build.dockerfile == number) {
+    let is_dockerfile = |build: &Build| build.dockerfile == number && build.inline.is_none();
+    if builds.list.iter().any(is_dockerfile) {
         Some(Grammar::Dockerfile)
     } else if builds.list.iter().any(is_ignore) {
         Some(Grammar::Dockerignore)
@@ -415,6 +416,20 @@ mod tests {
                 if fixed { &[] } else { &["it would change more than that"; 2] };
             assert_eq!(refused.collect::<Vec<_>>(), expected);
         }
+    }
+
+    #[test]
+    fn a_compose_file_with_a_dockerfile_inside_is_read_as_yaml() {
+        let compose = "services:\n  a:\n    build:\n      dockerfile_inline: |\n        \
+                       FROM node\n  b:\n    build: .\n    healthcheck:\n      \
+                       test: [CMD, wget, 'http://localhost/']\n";
+        let files = vec![
+            ("Dockerfile", "FROM node:22-alpine\n".to_owned()),
+            ("compose.yaml", compose.to_owned()),
+        ];
+        let plan = planned(&files);
+        assert_eq!(rules(&plan), ["localhost-healthcheck"], "{:?}", plan.summary.refused);
+        assert_eq!(after(&files, &plan)[1].1, compose.replace("localhost", "127.0.0.1"));
     }
 
     #[test]

@@ -6,12 +6,13 @@ use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::edit::Edit;
 use crate::base::finding::{Severity, Span, line_around};
+use crate::builds::arguments::stage_numbers;
 use crate::builds::settings::npm_settings;
 use crate::builds::steps::{Action, RunCommand, RunStep};
 use crate::builds::visits::visits;
 use crate::builds::{Build, Builds};
 use crate::edit::fix::Safety;
-use crate::formats::dockerfile::{Instruction, parse};
+use crate::formats::dockerfile::Instruction;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -49,10 +50,10 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
     let mut seen_settings = BTreeSet::new();
     for build in &builds.list {
         let file = builds.file(build.dockerfile);
-        let mut places = in_variables(build, file);
+        let mut places = in_variables(builds, build);
         places.extend(in_commands(build, file));
         // One finding for all places of a Dockerfile.
-        if !places.is_empty() && seen.insert(build.dockerfile) {
+        if !places.is_empty() && seen.insert(build.dockerfile_id()) {
             let settings = copied(builds, build);
             report(builds, build, places, &settings, findings);
             seen_settings.extend(settings.into_iter().map(|(settings, _)| settings));
@@ -114,23 +115,22 @@ struct Disabling {
 }
 
 /// The `ENV` and `ARG` instructions that set such a variable.
-fn in_variables(build: &Build, file: &File) -> Vec<Disabling> {
+fn in_variables(builds: &Builds, build: &Build) -> Vec<Disabling> {
     let last: BTreeSet<usize> = build
         .last_stage()
         .into_iter()
         .flat_map(|last| build.lineage(last).map(|(number, _)| number).collect::<Vec<_>>())
         .collect();
     let mut found = Vec::new();
-    for instruction in parse(&file.text) {
+    let instructions = builds.instructions(build);
+    for (instruction, stage) in instructions.iter().zip(stage_numbers(&instructions)) {
         if !matches!(&*instruction.name, "ENV" | "ARG") {
             continue;
         }
-        let stage =
-            build.stages.iter().rposition(|stage| stage.span.start < instruction.span.start);
         let assignments = instruction.assignments();
         let is_single = assignments.len() == 1;
         for (name, value) in assignments {
-            let Some(value) = value.filter(|value| disables(&instruction, &name, value)) else {
+            let Some(value) = value.filter(|value| disables(instruction, &name, value)) else {
                 continue;
             };
             let in_last = stage.is_some_and(|stage| last.contains(&stage));
@@ -290,6 +290,21 @@ mod tests {
         assert_eq!(edit.span.len(), line.len() + 1);
         let inherited = change(&format!("{line}\nFROM a AS b\nCOPY . ."), "");
         assert_eq!(judged_by(&RULE, &inherited)[0].severity, Severity::Error);
+    }
+
+    #[test]
+    fn a_dockerfile_inside_of_another_file_is_judged_by_itself() {
+        let compose = "services:\n  a:\n    build:\n      dockerfile_inline: |\n        FROM node\n\
+                       \x20       ENV NODE_TLS_REJECT_UNAUTHORIZED=0\n  b:\n    build:\n      \
+                       dockerfile_inline: \"FROM node\\nENV NODE_TLS_REJECT_UNAUTHORIZED=0\\n\"\n\
+                       \x20 c:\n    build:\n      dockerfile_inline: |\n        FROM $X\n        \
+                       ENV NODE_TLS_REJECT_UNAUTHORIZED=0\n";
+        let found = judged_by(&RULE, &Fake::default().file("compose.yaml", compose));
+        let shown: Vec<(usize, Severity, bool)> = found
+            .iter()
+            .map(|one| (one.place.as_ref().unwrap().line, one.severity, one.fix.is_some()))
+            .collect();
+        assert_eq!(shown, [(6, Severity::Error, false), (9, Severity::Error, false)]);
     }
 
     #[test]

@@ -32,7 +32,9 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
     for build in &builds.list {
         let file = builds.file(build.dockerfile);
         let kept = kept(build);
-        for (number, stage) in build.needed() {
+        // The commands are read as the file spells them.
+        let is_legible = build.inline.as_ref().is_none_or(|inline| inline.text.has_places());
+        for (number, stage) in build.needed().filter(|_| is_legible) {
             for (step, run) in runs(stage) {
                 for written in written(file, step, run) {
                     let is_kept = kept.contains(&number);
@@ -432,6 +434,24 @@ mod tests {
         let found = judged_by(&RULE, &change(&builder, ""));
         assert_eq!(found[0].severity, Severity::Warning);
         assert!(found[0].message.contains("layer of the build cache"));
+    }
+
+    #[test]
+    fn a_token_in_a_dockerfile_inside_of_another_file() {
+        let found = |inline: &str| {
+            let compose =
+                format!("services:\n  a:\n    build:\n      dockerfile_inline: {inline}\n");
+            judged_by(&RULE, &Fake::default().file("compose.yaml", &compose))
+        };
+        let block = "|\n        FROM node\n        ARG T\n        RUN npm -v && \\\n          \
+                     echo \"//r/:_authToken=$$T\" > .npmrc";
+        let lines: Vec<usize> =
+            found(block).iter().map(|one| one.place.as_ref().unwrap().line).collect();
+        assert_eq!(lines, [8]);
+        // The text of the whole string would count as that of each command.
+        let escaped =
+            "\"FROM node\\nARG T\\nRUN echo '//r/:_authToken=$${T}' > .npmrc && echo $$T\"";
+        assert_eq!(found(escaped).len(), 0);
     }
 
     #[test]

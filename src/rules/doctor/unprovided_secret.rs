@@ -137,7 +137,7 @@ fn addition(
 
 /// Whether another build of the same Dockerfile gives a secret.
 fn is_given_elsewhere(builds: &Builds, build: &Build, id: &str) -> bool {
-    let same = builds.list.iter().filter(|other| other.dockerfile == build.dockerfile);
+    let same = builds.list.iter().filter(|other| other.dockerfile_id() == build.dockerfile_id());
     same.flat_map(|other| &other.given.secrets).any(|(known, _)| known == id)
 }
 

@@ -46,7 +46,9 @@ fn elsewhere(builds: &Builds, ignore: usize) -> Option<(&Build, &BuildContext)> 
     if contexts().any(is_read) {
         return None;
     }
-    let is_beside = |build: &&Build| builds.file(build.dockerfile).path.parent() == home;
+    let is_beside = |build: &&Build| {
+        build.inline.is_none() && builds.file(build.dockerfile).path.parent() == home
+    };
     let mut beside = builds.list.iter().filter(is_beside);
     let first = beside.next()?;
     let context = first.context.as_ref()?;
@@ -146,6 +148,14 @@ mod tests {
         let unknown = change(&format!("services: {{a: {TOP}}}"))
             .file("web/Dockerfile.dev", "FROM node\nCOPY . .");
         assert_eq!(transcript(&RULE, &unknown), [""; 0]);
+        // A Dockerfile inside of another file has no file beside it.
+        let inside = Fake::default()
+            .file(
+                "web/compose.yaml",
+                "services: {a: {build: {context: .., dockerfile_inline: FROM x}}}",
+            )
+            .file("web/.dockerignore", "node_modules\n");
+        assert_eq!(transcript(&RULE, &inside), [""; 0]);
         let empty = Fake::default()
             .file("compose.yaml", &format!("services: {{a: {TOP}}}"))
             .file("web/Dockerfile", "FROM node")

@@ -62,7 +62,7 @@ fn report(builds: &Builds, build: &Build, argument: &UnusedArgument, findings: &
 
 /// What gives the argument to a build of the same Dockerfile: the file, and the place.
 fn givers<'b>(builds: &'b Builds, build: &Build, name: &str) -> Vec<(usize, &'b Span)> {
-    let same = builds.list.iter().filter(|other| other.dockerfile == build.dockerfile);
+    let same = builds.list.iter().filter(|other| other.dockerfile_id() == build.dockerfile_id());
     let given = same.filter_map(|other| {
         let origin = other.origin.as_ref()?;
         let (_, value) = other.given.arguments.iter().find(|(known, _)| known == name)?;
@@ -123,6 +123,27 @@ mod tests {
         let [finding, _] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!(finding.labels[0].path, "compose.yaml".into());
         assert!(finding.fix.is_none() && finding.help.ends_with("what gives it a value"));
+    }
+
+    #[test]
+    fn an_argument_of_a_dockerfile_inside_of_another_file() {
+        let compose = "services:\n  a:\n    build:\n      args: {GIVEN: 1}\n      \
+                       dockerfile_inline: |\n        FROM node\n        ARG GIVEN\n        \
+                       RUN npm ci $$NAMED\n  b:\n    build:\n      dockerfile_inline: |-\n        \
+                       FROM node\n        ARG GIVEN\n        ARG NAMED\n";
+        let change = Fake::default().file("compose.yaml", compose);
+        let found = judged_by(&RULE, &change);
+        let shown: Vec<(usize, usize)> = found
+            .iter()
+            .map(|finding| (finding.place.as_ref().unwrap().line, finding.labels.len()))
+            .collect();
+        // Only the build of the first service is given a value.
+        assert_eq!(shown, [(7, 1), (13, 0), (14, 0)]);
+        assert!(found.iter().all(|finding| finding.fix.is_none()));
+        // Nothing is known about a Dockerfile with a variable of the environment.
+        let change = Fake::default().file("compose.yaml", &compose.replace("$$", "$"));
+        let found = judged_by(&RULE, &change);
+        assert_eq!(found.len(), 2);
     }
 
     #[test]

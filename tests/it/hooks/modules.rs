@@ -556,6 +556,54 @@ fn the_search_is_the_same_in_every_shell() {
     }
 }
 
+/// Makes an executable file without content, in the place of another one.
+fn empty(path: &Path) {
+    let _ = fs::remove_file(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, "").unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn an_empty_program_is_none() {
+    for husky in [true, false] {
+        let sandbox = shared(husky);
+        empty(&Manager::Hoisted.install(&sandbox.top));
+        empty(&sandbox.home().join(".local/bin/bakstop"));
+        stage_bad_only(&sandbox);
+        let ran = commit(&sandbox);
+        assert!(ran.code != Some(0) && ran.err.contains("was not found"), "{husky}: {ran:?}");
+        assert_eq!(program(&sandbox), None, "{husky}");
+        // A later place is searched.
+        copy_of_program(&sandbox.home().join(".cargo/bin/bakstop"));
+        let ran = commit(&sandbox);
+        assert!(ran.err.contains("error[rewritten-manifest]"), "{husky}: {ran:?}");
+    }
+    let sandbox = Sandbox::workspace();
+    let installed = sandbox.home().join("own/bakstop");
+    copy_of_program(&installed);
+    must(finish(sandbox.command(installed.to_str().unwrap()).arg("install")));
+    empty(&installed);
+    stage_bad_only(&sandbox);
+    let ran = commit(&sandbox);
+    assert!(ran.code != Some(0) && ran.err.contains("was not found"), "{ran:?}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_for_another_processor_is_not_run() {
+    let other = if system() == "linux-x64" { "linux-arm64" } else { "linux-x64" };
+    for husky in [true, false] {
+        let sandbox = shared(husky);
+        let package = sandbox.top.join("node_modules/bakstop");
+        launcher(&package.join("bin/bakstop"));
+        place_passing(&package.join(format!("native/{other}/bakstop")));
+        stage_bad_only(&sandbox);
+        let ran = commit(&sandbox);
+        assert!(ran.code != Some(0) && ran.err.contains("was not found"), "{husky}: {ran:?}");
+    }
+}
+
 #[test]
 fn git_for_windows_gets_a_clear_word() {
     for (system, shown) in
