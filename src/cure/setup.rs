@@ -107,7 +107,7 @@ pub(crate) fn after_install(
         return vec![
             format!("these files are shared, so commit them: git add {}", files.join(" ")),
             match manager_command {
-                Some(command) => format!("everyone who commits here gets bakstop by `{command}`"),
+                Some(command) => format!("everyone who commits here gets bakstop with `{command}`"),
                 None => {
                     "everyone who commits here needs bakstop in ~/.local/bin or in PATH".to_owned()
                 }
@@ -183,7 +183,10 @@ fn defect_help(defect: &Defect, below_top: bool) -> Option<String> {
         }
         Defect::Crlf(_) => "add `.husky/* text eol=lf` to .gitattributes".to_owned(),
         Defect::Misplaced(_) => "`bakstop install` moves it up".to_owned(),
-        Defect::HuskyNotPrepared | Defect::NoStub(_) => {
+        Defect::HuskyNotPrepared { old: true } => {
+            format!("run husky (`{go}npx husky install`, or install the dependencies)")
+        }
+        Defect::HuskyNotPrepared { old: false } | Defect::NoStub(_) => {
             format!("run husky (`{go}npx husky`, or install the dependencies)")
         }
         Defect::HuskyNotExecutable(file) => {
@@ -378,7 +381,8 @@ mod tests {
             Defect::NoServerProgram,
             Defect::Crlf(file()),
             Defect::Misplaced(file()),
-            Defect::HuskyNotPrepared,
+            Defect::HuskyNotPrepared { old: true },
+            Defect::HuskyNotPrepared { old: false },
             Defect::NoStub(file()),
             Defect::HuskyNotExecutable(file()),
             Defect::OnlyHere(file(), None),
