@@ -9,7 +9,7 @@ use crate::hooks::health::{Health, Interference, Note, Off};
 use crate::hooks::layout::{HooksPath, Layout, SettingScope};
 use crate::hooks::operation::Operation;
 use crate::hooks::plan::HookEdit;
-use crate::hooks::setup::{Foreign, Owner, Setup};
+use crate::hooks::setup::{Foreign, Owner, Setup, program_of_dependency};
 use crate::hooks::state::{Defect, HookState};
 use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, display_path};
 
@@ -267,6 +267,10 @@ fn foreign_help(foreign: &Foreign, layout: &Layout) -> String {
         Owner::Manager { manager, configuration } => {
             let existing = configuration.as_ref().map(|(name, text)| (*name, &text[..]));
             let mut text = by_hand::advice(manager.style, existing, &foreign.missing());
+            if let Some(program) = program_of_dependency(layout) {
+                // Managers run commands with the PATH of git, which lacks `node_modules/.bin`.
+                text = text.replace("bakstop hook ", &format!("{program} hook "));
+            }
             if let Some(then) = manager.apply_command {
                 text += &format!("\nand then run: {then}");
             }

@@ -171,6 +171,18 @@ pub(crate) fn dependency_command(
     }))
 }
 
+/// How a command at the top of the work tree calls the program that a dependency brings there.
+pub(crate) fn program_of_dependency(layout: &Layout) -> Option<&'static str> {
+    let manifest = read_if_exists(&layout.top.join("package.json"), &layout.top).ok()??;
+    let is_plug_and_play =
+        [".pnp.cjs", ".pnp.js"].iter().any(|name| layout.top.join(name).exists());
+    depends_on_program(&manifest).then_some(if is_plug_and_play {
+        "yarn bakstop"
+    } else {
+        "node_modules/.bin/bakstop"
+    })
+}
+
 /// The package that brings the program, and its manifest: the one whose `node_modules` was used to
 /// install, the one around the directory of shared hooks, or the one at the top. `None` if none of
 /// them depends on the program.
