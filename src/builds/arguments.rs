@@ -86,12 +86,25 @@ pub(crate) fn unused_arguments(builds: &Builds, build: &Build) -> Vec<UnusedArgu
     found
 }
 
-/// The variables that a step may read from its environment, although no instruction names them:
-/// the files of the repository decide that.
+/// The variables that a step may read from its environment, although no instruction names them,
+/// and the arguments of callers that the Dockerfile may lack: the files of the repository decide
+/// whether something reads them.
 pub(crate) fn open_variables(builds: &Builds) -> BTreeSet<String> {
     let unused = builds.of_each_dockerfile().flat_map(|build| unused_arguments(builds, build));
-    let open = unused.filter(|argument| argument.may_be_read && !is_for_tools(&argument.name));
-    open.map(|argument| argument.name).collect()
+    let open = unused.filter(|argument| argument.may_be_read).map(|argument| argument.name);
+    let given = builds.list.iter().flat_map(|build| undeclared(builds, build));
+    open.chain(given).filter(|name| !is_for_tools(name)).collect()
+}
+
+/// The arguments that the caller of a build gives, and no `ARG` of its Dockerfile declares.
+fn undeclared(builds: &Builds, build: &Build) -> Vec<String> {
+    let instructions = builds.instructions(build);
+    let arguments = instructions.iter().filter(|instruction| instruction.name == "ARG");
+    let declared = arguments.flat_map(Instruction::assignments);
+    let declared: BTreeSet<String> = declared.map(|(name, _)| name).collect();
+    let given = build.given.arguments.iter().map(|(name, _)| name);
+    let lacks = |name: &&String| is_name(name) && !is_predefined(name) && !declared.contains(*name);
+    given.filter(lacks).cloned().collect()
 }
 
 /// For each instruction, the number of its stage; `None` before the first one.

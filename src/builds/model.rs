@@ -222,7 +222,7 @@ impl Builds {
             };
             let context = builder.map(|_| String::new());
             if context.is_none() {
-                let reason = "nothing says how it is built, so its context is unknown";
+                let reason = "what needs its context, since nothing says how it is built";
                 self.doubts.push(Unjudged { path, reason: reason.to_owned() });
             }
             self.add(Described::alone(&dockerfile, context, builder.unwrap_or(Builder::Docker)));
@@ -238,12 +238,12 @@ impl Builds {
                 found.push(Unjudged { path: path.clone(), reason: reason.to_owned() });
             };
             if build.copies().any(|(_, copy)| copy.sources.iter().any(|source| source.is_open)) {
-                doubt("a source of COPY or ADD has a value that is unknown");
+                doubt("a source of COPY or ADD whose value is unknown");
             }
             let is_unknown =
                 |stage: &BuildStage| stage.base == Base::Image && stage.last.image.is_none();
             if build.stages.iter().any(is_unknown) {
-                doubt("the base image of a stage is unknown");
+                doubt("what depends on the base image of a stage, which is unknown");
             }
         }
         self.doubts.append(&mut found);
@@ -568,7 +568,7 @@ pub(crate) mod tests {
             [
                 "web/Dockerfile in ? … by ",
                 ".github/workflows/a.yml: the Dockerfile of a build in it is unknown",
-                "web/Dockerfile: nothing says how it is built, so its context is unknown",
+                "web/Dockerfile: what needs its context, since nothing says how it is built",
             ]
         );
     }

@@ -9,7 +9,7 @@ use crate::hooks::health::{Health, Interference, Note, Off};
 use crate::hooks::layout::{HooksPath, Layout, SettingScope};
 use crate::hooks::operation::Operation;
 use crate::hooks::plan::HookEdit;
-use crate::hooks::setup::{Foreign, Owner, Setup};
+use crate::hooks::setup::{Foreign, Owner, Setup, program_of_dependency};
 use crate::hooks::state::{Defect, HookState};
 use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, display_path};
 
@@ -107,7 +107,7 @@ pub(crate) fn after_install(
         return vec![
             format!("these files are shared, so commit them: git add {}", files.join(" ")),
             match manager_command {
-                Some(command) => format!("everyone who commits here gets bakstop by `{command}`"),
+                Some(command) => format!("everyone who commits here gets bakstop with `{command}`"),
                 None => {
                     "everyone who commits here needs bakstop in ~/.local/bin or in PATH".to_owned()
                 }
@@ -183,7 +183,10 @@ fn defect_help(defect: &Defect, below_top: bool) -> Option<String> {
         }
         Defect::Crlf(_) => "add `.husky/* text eol=lf` to .gitattributes".to_owned(),
         Defect::Misplaced(_) => "`bakstop install` moves it up".to_owned(),
-        Defect::HuskyNotPrepared | Defect::NoStub(_) => {
+        Defect::HuskyNotPrepared { old: true } => {
+            format!("run husky (`{go}npx husky install`, or install the dependencies)")
+        }
+        Defect::HuskyNotPrepared { old: false } | Defect::NoStub(_) => {
             format!("run husky (`{go}npx husky`, or install the dependencies)")
         }
         Defect::HuskyNotExecutable(file) => {
@@ -264,6 +267,10 @@ fn foreign_help(foreign: &Foreign, layout: &Layout) -> String {
         Owner::Manager { manager, configuration } => {
             let existing = configuration.as_ref().map(|(name, text)| (*name, &text[..]));
             let mut text = by_hand::advice(manager.style, existing, &foreign.missing());
+            if let Some(program) = program_of_dependency(layout) {
+                // Managers run commands with the PATH of git, which lacks `node_modules/.bin`.
+                text = text.replace("bakstop hook ", &format!("{program} hook "));
+            }
             if let Some(then) = manager.apply_command {
                 text += &format!("\nand then run: {then}");
             }
@@ -378,7 +385,8 @@ mod tests {
             Defect::NoServerProgram,
             Defect::Crlf(file()),
             Defect::Misplaced(file()),
-            Defect::HuskyNotPrepared,
+            Defect::HuskyNotPrepared { old: true },
+            Defect::HuskyNotPrepared { old: false },
             Defect::NoStub(file()),
             Defect::HuskyNotExecutable(file()),
             Defect::OnlyHere(file(), None),

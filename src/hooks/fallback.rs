@@ -123,6 +123,16 @@ pub(super) fn depends_on_program(manifest: &[u8]) -> bool {
     })
 }
 
+/// The major version of husky that a manifest asks for: the first number of its range.
+pub(super) fn husky_major(manifest: &[u8]) -> Option<u32> {
+    let manifest = serde_json::from_slice::<Value>(manifest).ok()?;
+    let range = ["devDependencies", "dependencies"]
+        .iter()
+        .find_map(|key| manifest.get(key)?.get("husky")?.as_str())?;
+    let number = range.trim_start_matches(['^', '~', '>', '=', 'v', ' ']);
+    number.split(|other: char| !other.is_ascii_digit()).next()?.parse().ok()
+}
+
 /// The command that installs the dependencies of a directory: that of `packageManager` in its
 /// manifest, or else of its only kind of lockfile.
 pub(super) fn install_command(top: &Path, manifest: &[u8]) -> Option<&'static str> {
@@ -189,6 +199,25 @@ mod tests {
         for unsafe_text in ["a\nb", "a\u{1b}[2J", "a\0"] {
             assert!(Fallback::choose(Some(unsafe_text), None, None, None).is_err());
         }
+    }
+
+    #[test]
+    fn the_first_number_of_a_range_is_the_major_version_of_husky() {
+        let major = |range: &str| {
+            husky_major(format!(r#"{{"devDependencies": {{"husky": "{range}"}}}}"#).as_bytes())
+        };
+        for (range, expected) in [
+            ("8.0.3", Some(8)),
+            ("^8.0.0", Some(8)),
+            (">= 9", Some(9)),
+            ("v10", Some(10)),
+            ("catalog:", None),
+            ("latest", None),
+        ] {
+            assert_eq!(major(range), expected, "{range}");
+        }
+        assert_eq!(husky_major(b"{\"husky\": \"8\"}"), None);
+        assert_eq!(husky_major(b"{"), None);
     }
 
     #[test]

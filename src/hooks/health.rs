@@ -271,7 +271,7 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
 /// Why git does not run a tracked file of husky.
 fn unreached_reason(slot: &Slot, husky: &Husky, layout: &Layout) -> Option<Defect> {
     if !husky.prepared {
-        return Some(Defect::HuskyNotPrepared);
+        return Some(Defect::HuskyNotPrepared { old: husky.direct });
     }
     if husky.direct {
         return (!slot.is_executable()).then(|| Defect::HuskyNotExecutable(slot.name.clone()));

@@ -275,11 +275,16 @@ fn install_block(slot: &Slot, direct: bool, fallback: &Fallback) -> Result<Vec<H
         }
         HookFile::Link(_) | HookFile::Other => return Err(not_a_file(slot)),
     };
-    if direct {
+    let found = block::look(text, slot.hook);
+    if direct && is_nothing_else(text, &found) {
+        // Made for husky 9, which passes the file to a shell: git ignores it.
+        let text = shim::render(slot.hook, None, fallback);
+        return Ok(vec![write_block(slot, text, EXECUTABLE, Overwrite::Replace)]);
+    } else if direct {
         refuse_ignored(slot, text, mode)?;
     }
     let bits = Bits::Exact(mode);
-    match block::look(text, slot.hook) {
+    match found {
         Found::Nothing => {
             let text = block::insert(Some(text), slot.hook, fallback);
             Ok(vec![write_block(slot, text, bits, Overwrite::AddBlock)])
@@ -295,6 +300,12 @@ fn install_block(slot: &Slot, direct: bool, fallback: &Fallback) -> Result<Vec<H
         },
         Found::Pieces => Err(pieces(INSTALL, slot)),
     }
+}
+
+/// Whether a file has the block as we wrote it, and no other line.
+fn is_nothing_else(text: &[u8], found: &Found) -> bool {
+    matches!(found, Found::Block(block)
+        if block.condition != Condition::Edited && block::remove(text, block).is_none())
 }
 
 fn write_block(slot: &Slot, text: Vec<u8>, bits: Bits, how: Overwrite) -> HookEdit {

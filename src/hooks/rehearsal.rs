@@ -4,7 +4,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{PipeReader, Read};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,6 +86,7 @@ impl Rehearsal {
             ("GIT_OBJECT_DIRECTORY".to_owned(), objects.into()),
             ("GIT_ALTERNATE_OBJECT_DIRECTORIES".to_owned(), alternates),
         ]);
+        variables.extend(path_of_git(env));
         let git = git.with(&variables);
         let start = if has_head_commit(&git)? { "HEAD" } else { "--empty" };
         let rehearsal = Self { git, scratch, real_store: real, refs, start };
@@ -237,6 +238,21 @@ fn settings_off(env: &Environment) -> Vec<(String, OsString)> {
     }
     variables
 }
+
+/// `PATH` without what a package manager put before it to run this program: `git commit` is run
+/// without it, so a hook that needs it would fail there.
+fn path_of_git(env: &Environment) -> Option<(String, OsString)> {
+    // npm, pnpm, Yarn and Bun set it for what they run.
+    env.get("npm_config_user_agent")?;
+    let path = env.get("PATH")?.as_bytes().split(|byte| *byte == b':');
+    let of_yarn = env.get("BERRY_BIN_FOLDER");
+    let is_added = |entry: &OsStr| Path::new(entry).ends_with(BINARIES) || of_yarn == Some(entry);
+    let kept: Vec<&[u8]> = path.filter(|entry| !is_added(OsStr::from_bytes(entry))).collect();
+    Some(("PATH".to_owned(), OsString::from_vec(kept.join(&b':'))))
+}
+
+/// The directory of the programs of packages.
+const BINARIES: &str = "node_modules/.bin";
 
 /// Whether HEAD has a commit.
 fn has_head_commit(git: &Git) -> Result<bool, Error> {

@@ -8,7 +8,7 @@ use crate::base::path::{RepoPath, shell_quote};
 use crate::disk::read::{self, ReadError};
 use crate::git::Git;
 use crate::hooks::by_hand::{self, Style};
-use crate::hooks::fallback::{depends_on_program, install_command};
+use crate::hooks::fallback::{depends_on_program, husky_major, install_command};
 use crate::hooks::layout::{self, HooksPath, Layout, SettingScope};
 use crate::hooks::lookup::Recorded;
 use crate::hooks::manager::{HookManager, MANAGERS};
@@ -175,6 +175,18 @@ pub(crate) fn dependency_command(
         _ if package == layout.top => command.to_owned(),
         directory => format!("cd {} && {command}", shell_quote(directory)),
     }))
+}
+
+/// How a command at the top of the work tree calls the program that a dependency brings there.
+pub(crate) fn program_of_dependency(layout: &Layout) -> Option<&'static str> {
+    let manifest = read_if_exists(&layout.top.join("package.json"), &layout.top).ok()??;
+    let is_plug_and_play =
+        [".pnp.cjs", ".pnp.js"].iter().any(|name| layout.top.join(name).exists());
+    depends_on_program(&manifest).then_some(if is_plug_and_play {
+        "yarn bakstop"
+    } else {
+        "node_modules/.bin/bakstop"
+    })
 }
 
 /// The package that brings the program, and its manifest: the one whose `node_modules` was used to
@@ -465,6 +477,17 @@ fn holds_ours(directory: &Path, layout: &Layout) -> Result<bool, Error> {
     Ok(false)
 }
 
+/// Whether the package around this directory, or else the one at the top, asks for husky 5 to 8.
+fn depends_on_old_husky(directory: &Path, top: &Path) -> Result<bool, Error> {
+    for package in directory.parent().into_iter().chain([top]) {
+        let manifest = read_if_exists(&package.join("package.json"), top)?;
+        if let Some(major) = manifest.and_then(|manifest| husky_major(&manifest)) {
+            return Ok((5..9).contains(&major));
+        }
+    }
+    Ok(false)
+}
+
 /// Detects husky in a clone in which it has not been run yet.
 fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option<Husky>, Error> {
     let depends = |directory: &Path| -> Result<bool, Error> {
@@ -486,7 +509,7 @@ fn unprepared_husky(layout: &Layout, git: &Git, choice: Choice) -> Result<Option
         [] => Ok(None),
         [directory] => Ok(Some(Husky {
             directory: read::canonicalize_existing(directory),
-            direct: false,
+            direct: depends_on_old_husky(directory, &layout.top)?,
             prepared: false,
         })),
         several => {

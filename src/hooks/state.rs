@@ -32,8 +32,8 @@ pub(crate) enum Defect {
     Crlf(RepoPath),
     /// Other commands come before the block in husky's file.
     Misplaced(RepoPath),
-    /// husky has not been run in this clone.
-    HuskyNotPrepared,
+    /// husky has not been run in this clone, and whether it is husky 5 to 8.
+    HuskyNotPrepared { old: bool },
     /// The stub by which husky runs its file.
     NoStub(RepoPath),
     /// A tracked file that husky 5 to 8 lets git run is not executable.
@@ -81,7 +81,7 @@ impl fmt::Display for Defect {
             Self::Misplaced(file) => {
                 write!(f, "lines before the bakstop block in {file} can end the hook early")
             }
-            Self::HuskyNotPrepared => write!(f, "husky is not prepared in this clone"),
+            Self::HuskyNotPrepared { .. } => write!(f, "husky is not prepared in this clone"),
             Self::NoStub(stub) => write!(f, "{stub} is missing in this work tree"),
             Self::NotReached(by, why) => write!(f, "{by}, which would run it, is {why}"),
             Self::OnlyHere(value, _) => write!(

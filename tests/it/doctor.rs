@@ -69,8 +69,8 @@ fn builds_and_doubts_are_listed() {
         "bakstop: build of web/Dockerfile, context ., by docker-bake.hcl (target x)",
         "bakstop: build of web/Dockerfile, context ., by compose.yaml (service web)",
         "bakstop: build of api/Dockerfile, context unknown",
-        "bakstop: not judged: api/Dockerfile: nothing says how it is built, so its context is \
-         unknown",
+        "bakstop: not judged: api/Dockerfile: what needs its context, since nothing says how it \
+         is built",
     ] {
         assert!(ran.err.lines().any(|known| known == line), "{line}: {ran:?}");
     }

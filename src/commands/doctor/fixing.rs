@@ -90,6 +90,9 @@ pub(super) fn fix(mode: FixMode, options: &Options<'_>, context: &Context) -> Re
         for line in report::hints(&plan.replacements) {
             outcome = outcome.note(line);
         }
+        if plan.replacements.is_empty() {
+            outcome = outcome.note("bakstop: nothing to fix");
+        }
         return Ok(Fixed::Reported(outcome));
     }
     if mode == FixMode::Check {

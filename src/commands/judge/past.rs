@@ -190,7 +190,8 @@ impl<'a> Past<'a> {
         let engine = engine(&source.config, self.options).whole_tree(is_whole);
         let judgement = engine.judge(&change)?;
         let entries = change.fresh().len();
-        let details = source.verbose_lines(&plural(entries, "new path"));
+        let what = if others.is_empty() { "path" } else { "new path" };
+        let details = source.verbose_lines(&plural(entries, what));
         let mut judged = Judged::new(judgement, entries, details, nothing);
         in_commits(&mut judged.judgement.findings, Rewrite::Nothing);
         Ok(judged)

@@ -99,13 +99,27 @@ fn report(
             more + 1
         ),
     };
-    let store = store(builds, build, *stage, install);
-    let help = store.as_ref().map_or_else(
+    let known = store(builds, build, *stage, install);
+    let help = known.as_ref().map_or_else(
         || {
             let question = question(install.installer);
             format!("mount a cache at the directory that `{question}` prints in the image")
         },
-        |store| format!("add {} to the RUN", mount(install.installer, &store.directory)),
+        |known| {
+            let mount = mount(install.installer, &known.directory);
+            let differs = |(stage, other): &&(usize, Install<'_>)| {
+                let other_store = store(builds, build, *stage, other);
+                other_store.is_none_or(|store| store.directory != known.directory)
+            };
+            match others.iter().find(differs) {
+                None => format!("add {mount} to the RUN"),
+                Some((_, other)) => format!(
+                    "add {mount} to the first RUN; another may keep its packages elsewhere: mount \
+                     a cache at the directory that `{}` prints there",
+                    question(other.installer)
+                ),
+            }
+        },
     );
     let mut draft = findings.place(file, &install.command.span(), message).help(help, &[]);
     for (_, other) in others.iter().take(MAX_LABELS) {
@@ -200,6 +214,27 @@ mod tests {
             ["Dockerfile:2:30: no cache keeps what yarn downloads: each build downloads it \
                  again"]
         );
+    }
+
+    #[test]
+    fn the_directory_is_that_of_every_install_it_is_named_for() {
+        let help = |dockerfile: &str| {
+            let found = judged_by(&RULE, &Fake::default().file("Dockerfile", dockerfile));
+            found[0].help.to_string()
+        };
+        let first = "add --mount=type=cache,target=/root/.npm to the ";
+        let all = help("FROM node:22\nRUN npm ci\nRUN npm ci --omit=dev");
+        assert_eq!(all, format!("{first}RUN"));
+        for (other, question) in
+            [("USER node\nRUN npm ci", "npm config get cache"), ("RUN pnpm i", "pnpm store path")]
+        {
+            let text = help(&format!("FROM node:22\nRUN npm ci\n{other}"));
+            let rest = format!(
+                "first RUN; another may keep its packages elsewhere: mount a cache at the \
+                 directory that `{question}` prints there"
+            );
+            assert_eq!(text, format!("{first}{rest}"));
+        }
     }
 
     #[test]

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::escape::Escaped;
 use crate::base::finding::{Severity, Span};
-use crate::builds::arguments::is_predefined;
+use crate::builds::arguments::{is_for_tools, is_predefined};
 use crate::builds::installs::installs;
 use crate::builds::settings::unsupplied;
 use crate::builds::steps::BuildStage;
@@ -65,7 +64,7 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
                 draft = draft.label(dockerfile, &stage.span, "no stage has this `ARG`");
             }
             let help = format!("add `ARG {name}` to the stage that uses it, or remove it here");
-            let stage = reader(dockerfile, build, argument).filter(|_| is_argument(argument));
+            let stage = reader(builds, build, argument).filter(|_| is_argument(argument));
             let edits = stage.map(|stage| with_argument(dockerfile, &stage.span, argument));
             draft.help(help, &[]).fix(Safety::Shown, edits.into_iter().collect(), &[dockerfile]);
         }
@@ -84,9 +83,12 @@ fn places(build: &Build) -> impl Iterator<Item = (usize, &str, &Span)> {
     names.filter_map(move |name| Some((origin?.file, name, place(name)?)))
 }
 
-/// The stage that uses a variable: the only one that names it, the only one at all, or the first
-/// that installs packages, whose settings may read it.
-fn reader<'b>(file: &File, build: &'b Build, name: &str) -> Option<&'b BuildStage> {
+/// The stage that uses a variable: the only one that names it. If none does, but a program may read
+/// it: the only stage at all, or the first that installs packages, whose settings may read it.
+fn reader<'b>(builds: &Builds, build: &'b Build, name: &str) -> Option<&'b BuildStage> {
+    let file = builds.file(build.dockerfile);
+    let named = builds.named_variables.as_ref();
+    let may_be_read = is_for_tools(name) || named.is_none_or(|named| named.contains(name));
     let forms = [format!("${name}"), format!("${{{name}")];
     let names = |stage: &&BuildStage| {
         stage.steps.iter().any(|step| {
@@ -96,8 +98,11 @@ fn reader<'b>(file: &File, build: &'b Build, name: &str) -> Option<&'b BuildStag
     };
     let mut naming = build.stages.iter().filter(names);
     match (naming.next(), naming.next(), build.stages.as_slice()) {
-        (Some(only), None, _) | (None, None, [only]) => Some(only),
-        (None, None, stages) => stages.iter().find(|stage| installs(stage).next().is_some()),
+        (Some(only), None, _) => Some(only),
+        (None, None, [only]) if may_be_read => Some(only),
+        (None, None, stages) if may_be_read => {
+            stages.iter().find(|stage| installs(stage).next().is_some())
+        }
         _ => None,
     }
 }
@@ -169,6 +174,7 @@ mod tests {
         ] {
             let change = Fake::default()
                 .file("Dockerfile", dockerfile)
+                .file("main.js", "process.env.A")
                 .file("compose.yaml", "services: {a: {build: {context: ., args: {A: 1}}}}");
             let found = judged_by(&RULE, &change);
             let fixed = found[0].fix.as_ref().map(|fix| {
@@ -177,6 +183,19 @@ mod tests {
                 String::from_utf8(crate::edit::apply(dockerfile.as_bytes(), edits).unwrap())
             });
             assert_eq!(fixed.map(Result::unwrap).as_deref(), expected, "{dockerfile}");
+        }
+    }
+
+    #[test]
+    fn no_declaration_is_shown_that_nothing_would_read() {
+        let change = |dockerfile: &str, name: &str| {
+            let caller = format!("services: {{a: {{build: {{context: ., args: {{{name}: 1}}}}}}}}");
+            Fake::default().file("Dockerfile", dockerfile).file("compose.yaml", &caller)
+        };
+        for dockerfile in ["FROM a\nRUN npm ci\n", "FROM a\nRUN npm ci\nFROM b"] {
+            let shown = |name| judged_by(&RULE, &change(dockerfile, name))[0].fix.is_some();
+            assert!(!shown("BUILD_VERSION"), "{dockerfile}");
+            assert!(shown("VITE_API_URL"), "{dockerfile}");
         }
     }
 

@@ -139,7 +139,8 @@ fn a_dry_run_prints_what_a_run_writes() {
         let written = sandbox.git(&["diff"]);
         sandbox.git(&["checkout", "-q", "."]);
         if written.is_empty() {
-            assert_eq!(dry.out, "", "{pilot}");
+            let told = (&*dry.out, &*dry.err);
+            assert_eq!(told, ("", "bakstop: nothing to fix\n"), "{pilot}");
             continue;
         }
         let mut apply = sandbox.command("git");

@@ -247,6 +247,33 @@ fi
     );
 }
 
+/// Git ignores a file of husky 8 that is not executable, and one of husky 9 need not be.
+#[test]
+fn husky_8_that_is_not_prepared_gets_files_that_git_runs() {
+    for (husky, command) in [("^8.0.3", "npx husky install"), ("^9.1.7", "npx husky")] {
+        let sandbox = Sandbox::workspace();
+        program_at_home(&sandbox);
+        sandbox.write("package.json", format!(r#"{{"devDependencies": {{"husky": "{husky}"}}}}"#));
+        script(&sandbox, ".husky/pre-commit", "#!/bin/sh\ntrue\n");
+        let ran = sandbox.bakstop(&["install"]);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.out.contains(&format!("run husky (`{command}`, or install")), "{ran:?}");
+        sandbox.git(&["config", "core.hooksPath", ".husky"]);
+        sandbox.write(".husky/_/husky.sh", "");
+        sandbox.write(".husky/_/.gitignore", "*");
+        // Files for husky 9 are written again.
+        let expected =
+            if husky.starts_with("^8") { "bakstop: already installed\n" } else { "installed; " };
+        let ran = must(sandbox.bakstop(&["install"]));
+        assert!(ran.out.contains(expected), "{ran:?}");
+        must(sandbox.bakstop(&["status"]));
+        assert_guarded(&sandbox);
+        let before = sandbox.git(&["status", "--porcelain"]);
+        must(sandbox.bakstop(&["uninstall"]));
+        assert!(!sandbox.top.join(".husky/pre-push").exists(), "{before}");
+    }
+}
+
 #[test]
 fn husky_installed_by_flag_is_found_again() {
     let sandbox = Sandbox::workspace();

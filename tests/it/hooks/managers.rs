@@ -84,3 +84,23 @@ fn husky_that_takes_over_gets_the_block() {
     install(&sandbox);
     must(sandbox.bakstop(&["status"]));
 }
+
+/// A manager runs commands with the `PATH` of git, in which there is no `node_modules/.bin`.
+#[test]
+fn the_printed_lines_call_the_program_of_a_dependency_by_its_path() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("lefthook.yml", "pre-commit:\n  jobs:\n    - run: npm test\n");
+    let printed = || sandbox.bakstop(&["install"]).err;
+    assert!(printed().contains("      run: bakstop hook pre-commit\n"), "{}", printed());
+    sandbox.write("package.json", r#"{"devDependencies": {"bakstop": "file:tools/bakstop.tgz"}}"#);
+    let text = printed();
+    for line in [
+        "      run: node_modules/.bin/bakstop hook pre-commit\n",
+        "      run: node_modules/.bin/bakstop hook pre-merge-commit\n",
+        "      run: \"node_modules/.bin/bakstop hook pre-push # {files}\"\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    sandbox.write(".pnp.cjs", "");
+    assert!(printed().contains("      run: yarn bakstop hook pre-commit\n"), "{}", printed());
+}

@@ -221,7 +221,7 @@ fn the_package_around_husky_is_searched() {
     sandbox.git(&["config", "core.hooksPath", "web/.husky/_"]);
     let path = Manager::Isolated.install(&sandbox.top.join("web"));
     let ran = must(finish(sandbox.command(&path).arg("install")));
-    assert!(ran.out.contains("gets bakstop by `cd web && npm install`"), "{ran:?}");
+    assert!(ran.out.contains("gets bakstop with `cd web && npm install`"), "{ran:?}");
     assert_guarded(&sandbox);
     // pnpm keeps the packages of a workspace at its top.
     fs::remove_dir_all(sandbox.top.join("web/node_modules")).unwrap();

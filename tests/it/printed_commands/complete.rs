@@ -147,6 +147,7 @@ const COMMANDS: &[(&str, Known)] = &[
     ("unset argv0", READ),
     ("unset {SKIP}", Row("what_disables_the_guard_is_unset")),
     ("unset {name}", Row("what_disables_the_guard_is_unset")),
+    ("yarn bakstop", Untried("needs Yarn with Plug'n'Play")),
     ("yarn cache", Shows),
     ("yarn dlx", READ),
     ("yarn global", READ),

@@ -150,6 +150,28 @@ fn hooks_of_core_hookspath_and_of_a_manager() {
     assert_not_proven(&ran, "BAKSTOP=0 is set in this environment", "unset BAKSTOP");
 }
 
+/// `npx bakstop prove` finds the program where the `PATH` of `git commit` has none.
+#[test]
+fn a_path_of_a_package_manager_proves_nothing() {
+    let sandbox = Sandbox::workspace();
+    let call = "#!/bin/sh\n# call_lefthook run\nbakstop hook pre-commit || exit\n";
+    script(&sandbox, ".git/hooks/pre-commit", call);
+    sandbox.write("lefthook.yml", "pre-commit:\n  jobs:\n    - run: bakstop hook pre-commit\n");
+    for directory in ["node_modules/.bin", "xfs-1"] {
+        let bin = sandbox.outside().join(directory);
+        fs::create_dir_all(&bin).unwrap();
+        std::os::unix::fs::symlink(BAKSTOP, bin.join("bakstop")).unwrap();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let by_hand = prove_as(&sandbox, |command| _ = command.env("PATH", &path));
+        assert_proven(&by_hand, "package.json");
+        let ran = prove_as(&sandbox, |command| {
+            command.env("PATH", &path).env("npm_config_user_agent", "npm/11");
+            command.env("BERRY_BIN_FOLDER", sandbox.outside().join("xfs-1"));
+        });
+        assert!(ran.out.contains("it failed with exit code 127"), "{ran:?}");
+    }
+}
+
 #[test]
 fn everything_that_disables_the_guard_is_reported() {
     let sandbox = installed();
