@@ -31,8 +31,10 @@ in_modules() {
     if [ -f "$file" ]; then read -r start <"$file" || exit; fi
     case $start in '#!'*) exit 1 ;; esac
   fi
-  cd -P "${file%/*}" && file=$PWD/${file##*/} && [ -f "$file" ] && [ -x "$file" ] && [ ! -L "$file" ] || exit
+  cd -P "${file%/*}" && file=$PWD/${file##*/} && [ -f "$file" ] && [ -x "$file" ] && [ -s "$file" ] && [ ! -L "$file" ] || exit
   case $file in "$modules"/* | "$top"/node_modules/*) ;; *) exit 1 ;; esac
+  # Git keeps the files of a submodule that a commit removes, and does not track them any more.
+  at=$file; while at=${at%/*}; case $at/ in "$modules"/* | "$top"/node_modules/*) [ ! -e "$at/.git" ] || exit ;; *) false ;; esac; do :; done
   # Where letter case makes no difference. Git would need longer for it everywhere.
   letters=''; if [ -e "$owner/NODE_MODULES" ] || [ -e "$top/NODE_MODULES" ]; then letters=,icase; fi
   # The repository of the hook, or else the one around the package; not the index of this one commit.
@@ -44,3 +46,5 @@ look_below() {
   if [ -n "$program" ] || ! { [ -e "$1/node_modules/bakstop" ] || [ -e "$1/node_modules/.bin/bakstop" ]; }; then return 0; fi
   program=$(in_modules "$1" 2>/dev/null) || program=''
 }
+# A shell takes an empty file for a script, which succeeds.
+look_in_path() { if [ -z "$program" ]; then program=$(command -v bakstop) && [ -s "$program" ]; fi || program=''; }

@@ -6,7 +6,7 @@ if [ "${1-}" = --rest ]; then shift; else
   if [ -z "${BAKSTOP_PROVE-}" ]; then printf %s "$lines" 2>/dev/null | sh -e "$0" --rest "$@" || exit; fi
   @FIND@
   look_below .; look_below "${0%/*}/.."
-  if [ -z "$program" ] && command -v bakstop >/dev/null; then program=bakstop; fi
+  look_in_path
   if [ -n "$program" ]; then printf %s "$lines" 2>/dev/null | "$program" hook @HOOK@ "$@"; exit; fi
   @MISSING@
 fi

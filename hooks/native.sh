@@ -6,10 +6,10 @@ lines=$(cat && echo .) && lines=${lines%.} && printf %s "$lines" >/dev/null || e
 if [ -x "$kept" ] && [ -z "${BAKSTOP_PROVE-}" ]; then printf %s "$lines" 2>/dev/null | "$kept" "$@" || exit; fi
 @FIND@
 installed=@BINARY@
-if [ -z "$program" ] && [ -f "$installed" ] && [ -x "$installed" ]; then program=$installed; fi
+if [ -z "$program" ] && [ -f "$installed" ] && [ -x "$installed" ] && [ -s "$installed" ]; then program=$installed; fi
 look_below .; look_below "${0%/*}/.."
 package=@PACKAGE@
 look_below "$package"
-if [ -z "$program" ] && command -v bakstop >/dev/null; then program=bakstop; fi
+look_in_path
 if [ -n "$program" ]; then printf %s "$lines" 2>/dev/null | "$program" hook @HOOK@ "$@"; exit; fi
 @MISSING@

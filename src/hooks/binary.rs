@@ -70,13 +70,19 @@ pub(super) fn in_path<'a>(
     directories
         .into_iter()
         .map(move |entry| directory.join(entry).join(name))
-        .filter(|path| is_program(path))
+        .filter(|path| is_executable(path))
 }
 
 /// Whether a path resolves to an executable file.
-pub(crate) fn is_program(path: &Path) -> bool {
+pub(crate) fn is_executable(path: &Path) -> bool {
     path.metadata()
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// Whether a path resolves to an executable file that is not empty: a shell takes an empty one for
+/// a script, which succeeds.
+pub(crate) fn is_program(path: &Path) -> bool {
+    is_executable(path) && path.metadata().is_ok_and(|metadata| metadata.len() > 0)
 }
 
 #[cfg(test)]

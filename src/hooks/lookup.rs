@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::read::{self, FinalLink};
 use crate::git::Git;
-use crate::hooks::binary::{NAME, in_path, is_program, is_same_file};
+use crate::hooks::binary::{NAME, in_path, is_executable, is_program, is_same_file};
 use crate::os::env::Environment;
 
 /// What a hook file of this clone names, because it was installed from there.
@@ -89,7 +89,9 @@ impl Lookup {
                 searched.push(package);
             }
         }
-        lookup.add(in_directories(env).next(), Source::Path);
+        // The hook does not look for another one after an empty one.
+        let in_path = in_directories(env).next().filter(|path| is_program(path));
+        lookup.add(in_path, Source::Path);
         lookup
     }
 
@@ -132,7 +134,7 @@ fn in_directories(env: &Environment) -> impl Iterator<Item = PathBuf> {
     let usual = usual.into_iter().chain(["/usr/local/bin", "/opt/homebrew/bin"].map(PathBuf::from));
     in_path(OsStr::new(NAME), Path::new(""), env)
         .filter(is_searched)
-        .chain(usual.map(|directory| directory.join(NAME)).filter(|path| is_program(path)))
+        .chain(usual.map(|directory| directory.join(NAME)).filter(|path| is_executable(path)))
 }
 
 /// What a hook file of this clone names for this `program`, run in `directory`: nothing if the hook
@@ -208,16 +210,28 @@ fn search(package: &Path, top: &Path, env: &Environment) -> Search {
         },
     };
     if file.is_symlink() || !is_program(&file) {
-        return Search::Refused("it is not an executable file");
+        return Search::Refused("it is no executable file, or empty");
     }
-    if !file.starts_with(&real) && !file.starts_with(top.join("node_modules")) {
+    let roots = [real, top.join("node_modules")];
+    if !roots.iter().any(|root| file.starts_with(root)) {
         return Search::Refused("it leads out of node_modules");
+    }
+    if is_in_other_repository(&file, &roots) {
+        return Search::Refused("it is in another repository in node_modules");
     }
     match tracks_modules(&package, top, env) {
         Some(false) => Search::Program(file),
         Some(true) => Search::Refused(TRACKED),
         None => Search::Refused("git does not say whether it tracks files in node_modules"),
     }
+}
+
+/// Whether a file in one of these directories is in a repository that is in it too. Git keeps the
+/// files of a submodule that a commit removes, and does not track them any more.
+fn is_in_other_repository(file: &Path, roots: &[PathBuf]) -> bool {
+    let is_inside = |directory: &&Path| roots.iter().any(|root| directory.starts_with(root));
+    let mut directories = file.ancestors().skip(1).take_while(is_inside);
+    directories.any(|directory| directory.join(".git").symlink_metadata().is_ok())
 }
 
 /// The program of the package `bakstop`: in it, beside it, or in its own `node_modules`.
@@ -232,7 +246,7 @@ fn in_package(modules: &Path) -> Option<PathBuf> {
             package.join("node_modules").join(name),
         ]
     });
-    let mut files = places.map(|place| place.join(NAME)).filter(|file| is_program(file));
+    let mut files = places.map(|place| place.join(NAME)).filter(|file| is_executable(file));
     real_place(&files.next()?)
 }
 
@@ -289,7 +303,7 @@ mod tests {
         let place = |name: &str| {
             let path = directory.path().join(name).join(NAME);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, "").unwrap();
+            std::fs::write(&path, "x").unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
             path
         };
@@ -315,8 +329,12 @@ mod tests {
         let (home, path, installed) = (place("home/.cargo/bin"), place("bin"), place("installed"));
         assert_eq!(found(Some(&installed)).unwrap(), installed);
         assert_eq!(found(None).unwrap(), path);
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(found(None), None);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(found(Some(Path::new("/nowhere/bakstop"))).unwrap(), home);
+        std::fs::write(&installed, "").unwrap();
+        assert_eq!(found(Some(&installed)).unwrap(), home);
     }
 
     #[test]
@@ -325,7 +343,7 @@ mod tests {
         let place = |name: &str| {
             let path = directory.path().join(name).join(NAME);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, "").unwrap();
+            std::fs::write(&path, "x").unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
             path
         };
