@@ -232,7 +232,9 @@ mod tests {
     #[test]
     fn nothing_is_said_about_a_builder_without_a_driver() {
         let lines = |text: &str| about_builder(&Builder::parse(text), None);
-        assert!(lines("Name: a\nMin Free Space: 1GiB")[0].starts_with("not looked at: the builder"));
+        assert!(
+            lines("Name: a\nMin Free Space: 1GiB")[0].starts_with("not looked at: the builder")
+        );
         assert_eq!(lines("").len(), 1);
         assert!(lines("Name: a\nDriver: remote")[0].ends_with("(driver remote) exports caches"));
     }
