@@ -38,6 +38,8 @@ in_modules() {
   fi
   cd -P "${file%/*}" && file=$PWD/${file##*/} && is_program "$file" && [ ! -L "$file" ] || exit
   case $file in "$modules"/* | "$top"/node_modules/*) ;; *) exit 1 ;; esac
+  # Git keeps the files of a submodule that a commit removes, and does not track them any more.
+  at=$file; while at=${at%/*}; case $at/ in "$modules"/* | "$top"/node_modules/*) [ ! -e "$at/.git" ] || exit ;; *) false ;; esac; do :; done
   # Where letter case makes no difference. Git would need longer for it everywhere.
   letters=''; if [ -e "$owner/NODE_MODULES" ] || [ -e "$top/NODE_MODULES" ]; then letters=,icase; fi
   # The repository of the hook, or else the one around the package; not the index of this one commit.

@@ -33,8 +33,15 @@ static SECRET_REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| {
         "|encryption[_-]?key|authorization)"
     );
     let named = format!(r#"{name}[\w-]*["']?\s*[:=]\s*["']?[^\s"'^~<>*:$({{]{{6,}}(?:["'\s,;]|$)"#);
+    // `ENV NPM_TOKEN …`, and options of commands.
+    let spaced = concat!(
+        r"^.?\s*(?:env|label)\s+[\w.-]*(?:token|key|auth|pass|pwd)[\w.-]*\s+[^\s$]",
+        r#"|--(?:password|token)\s+["']?[^\s"'$<-]"#,
+        r#"|\bcurl\s.*\s(?:-u|--user)[\s=]*["']?[\w.@-]+:[^\s"'$<]"#,
+        r#"|\blogin\s.*\s-p\s*["']?[^\s"'$<-]"#,
+    );
     let pem = r"PRIVATE KEY(?: BLOCK)?-----|^.?\s*[A-Za-z0-9+/]{60,}={0,2}\s*$";
-    Regex::new(&format!("(?i-u){named}|{TOKEN}|{pem}")).ok()
+    Regex::new(&format!("(?i-u){named}|{TOKEN}|{spaced}|{pem}")).ok()
 });
 
 /// Names of secrets: a mount of a Dockerfile, a list of a compose file, and a setting whose value

@@ -42,6 +42,9 @@ pub(crate) struct UnusedArgument {
     pub alone: Option<Span>,
     /// Whether a `RUN` follows, which has it as an environment variable.
     pub may_be_read: bool,
+    /// Whether it has a value without a caller: its own default, or that of an `ARG` before the
+    /// first `FROM`.
+    pub has_default: bool,
 }
 
 /// The unused arguments of the Dockerfile of a build. A name is reported once for each stage.
@@ -75,7 +78,12 @@ pub(crate) fn unused_arguments(builds: &Builds, build: &Build) -> Vec<UnusedArgu
                 continue;
             }
             let runs = |other: &&Instruction| matches!(&*other.name, "RUN" | "ONBUILD");
+            let has_default = instructions.iter().zip(&of_stage).any(|(other, own)| {
+                let is_seen = other.name == "ARG" && (own.is_none() || *own == stage);
+                is_seen && gives_default(other, &name)
+            });
             found.push(UnusedArgument {
+                has_default,
                 span: instruction.text.span(&word),
                 alone: is_single.then(|| instruction.span.clone()),
                 may_be_read: stage.is_some() && readers.iter().any(runs),
@@ -150,6 +158,12 @@ fn uses(instruction: &Instruction, name: &str, counts_declarations: bool) -> boo
         let value = value.map(|value| instruction.bytes(&value));
         counts_declarations && own == name || value.is_some_and(|value| names(value, name))
     })
+}
+
+/// Whether an `ARG` gives an argument of this name a default.
+fn gives_default(instruction: &Instruction, name: &str) -> bool {
+    let mut assignments = instruction.assignments().into_iter();
+    assignments.any(|(own, value)| own == name && value.is_some())
 }
 
 /// Whether a `RUN` downloads something, which it may run.

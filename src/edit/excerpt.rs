@@ -313,6 +313,11 @@ mod tests {
             "-- password: hunter2hunter2".into(),
             "token: YWJjZGVmZ2hpamts==".into(),
             "DB_PASS: hunter2".into(),
+            format!("ENV NPM_TOKEN {token}"),
+            format!("  env DEPLOY_KEY {token}"),
+            format!("RUN curl -fsS -u me:{token} http://npm.example.org"),
+            format!("RUN npm-cli-login --password '{token}'"),
+            format!("RUN docker login -u me -p {token} npm.example.org"),
         ] {
             assert_eq!(
                 diff_lines(b"a\n", format!("a\n{line}\n").as_bytes())[4],
@@ -327,6 +332,11 @@ mod tests {
             "const token = f();",
             "sha512-abc",
             "token: ${{ inputs.npm }}",
+            "ENV NPM_TOKEN $T",
+            "ENV KEYBOARD=us TOKENS=2",
+            "RUN docker login --password-stdin -u me",
+            "RUN curl -fsS -u \"me:$T\" http://npm.example.org",
+            "RUN echo \"the token is --token\"",
         ] {
             assert_eq!(
                 diff_lines(b"a\n", format!("a\n{line}\n").as_bytes())[4],

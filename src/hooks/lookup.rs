@@ -209,16 +209,28 @@ fn search(package: &Path, top: &Path, env: &Environment) -> Search {
         },
     };
     if file.is_symlink() || !is_program(&file) {
-        return Search::Refused("it is not an executable file");
+        return Search::Refused("it is no executable file, or empty");
     }
-    if !file.starts_with(&real) && !file.starts_with(top.join("node_modules")) {
+    let roots = [real, top.join("node_modules")];
+    if !roots.iter().any(|root| file.starts_with(root)) {
         return Search::Refused("it leads out of node_modules");
+    }
+    if is_in_other_repository(&file, &roots) {
+        return Search::Refused("it is in another repository in node_modules");
     }
     match tracks_modules(&package, top, env) {
         Some(false) => Search::Program(file),
         Some(true) => Search::Refused(TRACKED),
         None => Search::Refused("git does not say whether it tracks files in node_modules"),
     }
+}
+
+/// Whether a file in one of these directories is in a repository that is in it too. Git keeps the
+/// files of a submodule that a commit removes, and does not track them any more.
+fn is_in_other_repository(file: &Path, roots: &[PathBuf]) -> bool {
+    let is_inside = |directory: &&Path| roots.iter().any(|root| directory.starts_with(root));
+    let mut directories = file.ancestors().skip(1).take_while(is_inside);
+    directories.any(|directory| directory.join(".git").symlink_metadata().is_ok())
 }
 
 /// The program of the package `bakstop`: in it, beside it, or in its own `node_modules`.
@@ -316,8 +328,13 @@ mod tests {
         let (home, path, installed) = (place("home/.cargo/bin"), place("bin"), place("installed"));
         assert_eq!(found(Some(&installed)).unwrap(), installed);
         assert_eq!(found(None).unwrap(), path);
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(found(None).unwrap(), home);
+        std::fs::write(&path, "x").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(found(Some(Path::new("/nowhere/bakstop"))).unwrap(), home);
+        std::fs::write(&installed, "").unwrap();
+        assert_eq!(found(Some(&installed)).unwrap(), home);
     }
 
     #[test]

@@ -29,7 +29,10 @@ pub(super) fn lines(builds: Option<&Builds>, env: &Environment) -> Vec<String> {
     let found = docker(env).ok_or_else(|| "there is no docker in PATH".to_owned());
     let lines = found.and_then(|docker| {
         let server = ask(&docker, &["version", "--format", "{{.Server.Version}}"])?;
-        Ok(answered(&docker, server.trim(), builds))
+        match server.trim() {
+            "" => Err("`docker version` says nothing".to_owned()),
+            server => Ok(answered(&docker, server, builds)),
+        }
     });
     let lines = lines.unwrap_or_else(|why| vec![format!("did not look: {why}")]);
     lines.into_iter().map(|line| format!("bakstop: live: {line}")).collect()
@@ -137,6 +140,9 @@ impl Builder {
 fn about_builder(builder: &Builder, info: Option<&Value>) -> Vec<String> {
     let (name, driver) = (&builder.name, &builder.driver);
     let shown = format!("the builder {name} (driver {driver})");
+    if driver.is_empty() {
+        return vec![not_looked_at("the builder", "`docker buildx inspect` names no driver")];
+    }
     let mut lines = Vec::new();
     match info {
         _ if driver != "docker" => lines.push(format!("{shown} exports caches")),
@@ -221,6 +227,16 @@ mod tests {
         let (name, driver) = ("default".to_owned(), "docker".to_owned());
         assert_eq!(builder, Builder { name, driver, collection, free: None });
         assert_eq!(Builder::parse("Filters: type==exec.cachemount\nnothing"), Builder::default());
+    }
+
+    #[test]
+    fn nothing_is_said_about_a_builder_without_a_driver() {
+        let lines = |text: &str| about_builder(&Builder::parse(text), None);
+        assert!(
+            lines("Name: a\nMin Free Space: 1GiB")[0].starts_with("not looked at: the builder")
+        );
+        assert_eq!(lines("").len(), 1);
+        assert!(lines("Name: a\nDriver: remote")[0].ends_with("(driver remote) exports caches"));
     }
 
     #[test]

@@ -56,7 +56,10 @@ fn report(builds: &Builds, build: &Build, argument: &UnusedArgument, findings: &
     if let Some(line) = argument.alone.as_ref() {
         let end = line.end + usize::from(file.text.get(line.end) == Some(&b'\n'));
         let edit = Edit { path: file.path.clone(), span: line.start..end, text: String::new() };
-        draft.fix(Safety::Safe, vec![edit], &[file]);
+        // A program that an install brings may read a variable that no file here names.
+        let is_seen = argument.may_be_read && argument.has_default;
+        let safety = if is_seen { Safety::Shown } else { Safety::Safe };
+        draft.fix(safety, vec![edit], &[file]);
     }
 }
 
@@ -113,6 +116,26 @@ mod tests {
             rest.replace_range(edit.span.clone(), &edit.text);
             assert!(!rest.contains("ARG") && rest.lines().count() > 1, "{rest}");
         }
+    }
+
+    #[test]
+    fn a_default_that_a_step_sees_is_only_shown() {
+        use crate::edit::fix::Safety;
+        for (dockerfile, safety) in [
+            ("FROM node\nARG NAMED\nRUN npm ci", Safety::Safe),
+            ("FROM node\nARG NAMED=1\nRUN npm ci", Safety::Shown),
+            ("FROM node\nARG NAMED=\nRUN npm ci", Safety::Shown),
+            ("FROM node AS a\nARG NAMED=1\nFROM a\nRUN npm ci", Safety::Shown),
+            ("FROM node\nRUN npm ci\nARG NAMED=1\nCOPY . .", Safety::Safe),
+            ("FROM node\nRUN npm ci\nFROM node\nARG NAMED=1\nCOPY . .", Safety::Safe),
+        ] {
+            let found = judged_by(&RULE, &change(dockerfile));
+            let [finding] = found.as_slice() else { panic!("{dockerfile}: {found:?}") };
+            assert_eq!(finding.fix.as_ref().unwrap().safety, safety, "{dockerfile}");
+        }
+        let dockerfile = "ARG NAMED=1\nFROM node:$NAMED\nARG NAMED\nRUN npm ci";
+        let found = judged_by(&RULE, &change(dockerfile));
+        assert_eq!(found[0].fix.as_ref().unwrap().safety, Safety::Shown);
     }
 
     #[test]

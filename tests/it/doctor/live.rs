@@ -124,6 +124,7 @@ fn a_docker_that_does_not_answer_is_named() {
     for (script, why) in [
         (format!("echo '{connect}' >&2; exit 1"), format!("fails: {connect}")),
         ("exit 3".to_owned(), "fails: it says nothing".to_owned()),
+        ("exit 0".to_owned(), "says nothing".to_owned()),
         ("sleep 60".to_owned(), "does not answer".to_owned()),
     ] {
         let start = Instant::now();

@@ -340,6 +340,23 @@ const ATTACKS: &[Attack] = &[
         },
     },
     Attack {
+        name: "a submodule that a later commit removes",
+        make: |sandbox| {
+            let evil = sandbox.top.join("node_modules");
+            place_passing(&evil.join(".bin/bakstop"));
+            let inside = |arguments: &[&str]| {
+                let mut git = sandbox.command("git");
+                must(finish(git.args(arguments).current_dir(&evil)));
+            };
+            inside(&["init", "-q"]);
+            inside(&["add", "-f", "."]);
+            inside(&["commit", "-q", "-m", "Evil"]);
+            track(sandbox, &["node_modules"]);
+            sandbox.git(&["rm", "-q", "--cached", "node_modules"]);
+            sandbox.git(&["commit", "-q", "--no-verify", "-m", "Remove it"]);
+        },
+    },
+    Attack {
         name: "a submodule for the package of the system",
         make: |sandbox| {
             Manager::Hoisted.install(&sandbox.top);
@@ -453,6 +470,40 @@ fn no_commit_replaces_the_guard() {
         let ran = commit(&sandbox);
         assert!(ran.err.contains("error[rewritten-manifest]"), "{name}: {ran:?}");
     }
+}
+
+#[test]
+fn an_empty_program_is_a_missing_one() {
+    let empty = |path: &Path| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // It may be another name of a program that runs.
+        let _ = fs::remove_file(path);
+        fs::write(path, "").unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let home = |sandbox: &Sandbox| sandbox.home().join(".local/bin/bakstop");
+    let bin = |sandbox: &Sandbox| sandbox.top.join("node_modules/.bin/bakstop");
+    let places: [fn(&Sandbox) -> PathBuf; 3] = [native, bin, home];
+    for (place, husky) in places.iter().flat_map(|one| [(one, true), (one, false)]) {
+        let sandbox = shared(husky);
+        if place(&sandbox) == native(&sandbox) {
+            Manager::Hoisted.install(&sandbox.top);
+        }
+        empty(&place(&sandbox));
+        stage_bad(&sandbox);
+        let ran = commit(&sandbox);
+        assert!(ran.code != Some(0) && ran.err.contains("was not found"), "{ran:?}");
+        assert_eq!(program(&sandbox), None);
+    }
+    // The program that a hook file names.
+    let sandbox = Sandbox::workspace();
+    let copy = sandbox.outside().join("bin/bakstop");
+    copy_of_program(&copy);
+    must(finish(sandbox.command(copy.to_str().unwrap()).arg("install")));
+    empty(&copy);
+    stage_bad(&sandbox);
+    let ran = commit(&sandbox);
+    assert!(ran.code != Some(0) && ran.err.contains("was not found"), "{ran:?}");
 }
 
 /// Stages a rewritten manifest, and nothing else.
