@@ -362,8 +362,8 @@ impl<'p> Stack<'p> {
     }
 }
 
-/// Adds the parts of a target, the weakest first; `false` if a part is unknown. `room` is the number
-/// of targets that may still be looked up.
+/// Adds the parts of a target, the weakest first; `false` if a part is unknown. `room` is the
+/// number of targets that may still be looked up.
 fn add_layers<'s>(
     targets: &Targets<'s>,
     name: &str,

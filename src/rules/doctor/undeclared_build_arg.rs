@@ -87,8 +87,8 @@ fn places(build: &Build) -> impl Iterator<Item = (usize, &str, &Span)> {
 /// it: the only stage at all, or the first that installs packages, whose settings may read it.
 fn reader<'b>(builds: &Builds, build: &'b Build, name: &str) -> Option<&'b BuildStage> {
     let file = builds.file(build.dockerfile);
-    let named = builds.named_variables.as_ref();
-    let may_be_read = is_for_tools(name) || named.is_none_or(|named| named.contains(name));
+    let of_files = builds.named_variables.as_ref();
+    let may_be_read = is_for_tools(name) || of_files.is_none_or(|known| known.contains(name));
     let forms = [format!("${name}"), format!("${{{name}")];
     let names = |stage: &&BuildStage| {
         stage.steps.iter().any(|step| {
