@@ -5,11 +5,12 @@ use std::path::Path;
 
 use crate::base::path::{RepoPath, TO_TOP, shell_quote};
 use crate::config::FILE;
+use crate::hooks::by_hand::Style;
 use crate::hooks::health::{Health, Interference, Note, Off};
 use crate::hooks::layout::{HooksPath, Layout, SettingScope};
 use crate::hooks::operation::Operation;
 use crate::hooks::plan::HookEdit;
-use crate::hooks::setup::{Foreign, Owner, Setup, program_of_dependency};
+use crate::hooks::setup::{Foreign, Owner, Setup, is_dependency, program_of_dependency};
 use crate::hooks::state::{Defect, HookState};
 use crate::hooks::{Hook, SKIP, SWITCH, binary, by_hand, display_path};
 
@@ -249,6 +250,17 @@ pub(crate) fn named_help(foreign: &Foreign) -> String {
     })
 }
 
+/// What to do if a hook manager or script does not find the program that it names.
+pub(crate) fn unfound_help(layout: &Layout) -> String {
+    match program_of_dependency(layout) {
+        Some(program) => format!(
+            "the PATH of git has no bakstop: where it is configured, replace `bakstop hook` by \
+             `{program} hook`"
+        ),
+        None => "put the program into ~/.local/bin or a directory of PATH".to_owned(),
+    }
+}
+
 /// What to do if `install` refuses to change foreign hooks. `flag` requested another setup.
 pub(crate) fn after_refusal(foreign: &Foreign, flag: Option<&str>, layout: &Layout) -> String {
     if foreign.is_named() {
@@ -272,7 +284,10 @@ fn foreign_help(foreign: &Foreign, layout: &Layout) -> String {
                 text = text.replace("bakstop hook ", &format!("{program} hook "));
             }
             if let Some(then) = manager.apply_command {
-                text += &format!("\nand then run: {then}");
+                let is_installed =
+                    manager.style == Style::Lefthook && is_dependency(layout, manager.name);
+                let npx = if is_installed { "npx " } else { "" };
+                text += &format!("\nand then run: {npx}{then}");
             }
             text.truncate(text.trim_end().len());
             text

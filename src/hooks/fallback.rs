@@ -116,10 +116,15 @@ impl Fallback {
 
 /// Whether a manifest depends on the program: then installing the dependencies installs it.
 pub(super) fn depends_on_program(manifest: &[u8]) -> bool {
+    depends_on(manifest, "bakstop")
+}
+
+/// Whether a manifest depends on a package of this name, in any scope.
+pub(super) fn depends_on(manifest: &[u8], package: &str) -> bool {
     let Ok(manifest) = serde_json::from_slice::<Value>(manifest) else { return false };
     ["dependencies", "devDependencies", "optionalDependencies"].iter().any(|key| {
         let names = manifest.get(key).and_then(Value::as_object).into_iter().flatten();
-        names.map(|(name, _)| name).any(|name| name == "bakstop" || name.ends_with("/bakstop"))
+        names.map(|(name, _)| name).any(|name| name.rsplit('/').next() == Some(package))
     })
 }
 

@@ -8,7 +8,7 @@ use crate::base::path::{RepoPath, shell_quote};
 use crate::disk::read::{self, ReadError};
 use crate::git::Git;
 use crate::hooks::by_hand::{self, Style};
-use crate::hooks::fallback::{depends_on_program, husky_major, install_command};
+use crate::hooks::fallback::{depends_on, depends_on_program, husky_major, install_command};
 use crate::hooks::layout::{self, HooksPath, Layout, SettingScope};
 use crate::hooks::lookup::Recorded;
 use crate::hooks::manager::{HookManager, MANAGERS};
@@ -187,6 +187,12 @@ pub(crate) fn program_of_dependency(layout: &Layout) -> Option<&'static str> {
     } else {
         "node_modules/.bin/bakstop"
     })
+}
+
+/// Whether a package of this name is a dependency of the one at the top.
+pub(crate) fn is_dependency(layout: &Layout, name: &str) -> bool {
+    let manifest = read_if_exists(&layout.top.join("package.json"), &layout.top).ok().flatten();
+    manifest.is_some_and(|manifest| depends_on(&manifest, name))
 }
 
 /// The package that brings the program, and its manifest: the one whose `node_modules` was used to

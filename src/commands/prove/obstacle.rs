@@ -252,7 +252,13 @@ impl Attempt<'_> {
             "{cause}; bakstop is configured there, but the hook did not block a rewritten \
              {manifest} (it {ended})"
         );
-        Obstacle::new(reason, cure::named_help(foreign))
+        let output = String::from_utf8_lossy(&self.hook_run.output);
+        let is_unfound = ["bakstop: not found", "bakstop: command not found"]
+            .iter()
+            .any(|message| output.contains(message));
+        let help =
+            if is_unfound { cure::unfound_help(self.layout) } else { cure::named_help(foreign) };
+        Obstacle::new(reason, help)
     }
 
     /// Whether a program is the one that runs now.

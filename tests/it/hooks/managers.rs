@@ -93,6 +93,7 @@ fn the_printed_lines_call_the_program_of_a_dependency_by_its_path() {
     let printed = || sandbox.bakstop(&["install"]).err;
     assert!(printed().contains("      run: bakstop hook pre-commit\n"), "{}", printed());
     sandbox.write("package.json", r#"{"devDependencies": {"bakstop": "file:tools/bakstop.tgz"}}"#);
+    assert!(printed().ends_with("\nand then run: lefthook install\n"), "{}", printed());
     let text = printed();
     for line in [
         "      run: node_modules/.bin/bakstop hook pre-commit\n",
@@ -101,6 +102,11 @@ fn the_printed_lines_call_the_program_of_a_dependency_by_its_path() {
     ] {
         assert!(text.contains(line), "{text}");
     }
+    sandbox.write(
+        "package.json",
+        r#"{"devDependencies": {"bakstop": "file:tools/bakstop.tgz", "lefthook": "2"}}"#,
+    );
+    assert!(printed().ends_with("\nand then run: npx lefthook install\n"), "{}", printed());
     sandbox.write(".pnp.cjs", "");
     assert!(printed().contains("      run: yarn bakstop hook pre-commit\n"), "{}", printed());
 }

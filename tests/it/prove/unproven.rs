@@ -169,6 +169,7 @@ fn a_path_of_a_package_manager_proves_nothing() {
             command.env("BERRY_BIN_FOLDER", sandbox.outside().join("xfs-1"));
         });
         assert!(ran.out.contains("it failed with exit code 127"), "{ran:?}");
+        assert!(ran.out.contains("\nhelp: put the program into ~/.local/bin"), "{ran:?}");
     }
 }
 
