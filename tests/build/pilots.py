@@ -35,6 +35,17 @@ DOCKERFILES = [("*/Dockerfile", *edit) for edit in (INSTALL, ARGUMENTS, ORDER)]
 WORKSPACE = ("pnpm-workspace.yaml", r"^  - \.\./.*\n", "")
 DEPENDENCY = ("web/package.json", r'"file:\.\./\.\./common-plat/[^"]*"', '"*"')
 EDITS = {"broken": [*DOCKERFILES, WORKSPACE, DEPENDENCY], "fixed": []}
+# What Next.js needs and the pilots leave out.
+NEEDED = {
+    "@types/node": "22.18.0", "@types/react": "19.2.2", "tailwindcss": "4.1.16",
+    "typescript": "5.9.3",
+}
+LAYOUT = """import './globals.css';
+
+export default function Layout({ children }: { children: React.ReactNode }) {
+  return <html><body>{children}</body></html>;
+}
+"""
 # What the repaired form has of these files, for the findings that have no other cure.
 COPIED = {"broken": [".npmrc.docker", "docker-compose.yml"], "fixed": []}
 
@@ -65,6 +76,16 @@ def edit(form, repaired, directory):
             path.write_text(changed)
     for path in COPIED[form]:
         (directory / path).write_text(repaired[path])
+
+
+def complete(directory):
+    """Adds what the web service needs for a build."""
+    manifest = directory / "web/package.json"
+    if manifest.exists():
+        content = json.loads(manifest.read_text())
+        content["devDependencies"] |= NEEDED
+        manifest.write_text(json.dumps(content, indent=2) + "\n")
+        (directory / "web/src/app/layout.tsx").write_text(LAYOUT)
 
 
 def apply(edits, directory):
@@ -148,12 +169,13 @@ def main():
                     edit(form, pilots[f"fixed/{pilot}"], directory)
                     print("  after the edits of a person:")
                     fix(bakstop, directory)
+                complete(directory)
                 for dockerfile in directory.glob("*/Dockerfile"):
                     # A frontend would come from a registry of images.
                     text = re.sub(r"\A# syntax=.*\n", "", dockerfile.read_text())
                     dockerfile.write_text(text)
                     service = dockerfile.parent.name
-                    if service in (sys.argv[2:] or ["backend"]):
+                    if service in (sys.argv[2:] or ["backend", "web"]):
                         good &= measure(service, directory, room)
     images = ["bakstop-test-backend", "bakstop-test-web", doctor.BASE]
     subprocess.run(["docker", "image", "rm", "--force", *images], capture_output=True)
