@@ -410,7 +410,7 @@ fn with_plug_n_play_shared_hooks_ask_for_a_program_in_the_path() {
         sandbox.write("package.json", "{\"devDependencies\": {\"bakstop\": \"1\"}}\n");
         sandbox.write("yarn.lock", "");
         let ran = must(sandbox.bakstop(&["install"]));
-        assert!(ran.out.contains("everyone who commits here gets bakstop by `yarn install`"));
+        assert!(ran.out.contains("everyone who commits here gets bakstop with `yarn install`"));
         sandbox.write(".pnp.cjs", "");
         let ran = must(sandbox.bakstop(&["install"]));
         let out = "everyone who commits here needs bakstop in ~/.local/bin or in PATH";
