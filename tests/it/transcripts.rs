@@ -8,6 +8,17 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{BAKSTOP, Sandbox};
 
+/// The build in the page about builds.
+const DOCKERFILE: &str = "\
+FROM node:22-alpine
+WORKDIR /app
+RUN corepack enable
+COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
+COPY backend ./backend
+RUN --mount=type=cache,target=/root/.local/share/pnpm/store pnpm install --frozen-lockfile
+HEALTHCHECK CMD wget -q --spider http://localhost:8080/health
+";
+
 #[test]
 fn the_transcripts_in_the_documentation_are_correct() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -26,6 +37,10 @@ fn run(file: &Path, docker_prep: &Path) {
     let sandbox = Sandbox::workspace();
     fs::create_dir(sandbox.top.join("scripts")).unwrap();
     fs::copy(docker_prep, sandbox.top.join("scripts/docker-prep.sh")).unwrap();
+    if file.ends_with("docs/doctor.md") {
+        sandbox.write("Dockerfile", DOCKERFILE);
+        sandbox.write(".dockerignore", "node_modules\ndist\n*-lock.*\n");
+    }
     sandbox.commit_all("Add the preparation script");
 
     // trycmd runs `NAME.md` in the directory `NAME.in` next to it.
