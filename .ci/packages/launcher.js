@@ -1,6 +1,6 @@
 'use strict';
 const { spawnSync } = require('child_process');
-const { accessSync, constants, existsSync, statSync } = require('fs');
+const { accessSync, closeSync, constants, existsSync, openSync, readSync } = require('fs');
 const { join } = require('path');
 
 function fail(what, next) {
@@ -17,8 +17,13 @@ function program() {
   // Plug'n'Play answers `resolve` as well.
   const path = existsSync(inside) ? inside : require.resolve(`${name}/bin/bakstop`);
   accessSync(path, constants.X_OK);
-  // Started, an empty file is a script that succeeds.
-  if (statSync(path).size === 0) throw new Error('empty');
+  // Started, an empty file is a script that succeeds, and so is one of zeros, which a crash of the
+  // system can leave.
+  const file = openSync(path, 'r');
+  const start = Buffer.alloc(4);
+  readSync(file, start, 0, start.length, 0);
+  closeSync(file);
+  if (start.every((byte) => byte === 0)) throw new Error('empty');
   return path;
 }
 

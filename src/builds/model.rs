@@ -208,6 +208,13 @@ impl Builds {
 
     /// Adds a build of each Dockerfile that nothing names.
     fn add_unnamed(&mut self) {
+        let links = self.tree.below("").filter(|path| {
+            FileKind::Dockerfile.matches(&RepoPath::from(*path)) && self.is_link(path)
+        });
+        let reason = "it is a link, which is not read".to_owned();
+        let link = |path| Unjudged { path: RepoPath::from(path), reason: reason.clone() };
+        let links: Vec<Unjudged> = links.map(link).collect();
+        self.doubts.extend(links);
         let of_files = self.list.iter().filter(|build| build.inline.is_none());
         let built: BTreeSet<usize> = of_files.map(|build| build.dockerfile).collect();
         for file in self.dockerfiles().into_iter().filter(|file| !built.contains(file)) {
@@ -311,8 +318,17 @@ impl Builds {
             || RepoPath::from(dockerfile),
             |origin| self.file(origin.file).path.clone(),
         );
-        let reason = format!("there is no Dockerfile at {dockerfile}");
+        let reason = if self.is_link(dockerfile) {
+            format!("{dockerfile} is a link, which is not read")
+        } else {
+            format!("there is no Dockerfile at {dockerfile}")
+        };
         self.doubts.push(Unjudged { path, reason });
+    }
+
+    /// Whether a path is in the repository, but not read: only regular files are.
+    fn is_link(&self, path: &str) -> bool {
+        self.tree.has_file(path) && self.project.number(path.as_bytes()).is_none()
     }
 
     /// Adds a file that cannot be read, once.
@@ -342,8 +358,16 @@ impl Builds {
             "" => (*name).to_owned(),
             context => format!("{context}/{name}"),
         });
-        let numbers = own.chain(of_context).find_map(|path| self.project.number(path.as_bytes()));
-        let Some(file) = numbers else { return Some(None) };
+        let number = |path: &String| self.project.number(path.as_bytes());
+        let mut paths = own.chain(of_context);
+        let found = paths.find(|path| number(path).is_some() || self.is_link(path));
+        let Some(path) = found else { return Some(None) };
+        let Some(file) = number(&path) else {
+            // Docker follows it.
+            let reason = "it is a link, which is not read".to_owned();
+            self.doubts.push(Unjudged { path: RepoPath::from(&*path), reason });
+            return None;
+        };
         let (span, message) = match IgnoreFile::parse(&self.file(file).text) {
             Ok(patterns) if patterns.cost().saturating_mul(self.tree.count(context)) > MAX_WORK => {
                 (None, "it has too many patterns for the files of its context".to_owned())

@@ -141,6 +141,7 @@ fn named_variables(
 
 #[cfg(test)]
 mod tests {
+    use crate::base::change::{Content, Mode};
     use crate::base::finding::Severity;
     use crate::engine::Engine;
     use crate::engine::tests::{Fake, configured, messages};
@@ -182,6 +183,32 @@ mod tests {
         let edited = old(Fake::default().old("a/.dockerignore", "x").file("README.md", ""));
         assert_eq!(judged(&edited, "{}"), [""; 0]);
         assert!(edited.read.borrow().is_empty());
+    }
+
+    #[test]
+    fn links_are_named_and_not_judged() {
+        let link = |fake: Fake, path: &str| {
+            fake.with(path, Mode::Symlink, Content::Bytes(b"x".to_vec()), true)
+        };
+        let compose = "services: {a: {build: {dockerfile: images/web}}}";
+        let change = Fake::default().file("compose.yaml", compose).file("x/Dockerfile", "FROM x");
+        let change =
+            ["Dockerfile", "images/web", ".dockerignore", "x/Dockerfile.dockerignore", "y/README"]
+                .into_iter()
+                .fold(change.file("Containerfile", "FROM x"), link);
+        let config = configured(r#"{"doctor": {"builds": [{"dockerfile": "x/Dockerfile"}]}}"#);
+        let builds = Engine::of(&[&ABOUT_BUILDS], &config).judge(&change).unwrap().builds.unwrap();
+        let doubts = builds.doubts.iter().map(|doubt| format!("{}: {}", doubt.path, doubt.reason));
+        assert_eq!(
+            doubts.collect::<Vec<_>>(),
+            [
+                ".dockerignore: it is a link, which is not read",
+                "Dockerfile: it is a link, which is not read",
+                "compose.yaml: images/web is a link, which is not read",
+                "x/Dockerfile.dockerignore: it is a link, which is not read",
+            ]
+        );
+        assert!(builds.list.iter().all(|build| build.context.is_none()));
     }
 
     #[test]

@@ -211,7 +211,8 @@ impl Script {
                 return Ok(Edit { path, span: node.span.clone(), text: quoted(self.command) });
             }
             let ends_openly = commands.trim_end().ends_with(['&', '|', ';', '\\']);
-            if ends_openly || commands.contains('#') || commands.contains('\n') {
+            let is_open = ends_openly || commands.contains('#') || commands.contains('\n');
+            if is_open || ends_early(commands) {
                 return Err(format!("no command can be added to the script {}", self.key));
             }
             let at = node.span.end - 1;
@@ -227,6 +228,17 @@ impl Script {
             Edit { path, span: at..at, text: format!(",{before}{pair}") }
         })
     }
+}
+
+/// Whether a script may succeed before its end, so that a command after it would never run. After
+/// `||`, only a failure ends it.
+fn ends_early(commands: &str) -> bool {
+    commands.split("||").enumerate().any(|(number, part)| {
+        let mut commands = part.split([';', '&', '|']).skip(usize::from(number > 0));
+        commands.any(|command| {
+            matches!(command.split_whitespace().next(), Some("exec" | "exit" | "return"))
+        })
+    })
 }
 
 /// Where a member is added to an object, and the space before its last one.
@@ -288,6 +300,10 @@ mod tests {
                 r#"{"scripts": {"prepare": "echo \"ü\" || true"}}"#,
                 r#"{"scripts": {"prepare": "echo \"ü\" || true && @"}}"#,
             ),
+            (
+                r#"{"scripts": {"prepare": "pnpm exec husky || exit 1"}}"#,
+                r#"{"scripts": {"prepare": "pnpm exec husky || exit 1 && @"}}"#,
+            ),
         ] {
             let after = after.replace('@', GUARDED);
             assert_eq!(added(before).unwrap(), after, "{before}");
@@ -305,6 +321,8 @@ mod tests {
             (r#"{"scripts": {"prepare": ["a"]}}"#, "is not a text"),
             (r#"{"scripts": {"prepare": "a &"}}"#, "no command can be added"),
             (r#"{"scripts": {"prepare": "a # b"}}"#, "no command can be added"),
+            (r#"{"scripts": {"prepare": "exec husky"}}"#, "no command can be added"),
+            (r#"{"scripts": {"prepare": "a || b; exit 0"}}"#, "no command can be added"),
             (r#"{"packageManager": "yarn@4.1.0"}"#, "not private"),
         ] {
             let error = added(text).unwrap_err().cause().to_owned();

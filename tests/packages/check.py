@@ -446,6 +446,11 @@ class Launcher(unittest.TestCase):
                 code, _, err = self.run_it("bakstop/bin/bakstop", before)
                 self.assertEqual(code, 2)
                 self.assertIn("is not installed", err)
+        if shutil.which("node"):
+            os.truncate(program, 4096)
+            code, _, err = self.run_it("bakstop/bin/bakstop", ["node"])
+            self.assertEqual(code, 2)
+            self.assertIn("is not installed", err)
 
     def test_other_machines(self):
         self.main("bakstop", f"bakstop-{VERSION}-all.tgz")
