@@ -86,7 +86,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     if builds.is_none_or(|builds| builds.list.is_empty()) {
         outcome = outcome.note("bakstop: there is no Dockerfile to judge");
-    } else if args.verbose {
+    }
+    if args.verbose {
         let lines = builds.into_iter().flat_map(report::doctor::lines);
         outcome = lines.fold(outcome, Outcome::note);
     }

@@ -147,3 +147,14 @@ fn a_finding_in_a_dockerfile_inside_of_a_compose_file_has_its_line_and_no_fix() 
     );
     assert!(findings[1]["fix"].is_null(), "{ran:?}");
 }
+
+#[test]
+fn what_is_not_judged_is_listed_without_a_build_too() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("images/web", "FROM node:22\n");
+    std::os::unix::fs::symlink("images/web", sandbox.top.join("Dockerfile")).unwrap();
+    let ran = sandbox.bakstop(&["doctor", "--verbose"]);
+    let expected = "bakstop: there is no Dockerfile to judge\n\
+                    bakstop: not judged: Dockerfile: it is a link, which is not read\n";
+    assert!(ran.code == Some(0) && ran.err.starts_with(expected), "{ran:?}");
+}
