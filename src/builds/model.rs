@@ -48,8 +48,8 @@ pub(crate) struct Builds {
     pub unreadable: Vec<Unreadable>,
     /// What was not judged.
     pub doubts: Vec<Unjudged>,
-    /// Those of the variables that a step may read from its environment, although no instruction
-    /// names them, that a file of the repository names; `None` if that is unknown.
+    /// Of the variables that no instruction names, and that a step may read from its environment,
+    /// those that a file of the repository names; `None` if that is unknown.
     pub named_variables: Option<BTreeSet<String>>,
     /// The size of the Dockerfiles so far.
     text: usize,
