@@ -297,7 +297,8 @@ impl Builds {
             return self.doubts.push(Unjudged { path, reason });
         }
         let Some(stages) = steps::stages(&instructions, given.known_arguments()) else {
-            let message = format!("it has more than {} instructions", steps::MAX_INSTRUCTIONS);
+            let limit = steps::MAX_INSTRUCTIONS;
+            let message = format!("it has more than {limit} instructions or commands");
             return self.unreadable(Unreadable { file, span: None, message });
         };
         let own = text.is_none().then(|| self.file(file).path.to_string());
