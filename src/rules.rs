@@ -209,6 +209,24 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_fixes_has_every_rule_with_one() {
+        let page = text("docs/doctor.md");
+        let row = |start: &str| -> Vec<&str> {
+            let row = page.lines().find(|line| line.starts_with(start)).unwrap();
+            row.split([' ', ',']).filter(|word| word.contains('-')).collect()
+        };
+        let (safe, shown) = (row("| safe |"), row("| shown |"));
+        for rule in RULES.iter().filter(|rule| rule.group == RuleGroup::Doctor) {
+            let code = text(&format!("src/rules/doctor/{}.rs", rule.id.replace('-', "_")));
+            let code = code.split("mod tests {").next().unwrap();
+            let is_safe = code.contains("Safety::Safe");
+            assert_eq!(safe.contains(&rule.id), is_safe, "{}", rule.id);
+            let is_only_shown = code.contains("Safety::Shown") && !is_safe;
+            assert_eq!(shown.contains(&rule.id), is_only_shown, "{}", rule.id);
+        }
+    }
+
+    #[test]
     fn schema_lists_every_rule() {
         let quoted = |rules: &[&Rule], separator: &str| {
             rules.iter().map(|rule| format!("\"{}\"", rule.id)).collect::<Vec<_>>().join(separator)

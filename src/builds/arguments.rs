@@ -1,6 +1,6 @@
 //! The arguments that a Dockerfile declares and does not use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::base::finding::Span;
 use crate::builds::build::Build;
@@ -50,43 +50,40 @@ pub(crate) struct UnusedArgument {
 /// The unused arguments of the Dockerfile of a build. A name is reported once for each stage.
 pub(crate) fn unused_arguments(builds: &Builds, build: &Build) -> Vec<UnusedArgument> {
     let instructions = builds.instructions(build);
-    let of_stage = stage_numbers(&instructions);
+    let uses = Uses::new(&instructions);
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     for (at, instruction) in instructions.iter().enumerate() {
         if instruction.name != "ARG" {
             continue;
         }
-        let stage = of_stage[at];
+        let stage = uses.of_stage[at];
+        let heirs = stage.map(|stage| heirs(build, stage));
+        let is_in = |places: &[usize]| uses.is_after(at, places, heirs.as_ref());
+        // A script from elsewhere may read any variable.
+        let is_fetched = stage.is_some() && is_in(&uses.fetching);
+        let is_run = stage.is_some() && is_in(&uses.running);
         let assignments = instruction.assignments();
         let is_single = assignments.len() == 1;
         for (word, (name, _)) in instruction.words().zip(assignments) {
             if is_predefined(&name) || !is_name(&name) || !seen.insert((stage, name.clone())) {
                 continue;
             }
-            let readers: Vec<&Instruction> = match stage {
-                None => {
-                    instructions.iter().filter(|other| other.span != instruction.span).collect()
-                }
-                Some(stage) => readers(build, &instructions, &of_stage, at, stage),
-            };
-            if readers.iter().any(|other| uses(other, &name, stage.is_none())) {
+            let is_used = uses.naming.get(name.as_bytes()).is_some_and(|places| is_in(places));
+            // An argument from before the first `FROM` is for the stages that declare it.
+            let is_declared =
+                stage.is_none() && uses.declaring.get(&name).is_some_and(|all| is_in(all));
+            if is_used || is_declared || is_fetched {
                 continue;
             }
-            // A script from elsewhere may read any variable.
-            if stage.is_some() && readers.iter().any(|other| fetches(other)) {
-                continue;
-            }
-            let runs = |other: &&Instruction| matches!(&*other.name, "RUN" | "ONBUILD");
-            let has_default = instructions.iter().zip(&of_stage).any(|(other, own)| {
-                let is_seen = other.name == "ARG" && (own.is_none() || *own == stage);
-                is_seen && gives_default(other, &name)
-            });
+            let defaults = uses.defaults.get(&name).into_iter().flatten();
+            let mut stages = defaults.map(|place| uses.of_stage[*place]);
+            let has_default = stages.any(|own| own.is_none() || own == stage);
             found.push(UnusedArgument {
                 has_default,
                 span: instruction.text.span(&word),
                 alone: is_single.then(|| instruction.span.clone()),
-                may_be_read: stage.is_some() && readers.iter().any(runs),
+                may_be_read: is_run,
                 name,
             });
         }
@@ -127,43 +124,81 @@ pub(crate) fn stage_numbers(instructions: &[Instruction]) -> Vec<Option<usize>> 
     instructions.iter().map(number).collect()
 }
 
-/// The instructions that see a variable of a stage: those after it, and those of the stages that
-/// build on it.
-fn readers<'i>(
-    build: &Build,
-    instructions: &'i [Instruction],
-    of_stage: &[Option<usize>],
-    at: usize,
-    stage: usize,
-) -> Vec<&'i Instruction> {
+/// The stages that have the variables of a stage: itself, and those that build on it.
+fn heirs(build: &Build, stage: usize) -> BTreeSet<usize> {
     let mut heirs = BTreeSet::from([stage]);
     for (number, later) in build.stages.iter().enumerate().skip(stage + 1) {
         if matches!(later.base, Base::Stage(base) if heirs.contains(&base)) {
             heirs.insert(number);
         }
     }
-    let is_heir = |number: usize| of_stage[number].is_some_and(|stage| heirs.contains(&stage));
-    let later = instructions.iter().enumerate().skip(at + 1);
-    later.filter(|(number, _)| is_heir(*number)).map(|(_, instruction)| instruction).collect()
+    heirs
 }
 
-/// Whether an instruction names a variable. An `ARG` of the same name in another stage does only
-/// for an argument from before the first `FROM`.
-fn uses(instruction: &Instruction, name: &str, counts_declarations: bool) -> bool {
-    if instruction.name != "ARG" {
-        // A here-document is not in the text of the instruction.
-        return instruction.texts().any(|text| names(text, name));
+/// The instructions that may use an argument, by their numbers, in ascending order.
+struct Uses<'i> {
+    of_stage: Vec<Option<usize>>,
+    /// For each word of letters, digits and underscores, the instructions that contain it.
+    naming: HashMap<&'i [u8], Vec<usize>>,
+    /// For each name, the `ARG` instructions that declare it.
+    declaring: HashMap<String, Vec<usize>>,
+    /// Those of them with a default.
+    defaults: HashMap<String, Vec<usize>>,
+    fetching: Vec<usize>,
+    /// Those that run something.
+    running: Vec<usize>,
+}
+
+impl<'i> Uses<'i> {
+    fn new(instructions: &'i [Instruction]) -> Self {
+        let mut uses = Self {
+            of_stage: stage_numbers(instructions),
+            naming: HashMap::new(),
+            declaring: HashMap::new(),
+            defaults: HashMap::new(),
+            fetching: Vec::new(),
+            running: Vec::new(),
+        };
+        for (at, instruction) in instructions.iter().enumerate() {
+            if fetches(instruction) {
+                uses.fetching.push(at);
+            }
+            if matches!(&*instruction.name, "RUN" | "ONBUILD") {
+                uses.running.push(at);
+            }
+            if instruction.name != "ARG" {
+                // A here-document is not in the text of the instruction.
+                instruction.texts().for_each(|text| uses.add_words(text, at));
+                continue;
+            }
+            for (name, value) in instruction.assignments() {
+                if let Some(value) = value {
+                    uses.add_words(instruction.bytes(&value), at);
+                    uses.defaults.entry(name.clone()).or_default().push(at);
+                }
+                uses.declaring.entry(name).or_default().push(at);
+            }
+        }
+        uses
     }
-    instruction.assignments().into_iter().any(|(own, value)| {
-        let value = value.map(|value| instruction.bytes(&value));
-        counts_declarations && own == name || value.is_some_and(|value| names(value, name))
-    })
-}
 
-/// Whether an `ARG` gives an argument of this name a default.
-fn gives_default(instruction: &Instruction, name: &str) -> bool {
-    let mut assignments = instruction.assignments().into_iter();
-    assignments.any(|(own, value)| own == name && value.is_some())
+    fn add_words(&mut self, text: &'i [u8], at: usize) {
+        for word in text.split(|byte| !is_of_name(*byte)).filter(|word| !word.is_empty()) {
+            let places = self.naming.entry(word).or_default();
+            if places.last() != Some(&at) {
+                places.push(at);
+            }
+        }
+    }
+
+    /// Whether one of these instructions comes after another one in its stage or one of its heirs;
+    /// without heirs, whether it is another one.
+    fn is_after(&self, at: usize, places: &[usize], heirs: Option<&BTreeSet<usize>>) -> bool {
+        let Some(heirs) = heirs else { return places.iter().any(|place| *place != at) };
+        let later = places.partition_point(|place| *place <= at);
+        let mut stages = places[later..].iter().filter_map(|place| self.of_stage[*place]);
+        stages.any(|stage| heirs.contains(&stage))
+    }
 }
 
 /// Whether a `RUN` downloads something, which it may run.
@@ -176,8 +211,7 @@ fn fetches(instruction: &Instruction) -> bool {
 
 /// Whether a text has a name as a word of its own.
 pub(crate) fn names(text: &[u8], name: &str) -> bool {
-    let is_inside =
-        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let is_inside = |byte: Option<&u8>| byte.is_some_and(|byte| is_of_name(*byte));
     memchr::memmem::find_iter(text, name.as_bytes()).any(|at| {
         let before = at.checked_sub(1).and_then(|before| text.get(before));
         !is_inside(before) && !is_inside(text.get(at + name.len()))
@@ -274,5 +308,10 @@ pub(crate) fn is_for_tools(name: &str) -> bool {
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    !name.is_empty() && name.bytes().all(is_of_name)
+}
+
+/// Whether a byte may be part of the name of a variable.
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }

@@ -48,8 +48,8 @@ pub(crate) struct Builds {
     pub unreadable: Vec<Unreadable>,
     /// What was not judged.
     pub doubts: Vec<Unjudged>,
-    /// Those of the variables that a step may read from its environment, although no instruction
-    /// names them, that a file of the repository names; `None` if that is unknown.
+    /// Of the variables that no instruction names, and that a step may read from its environment,
+    /// those that a file of the repository names; `None` if that is unknown.
     pub named_variables: Option<BTreeSet<String>>,
     /// The size of the Dockerfiles so far.
     text: usize,
@@ -297,7 +297,8 @@ impl Builds {
             return self.doubts.push(Unjudged { path, reason });
         }
         let Some(stages) = steps::stages(&instructions, given.known_arguments()) else {
-            let message = format!("it has more than {} instructions", steps::MAX_INSTRUCTIONS);
+            let limit = steps::MAX_INSTRUCTIONS;
+            let message = format!("it has more than {limit} instructions or commands");
             return self.unreadable(Unreadable { file, span: None, message });
         };
         let own = text.is_none().then(|| self.file(file).path.to_string());

@@ -9,7 +9,7 @@ use crate::formats::shell::{Command, Resolved, Script, Variable, Word};
 use crate::models::dockerfile::{Base, Stage, Stages};
 use crate::models::image::ImageReference;
 
-/// The maximum number of instructions of a Dockerfile that are judged.
+/// The maximum number of instructions of a Dockerfile that are judged, and of commands in them.
 pub(super) const MAX_INSTRUCTIONS: usize = 5000;
 
 /// The maximum number of variables that are kept for all steps together. Steps beyond that are
@@ -168,7 +168,7 @@ impl Mount {
     }
 }
 
-/// The stages of a Dockerfile; `None` if it has too many instructions.
+/// The stages of a Dockerfile; `None` if it has too many instructions or commands.
 pub(super) fn stages(
     instructions: &[Instruction],
     arguments: Vec<(String, Option<Variable>)>,
@@ -185,7 +185,12 @@ pub(super) fn stages(
     for instruction in instructions {
         reader.read(instruction);
     }
-    Some(reader.found)
+    let steps = reader.found.iter().flat_map(|stage| &stage.steps);
+    let commands = steps.map(|step| match &step.action {
+        Action::Run(run) => run.commands.len(),
+        _ => 0,
+    });
+    (commands.sum::<usize>() <= MAX_INSTRUCTIONS).then_some(reader.found)
 }
 
 /// The user and the working directory of a step.

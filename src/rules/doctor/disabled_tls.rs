@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::edit::Edit;
-use crate::base::finding::{Severity, Span, line_around};
+use crate::base::finding::{Severity, Span};
 use crate::builds::arguments::stage_numbers;
 use crate::builds::settings::npm_settings;
 use crate::builds::steps::{Action, RunCommand, RunStep};
@@ -174,25 +174,33 @@ fn in_commands(build: &Build, file: &File) -> Vec<Disabling> {
 /// The places where the script of a step sets such a variable.
 fn assigned(run: &RunStep, file: &File, step: &Span) -> Vec<Span> {
     let text = file.text.get(step.clone()).unwrap_or_default();
-    let mut found = Vec::new();
-    for (name, values) in VARIABLES.iter().filter(|(name, _)| run.assigned.contains(*name)) {
-        for at in memchr::memmem::find_iter(text, name.as_bytes()) {
-            let place = step.start + at;
-            let line = line_around(&file.text, place);
-            let before = file.text.get(line.start..place).unwrap_or_default();
-            let after = text.get(at + name.len()..).unwrap_or_default();
-            let Some(value) = after.strip_prefix(b"=") else { continue };
-            let value = value.strip_prefix(b"\"").or(value.strip_prefix(b"'")).unwrap_or(value);
-            let length = value.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-            let value = value.get(..length).unwrap_or_default();
-            if !before.trim_ascii_start().starts_with(b"#")
-                && values.iter().any(|own| value.eq_ignore_ascii_case(own.as_bytes()))
-            {
-                found.push(place..place + name.len());
+    let names: Vec<_> = VARIABLES.iter().filter(|(name, _)| run.assigned.contains(*name)).collect();
+    let (mut found, mut end) = (Vec::new(), step.start);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let start = end;
+        end += line.len();
+        if line.trim_ascii_start().starts_with(b"#") {
+            continue;
+        }
+        for (name, values) in &names {
+            for at in memchr::memmem::find_iter(line, name.as_bytes()) {
+                let after = line.get(at + name.len()..).unwrap_or_default();
+                if is_assigned(after, values) {
+                    found.push(start + at..start + at + name.len());
+                }
             }
         }
     }
     found
+}
+
+/// Whether a text is the rest of an assignment of one of these values.
+fn is_assigned(after: &[u8], values: &[&str]) -> bool {
+    let Some(value) = after.strip_prefix(b"=") else { return false };
+    let value = value.strip_prefix(b"\"").or(value.strip_prefix(b"'")).unwrap_or(value);
+    let length = value.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let value = value.get(..length).unwrap_or_default();
+    values.iter().any(|own| value.eq_ignore_ascii_case(own.as_bytes()))
 }
 
 /// Whether a command sets such a setting, or has it as an option.

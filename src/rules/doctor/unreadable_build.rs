@@ -46,10 +46,11 @@ mod tests {
 
     #[test]
     fn a_dockerfile_that_is_too_long() {
-        let text = format!("FROM node:22\n{}", "RUN a\n".repeat(5000));
-        assert_eq!(
-            transcript(&RULE, &Fake::default().file("Dockerfile", &text)),
-            ["Dockerfile: it has more than 5000 instructions"]
-        );
+        let judged = |text: &str| transcript(&RULE, &Fake::default().file("Dockerfile", text));
+        let message = ["Dockerfile: it has more than 5000 instructions or commands"];
+        assert_eq!(judged(&format!("FROM node:22\n{}", "RUN a\n".repeat(5000))), message);
+        let commands = |count: usize| format!("FROM node:22\nRUN a{}\n", " && a".repeat(count));
+        assert_eq!(judged(&commands(5000)), message);
+        assert_eq!(judged(&commands(4999)), [""; 0]);
     }
 }

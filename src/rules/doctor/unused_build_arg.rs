@@ -170,6 +170,18 @@ mod tests {
     }
 
     #[test]
+    fn many_arguments_take_linear_time() {
+        let names: String = (0..40).map(|number| format!(" A{number}")).collect();
+        let line = |number: usize| format!("ARG B{number}{names}\n");
+        let lines: String = (0..3000).map(line).collect();
+        let start = std::time::Instant::now();
+        let found = judged_by(&RULE, &change(&format!("FROM node\n{lines}RUN x\n")));
+        // Searching every later instruction for each name takes a minute here.
+        assert!(start.elapsed() < std::time::Duration::from_secs(20));
+        assert!(!found.is_empty());
+    }
+
+    #[test]
     fn an_argument_that_something_reads_or_may_read() {
         for dockerfile in [
             "FROM node\nARG READ\nRUN npm run build",
