@@ -369,6 +369,12 @@ impl Builds {
             self.doubts.push(Unjudged { path: RepoPath::from(&*path), reason });
             return None;
         };
+        let contexts = self.list.iter().filter_map(|build| build.context.as_ref());
+        let mut same = contexts.filter(|known| known.directory == context);
+        let is_known = |known: &&Governing| known.file == file;
+        if let Some(known) = same.find_map(|known| known.ignore.as_ref().filter(is_known)) {
+            return Some(Some(known.clone()));
+        }
         let (span, message) = match IgnoreFile::parse(&self.file(file).text) {
             Ok(patterns) if patterns.cost().saturating_mul(self.tree.count(context)) > MAX_WORK => {
                 (None, "it has too many patterns for the files of its context".to_owned())

@@ -3,13 +3,22 @@
 //!
 //! `tests/facts/dockerignore.json` has BuildKit's decisions.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::mem::swap;
+
 use crate::base::finding::Span;
 
 /// The patterns of an ignore file, in their order.
 #[derive(Debug, Default)]
 pub(crate) struct IgnoreFile {
     pub patterns: Vec<IgnorePattern>,
+    /// The number of the pattern that decides about a path: several rules ask for the same ones.
+    decided: RefCell<HashMap<String, Option<usize>>>,
 }
+
+/// The maximum number of paths whose decisions are kept.
+const MAX_DECIDED: usize = 50_000;
 
 #[derive(Debug)]
 pub(crate) struct IgnorePattern {
@@ -80,7 +89,7 @@ impl IgnoreFile {
                 Err(message) => return Err(InvalidPattern { span, message }),
             }
         }
-        Ok(Self { patterns })
+        Ok(Self { patterns, decided: RefCell::default() })
     }
 
     /// A pattern by itself: the source of a `COPY`. `None` if it is invalid.
@@ -96,7 +105,16 @@ impl IgnoreFile {
 
     /// The pattern that decides about a file or a directory of the context.
     pub(crate) fn decisive(&self, path: &str) -> Option<&IgnorePattern> {
-        self.patterns.iter().rev().find(|pattern| pattern.matches(path))
+        let known = self.decided.borrow().get(path).copied();
+        let decisive = known.unwrap_or_else(|| {
+            let number = self.patterns.iter().rposition(|pattern| pattern.matches(path));
+            let mut decided = self.decided.borrow_mut();
+            if decided.len() < MAX_DECIDED {
+                decided.insert(path.to_owned(), number);
+            }
+            number
+        });
+        self.patterns.get(decisive?)
     }
 
     /// Whether BuildKit leaves a file out of the context. A directory that is excluded exists as
@@ -130,17 +148,17 @@ impl IgnorePattern {
 
     /// [`IgnorePattern::matches`] by its tokens.
     fn passes(&self, path: &str) -> bool {
-        let mut states = States::default();
+        let (mut states, mut next) = (States::default(), States::default());
         self.enter(0, &mut states);
         for character in path.chars() {
             if character == '/' && states.0.contains(&self.tokens.len()) {
                 return true;
             }
-            let mut next = States::default();
+            next.0.clear();
             for &state in &states.0 {
                 self.step(state, character, &mut next);
             }
-            states = next;
+            swap(&mut states, &mut next);
             if states.0.is_empty() {
                 return false;
             }
