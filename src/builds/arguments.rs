@@ -50,7 +50,7 @@ pub(crate) struct UnusedArgument {
 /// The unused arguments of the Dockerfile of a build. A name is reported once for each stage.
 pub(crate) fn unused_arguments(builds: &Builds, build: &Build) -> Vec<UnusedArgument> {
     let instructions = builds.instructions(build);
-    let uses = Uses::new(&instructions);
+    let uses = ReadNames::new(&instructions);
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     for (at, instruction) in instructions.iter().enumerate() {
@@ -136,7 +136,7 @@ fn heirs(build: &Build, stage: usize) -> BTreeSet<usize> {
 }
 
 /// The instructions that may use an argument, by their numbers, in ascending order.
-struct Uses<'i> {
+struct ReadNames<'i> {
     of_stage: Vec<Option<usize>>,
     /// For each word of letters, digits and underscores, the instructions that contain it.
     naming: HashMap<&'i [u8], Vec<usize>>,
@@ -149,7 +149,7 @@ struct Uses<'i> {
     running: Vec<usize>,
 }
 
-impl<'i> Uses<'i> {
+impl<'i> ReadNames<'i> {
     fn new(instructions: &'i [Instruction]) -> Self {
         let mut uses = Self {
             of_stage: stage_numbers(instructions),

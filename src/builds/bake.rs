@@ -154,7 +154,7 @@ pub(super) fn builds(project: &Project, calls: Vec<BakeCall>, found: &mut Descri
         known.is_local |= !call.is_of_git;
     }
     for ((directory, files), calls) in stacks {
-        if let Some(stack) = Stack::read(project, directory, &files, found) {
+        if let Some(stack) = BakeFiles::read(project, directory, &files, found) {
             stack.describe(&calls, found);
         }
     }
@@ -167,7 +167,7 @@ pub(super) fn builds(project: &Project, calls: Vec<BakeCall>, found: &mut Descri
 type Targets<'s> = BTreeMap<&'s str, Vec<(usize, &'s BakeTarget)>>;
 
 /// Bake files that are merged.
-struct Stack<'p> {
+struct BakeFiles<'p> {
     project: &'p Project,
     directory: String,
     files: Vec<(usize, Rc<Bake>)>,
@@ -176,7 +176,7 @@ struct Stack<'p> {
     services: BTreeSet<String>,
 }
 
-impl<'p> Stack<'p> {
+impl<'p> BakeFiles<'p> {
     /// Reads the files; `None` if there are no bake files among them.
     fn read(
         project: &'p Project,

@@ -109,16 +109,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     check_server_flag(args, &layout)?;
     let _lock = if args.dry_run { None } else { Some(apply::lock(&layout.common)?) };
     let setup = Setup::find(&layout, &git, args.choice(), args.hooks())?;
-    let place =
-        match &setup {
-            Setup::Husky(husky) => HookDirectory::husky(&husky.directory, &layout.top)?,
-            Setup::Native { directory, .. } => HookDirectory::native(directory, &layout.top)?,
-            Setup::Server(server) => server.place(&layout)?,
-            Setup::Foreign(foreign) => {
-                return Err(Error::new("install the hooks", &foreign.cause)
-                    .help(cure::after_refusal(foreign, args.flag(), &layout)));
-            }
-        };
+    let place = place(&setup, &layout, args)?;
     let program = binary::this(&context.directory, &context.env);
     let recorded = program.as_deref().and_then(|program| {
         lookup::recorded(program, &context.directory, &layout.top, &context.env)
@@ -160,16 +151,39 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     for line in cure::after_install(&setup, &edits, program, &layout, fallback.manager_command()) {
         text += &format!("{line}\n");
     }
-    if let Some(unprepared) = unprepared.filter(|_| with_script.is_none()) {
+    text += &further_steps(unprepared.filter(|_| with_script.is_none()), &setup, &layout, args);
+    let (verdict, summary) = verdict(&health, !is_unchanged);
+    Ok(Outcome::new(verdict, text + &last_line(summary)))
+}
+
+/// The directory that the hooks go into.
+fn place(setup: &Setup, layout: &Layout, args: &Args) -> Result<HookDirectory, Error> {
+    match setup {
+        Setup::Husky(husky) => HookDirectory::husky(&husky.directory, &layout.top),
+        Setup::Native { directory, .. } => HookDirectory::native(directory, &layout.top),
+        Setup::Server(server) => server.place(layout),
+        Setup::Foreign(foreign) => Err(Error::new("install the hooks", &foreign.cause)
+            .help(cure::after_refusal(foreign, args.flag(), layout))),
+    }
+}
+
+/// What is left for others, and before another hook manager is installed.
+fn further_steps(
+    unprepared: Option<Unprepared>,
+    setup: &Setup,
+    layout: &Layout,
+    args: &Args,
+) -> String {
+    let mut text = String::new();
+    if let Some(unprepared) = unprepared {
         text += &cure::script_to_add(unprepared.script.key, unprepared.script.command);
     }
     if matches!(setup, Setup::Native { .. })
-        && let Some(successor) = successor(&layout, args.hooks())
+        && let Some(successor) = successor(layout, args.hooks())
     {
-        text += &format!("{}\n", cure::before_takeover(&successor, &layout));
+        text += &format!("{}\n", cure::before_takeover(&successor, layout));
     }
-    let (verdict, summary) = verdict(&health, !is_unchanged);
-    Ok(Outcome::new(verdict, text + &last_line(summary)))
+    text
 }
 
 /// The variable that names the running script of `package.json`.

@@ -12,7 +12,7 @@ use crate::cure::setup as cure;
 use crate::git::Git;
 use crate::hooks::health::{self, Health, Interference};
 use crate::hooks::layout::Layout;
-use crate::hooks::lookup::Source;
+use crate::hooks::lookup::ProgramSource;
 use crate::hooks::setup::{Choice, Setup};
 use crate::hooks::state::HookState;
 use crate::hooks::{Hook, binary, display_path};
@@ -66,13 +66,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Program {
     path: PathBuf,
-    source: Source,
+    source: ProgramSource,
     /// `None` if it is unknown.
     version: Option<String>,
 }
 
 impl Program {
-    fn new(path: &Path, source: Source) -> Self {
+    fn new(path: &Path, source: ProgramSource) -> Self {
         Self { path: path.to_owned(), source, version: binary::version(path) }
     }
 
@@ -273,7 +273,7 @@ fn hooks(health: &[Health], below_top: bool, paint: Paint) -> Vec<(&'static str,
 
 /// The programs that the hooks run, without duplicates.
 fn programs(health: &[Health]) -> Vec<Program> {
-    let mut found: Vec<(&Path, Source)> = health
+    let mut found: Vec<(&Path, ProgramSource)> = health
         .iter()
         .filter_map(|one| one.lookup.program.as_deref().zip(one.lookup.source))
         .collect();

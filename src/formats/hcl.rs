@@ -12,7 +12,7 @@ const DEEPEST: usize = 64;
 
 /// Parses a text without a byte order mark.
 pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = HclReader { text, at: 0 };
     let entries = reader.body(0)?;
     match reader.peek() {
         None => Ok(Node { span: 0..text.len(), value: Value::Map(entries) }),
@@ -20,12 +20,12 @@ pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
     }
 }
 
-struct Reader<'t> {
+struct HclReader<'t> {
     text: &'t str,
     at: usize,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> HclReader<'t> {
     fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or_default()
     }

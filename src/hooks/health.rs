@@ -9,7 +9,7 @@ use crate::base::path::RepoPath;
 use crate::hooks::block::{self, Condition, Found};
 use crate::hooks::fallback::Fallback;
 use crate::hooks::layout::Layout;
-use crate::hooks::lookup::{Lookup, Recorded};
+use crate::hooks::lookup::{ProgramSearch, Recorded};
 use crate::hooks::plan::still_ignored;
 use crate::hooks::setup::{self, Foreign, Husky, Owner, Setup, mentions_bakstop};
 use crate::hooks::shim::Author;
@@ -27,7 +27,7 @@ pub(crate) struct Health {
     pub state: HookState,
     pub notes: Vec<Note>,
     /// Where it finds the program.
-    pub lookup: Lookup,
+    pub lookup: ProgramSearch,
     /// Whether it lets everything pass without the program.
     warns: bool,
     /// The command of a package manager that installs the program, as the hook prints it.
@@ -121,7 +121,7 @@ impl Health {
             hook,
             state,
             notes: Vec::new(),
-            lookup: Lookup::default(),
+            lookup: ProgramSearch::default(),
             warns: false,
             manager_command: None,
         }
@@ -208,8 +208,8 @@ fn of_file(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
         health.note(format!("it was installed from {missing}, which no longer exists"));
     }
     health.lookup = match slot.hook {
-        Hook::PreReceive => Lookup::server(shim.recorded.as_ref()),
-        _ => Lookup::of(shim.recorded.as_ref(), slot.directory(), &layout.top, env),
+        Hook::PreReceive => ProgramSearch::server(shim.recorded.as_ref()),
+        _ => ProgramSearch::of(shim.recorded.as_ref(), slot.directory(), &layout.top, env),
     };
     health.refusals(layout);
     health
@@ -263,7 +263,7 @@ fn of_block(slot: &Slot, layout: &Layout, env: &Environment) -> Health {
         health.note_for_install(OTHER_VERSION);
     }
     health.without_program(&fallback);
-    health.lookup = Lookup::of(None, slot.directory(), &layout.top, env);
+    health.lookup = ProgramSearch::of(None, slot.directory(), &layout.top, env);
     health.refusals(layout);
     health
 }

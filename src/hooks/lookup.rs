@@ -25,19 +25,19 @@ pub(crate) enum Recorded {
 
 /// The program that a hook finds, and what it refuses to run before that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Lookup {
+pub(crate) struct ProgramSearch {
     pub program: Option<PathBuf>,
     /// Where that is.
-    pub source: Option<Source>,
+    pub source: Option<ProgramSource>,
     /// Directories whose `node_modules` has a bakstop that is not run, with the reason.
     pub refused: Vec<(PathBuf, &'static str)>,
     /// The programs that the hook would find later.
-    pub others: Vec<(PathBuf, Source)>,
+    pub others: Vec<(PathBuf, ProgramSource)>,
 }
 
 /// Where a hook finds its program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum ProgramSource {
     /// The path that the hook file names.
     Recorded,
     /// `node_modules`.
@@ -46,7 +46,7 @@ pub(crate) enum Source {
     Path,
 }
 
-impl Source {
+impl ProgramSource {
     /// Its name in reports.
     pub(crate) fn label(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl Source {
     }
 }
 
-impl Lookup {
+impl ProgramSearch {
     /// Searches in the order of hooks/find.sh: the program that the hook file names; the
     /// `node_modules` of the work tree, of the package around `hooks`, the directory of the hook
     /// file, and of the package that the file names; then `PATH`. `top` is where git starts hooks.
@@ -89,7 +89,7 @@ impl Lookup {
                 searched.push(package);
             }
         }
-        lookup.add(in_directories(env).next(), Source::Path);
+        lookup.add(in_directories(env).next(), ProgramSource::Path);
         lookup
     }
 
@@ -97,7 +97,7 @@ impl Lookup {
     pub(crate) fn server(recorded: Option<&Recorded>) -> Self {
         let mut lookup = Self::default();
         if let Some(Recorded::Program(path)) = recorded {
-            lookup.add(Some(path.clone()).filter(|path| is_program(path)), Source::Recorded);
+            lookup.add(Some(path.clone()).filter(|path| is_program(path)), ProgramSource::Recorded);
         }
         lookup
     }
@@ -106,11 +106,11 @@ impl Lookup {
         match search(package, top, env) {
             Search::Nothing => {}
             Search::Refused(reason) => self.refused.push((package.to_owned(), reason)),
-            Search::Program(path) => self.add(Some(path), Source::Modules),
+            Search::Program(path) => self.add(Some(path), ProgramSource::Modules),
         }
     }
 
-    fn add(&mut self, path: Option<PathBuf>, source: Source) {
+    fn add(&mut self, path: Option<PathBuf>, source: ProgramSource) {
         let Some(path) = path else { return };
         if self.program.is_none() {
             (self.program, self.source) = (Some(path), Some(source));
@@ -323,7 +323,7 @@ mod tests {
         let top = directory.path().join("top");
         let found = |installed: Option<&Path>| {
             let recorded = installed.map(|path| Recorded::Program(path.to_owned()));
-            Lookup::of(recorded.as_ref(), &top.join("hooks"), &top, &env).program
+            ProgramSearch::of(recorded.as_ref(), &top.join("hooks"), &top, &env).program
         };
         let (home, path, installed) = (place("home/.cargo/bin"), place("bin"), place("installed"));
         assert_eq!(found(Some(&installed)).unwrap(), installed);

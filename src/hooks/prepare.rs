@@ -33,7 +33,7 @@ const DOING: &str = "add the script";
 
 /// A script that package managers run after an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Script {
+pub(crate) struct InstallScript {
     pub key: &'static str,
     pub command: &'static str,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Script {
 pub(crate) struct Unprepared {
     pub path: PathBuf,
     text: Vec<u8>,
-    pub script: Script,
+    pub script: InstallScript,
     /// Whether its scripts run only here, and never for those who depend on the package.
     is_private: bool,
 }
@@ -62,9 +62,9 @@ impl Unprepared {
             None => pinned.is_empty() && package.join(".yarnrc.yml").exists(),
         };
         let script = if is_modern_yarn {
-            Script { key: "postinstall", command: PLAIN }
+            InstallScript { key: "postinstall", command: PLAIN }
         } else {
-            Script { key: "prepare", command: GUARDED }
+            InstallScript { key: "prepare", command: GUARDED }
         };
         let is_private = manifest.get("private") == Some(&Json::Bool(true));
         Some(Self { path: package.join("package.json"), text, script, is_private })
@@ -86,7 +86,7 @@ impl Unprepared {
         if let Some(obstacle) = self.obstacle() {
             return Err(obstacle);
         }
-        let Script { key, command } = self.script;
+        let InstallScript { key, command } = self.script;
         let failed = |cause: String| {
             Error::new(DOING, cause).help(format!("add it by hand: \"{key}\": \"{command}\""))
         };
@@ -182,7 +182,7 @@ fn verb<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     }
 }
 
-impl Script {
+impl InstallScript {
     /// The edit that adds it to a manifest.
     fn edit(self, root: &Node, text: &[u8]) -> Result<Edit, String> {
         let path = RepoPath::from("package.json");
@@ -365,7 +365,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join(".yarnrc.yml"), "").unwrap();
         let found = Unprepared::find(directory.path(), b"{}".to_vec()).unwrap();
-        assert_eq!(found.script, Script { key: "postinstall", command: PLAIN });
+        assert_eq!(found.script, InstallScript { key: "postinstall", command: PLAIN });
         assert!(found.obstacle().is_some());
     }
 }

@@ -120,7 +120,7 @@ fn plan(files: &dyn Change, config: &Config, options: &Options<'_>) -> Result<Fi
     let mut state = planner.judge(Texts::new())?;
     let mut originals = Texts::new();
     let mut summary = FixSummary::default();
-    let mut refused: BTreeSet<Key> = BTreeSet::new();
+    let mut refused: BTreeSet<FindingKey> = BTreeSet::new();
     loop {
         let chosen = chosen(&state, &refused);
         if chosen.is_empty() || planner.left == 0 {
@@ -154,9 +154,9 @@ fn plan(files: &dyn Change, config: &Config, options: &Options<'_>) -> Result<Fi
 }
 
 /// The identity of a finding in several states: its line may change.
-type Key = (&'static str, RepoPath, String);
+type FindingKey = (&'static str, RepoPath, String);
 
-fn key(finding: &Finding) -> Key {
+fn key(finding: &Finding) -> FindingKey {
     (finding.rule.id, finding.path.clone(), finding.message.clone())
 }
 
@@ -176,7 +176,7 @@ fn text<'s>(state: &'s FixState, path: &RepoPath) -> &'s [u8] {
 }
 
 /// The findings whose safe fixes can be applied together, first come first served.
-fn chosen(state: &FixState, refused: &BTreeSet<Key>) -> Vec<Finding> {
+fn chosen(state: &FixState, refused: &BTreeSet<FindingKey>) -> Vec<Finding> {
     let mut chosen: Vec<Finding> = Vec::new();
     for finding in &state.judgement.findings {
         let Some(fix) = finding.fix.as_ref().filter(|fix| fix.safety == Safety::Safe) else {

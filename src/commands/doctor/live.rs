@@ -54,7 +54,7 @@ fn answered(docker: &Path, server: &str, builds: Option<&Builds>) -> Vec<String>
     let info = ask(docker, &["info", "--format", format])
         .and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
     match ask(docker, &["buildx", "inspect"]) {
-        Ok(text) => lines.extend(about_builder(&Builder::parse(&text), info.as_ref().ok())),
+        Ok(text) => lines.extend(about_builder(&BuilderState::parse(&text), info.as_ref().ok())),
         Err(why) => lines.push(not_looked_at("the builder", &why)),
     }
     let is_desktop = match &info {
@@ -100,7 +100,7 @@ fn ask(docker: &Path, arguments: &[&str]) -> Result<String, String> {
 
 /// The builder that `docker build` uses.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Builder {
+struct BuilderState {
     name: String,
     driver: String,
     /// The first rule that removes cache mounts: how long without use, and above which size.
@@ -109,7 +109,7 @@ struct Builder {
     free: Option<String>,
 }
 
-impl Builder {
+impl BuilderState {
     /// Parses the answer of `docker buildx inspect`.
     fn parse(text: &str) -> Self {
         let mut builder = Self::default();
@@ -137,7 +137,7 @@ impl Builder {
 }
 
 /// The lines about the export of caches and the removal of cache mounts.
-fn about_builder(builder: &Builder, info: Option<&Value>) -> Vec<String> {
+fn about_builder(builder: &BuilderState, info: Option<&Value>) -> Vec<String> {
     let (name, driver) = (&builder.name, &builder.driver);
     let shown = format!("the builder {name} (driver {driver})");
     if driver.is_empty() {
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_first_rule_about_cache_mounts_counts() {
-        let builder = Builder::parse(
+        let builder = BuilderState::parse(
             "Name:   default\nDriver: docker\n\nNodes:\nName: default\nGC Policy rule#0:\n \
              Keep Duration: 1h\n Max Used Space: 1GiB\nGC Policy rule#1:\n Filters: \
              type==exec.cachemount\n Keep Duration: 48h0m0s\n Keep Bytes: 2GiB\nGC Policy \
@@ -225,13 +225,16 @@ mod tests {
         );
         let collection = Some(("48h0m0s".to_owned(), "2GiB".to_owned()));
         let (name, driver) = ("default".to_owned(), "docker".to_owned());
-        assert_eq!(builder, Builder { name, driver, collection, free: None });
-        assert_eq!(Builder::parse("Filters: type==exec.cachemount\nnothing"), Builder::default());
+        assert_eq!(builder, BuilderState { name, driver, collection, free: None });
+        assert_eq!(
+            BuilderState::parse("Filters: type==exec.cachemount\nnothing"),
+            BuilderState::default()
+        );
     }
 
     #[test]
     fn nothing_is_said_about_a_builder_without_a_driver() {
-        let lines = |text: &str| about_builder(&Builder::parse(text), None);
+        let lines = |text: &str| about_builder(&BuilderState::parse(text), None);
         assert!(
             lines("Name: a\nMin Free Space: 1GiB")[0].starts_with("not looked at: the builder")
         );
