@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     check, completions, doctor, explain, hook, install, man, pins, prove, restore, rules, status,
-    uninstall, verify,
+    trend, uninstall, verify,
 };
 use crate::report::paint::When;
 
@@ -48,6 +48,8 @@ pub(crate) enum Verb {
     Pins(pins::Args),
     /// Judge whether the Docker builds of the repository are correct, closed and cached
     Doctor(doctor::Args),
+    /// Show what recorded builds took, and whether that grew: text, tables, charts
+    Trend(trend::Args),
     /// Install the git hooks
     Install(install::Args),
     /// Remove the git hooks, and restore the previous ones

@@ -19,6 +19,8 @@ pub(crate) mod explain;
 pub(crate) mod install;
 mod paths;
 mod restoring;
+mod docker;
+mod recording;
 mod replacing;
 mod judge;
 pub(crate) mod check;
@@ -29,6 +31,7 @@ pub(crate) mod pins;
 pub(crate) mod prove;
 pub(crate) mod restore;
 pub(crate) mod status;
+pub(crate) mod trend;
 pub(crate) mod uninstall;
 pub(crate) mod verify;
 

@@ -24,6 +24,7 @@ pub const TARGETS: &[Target] = &[
     ("dockerfile", formats::dockerfile),
     ("dockerignore", builds::dockerignore),
     ("builds", builds::builds),
+    ("progress", builds::progress),
     ("pins", pins::read),
     ("edit", pins::edit),
     ("config", judging::config),

@@ -1,3 +1,7 @@
-//! Times of builds.
+//! Times of builds, what BuildKit recorded of them, and whether they grew.
 
+pub(crate) mod units;
+pub(crate) mod builds;
+pub(crate) mod progress;
 pub(crate) mod runs;
+pub(crate) mod trend;

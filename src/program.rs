@@ -198,6 +198,7 @@ fn dispatch(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
         Verb::Prove(args) => commands::prove::run(args, context),
         Verb::Pins(args) => commands::pins::run(args, context),
         Verb::Doctor(args) => commands::doctor::run(args, context),
+        Verb::Trend(args) => commands::trend::run(args, context),
         Verb::Install(args) => commands::install::run(args, context),
         Verb::Uninstall(args) => commands::uninstall::run(args, context),
         Verb::Status(args) => commands::status::run(args, context),

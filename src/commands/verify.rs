@@ -1,7 +1,6 @@
 //! `bakstop verify`: prove that a build left the work tree as it was.
 
 mod args;
-mod record;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -12,21 +11,26 @@ use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::commands::destination::destination;
-use crate::commands::{Context, Outcome};
+use crate::commands::recording::builds::{Before, Found};
+use crate::commands::recording::machine;
+use crate::commands::recording::record::Record;
+use crate::commands::{Context, Outcome, trend};
 use crate::config::{self, Config};
 use crate::disk::destination::Destination;
 use crate::disk::read::{self, FinalLink};
 use crate::git::worktree::files::OnDisk;
 use crate::git::worktree::{Detail, WorkTree};
-use crate::measure::runs::{Budget, Percent, Run, Timing};
+use crate::measure::builds::CacheGate;
+use crate::measure::runs::Run;
+use crate::measure::trend::{Timing, Trend, lost_caches};
+use crate::measure::units::Budget;
 use crate::os::child::{self, NotRun, Output, Ran};
 use crate::report::paint::Paint;
 use crate::report::verify::Since;
-use crate::report::{self, HumanOrJson, runs};
+use crate::report::{self, HumanOrJson, runs, timing};
 use crate::snapshot::baseline::Baseline;
-use crate::snapshot::{Snapshot, State, Tree};
+use crate::snapshot::{Changes, Snapshot, State, Tree};
 pub(crate) use args::Args;
-use record::Record;
 use watch::{Watch, not_examined};
 
 /// Compares the work tree with a clean one, with its state before the command, or with a baseline.
@@ -59,7 +63,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     match args.command.split_first() {
         None => {
             let (changes, notes) = watch.allow(watch.look(Detail::Paths)?.changes_since_clean());
-            watch.report(&changes, Since::Clean, &notes)
+            watch.report(&changes, Since::Clean, None, &notes)
         }
         Some((program, arguments)) => run_build(&watch, program, arguments),
     }
@@ -84,7 +88,7 @@ fn since_baseline(
     remove_baseline(file, tree, [&mut snapshot, &mut now]);
     let (changes, mut notes) = watch.allow(now.changes_since(snapshot));
     notes.extend(is_older.then(|| OLDER.to_owned()));
-    watch.report(&changes, Since::Baseline, &notes)
+    watch.report(&changes, Since::Baseline, None, &notes)
 }
 
 /// Saves the state of the work tree, and the configuration.
@@ -111,6 +115,8 @@ fn run_build(
     let record = args.record.as_ref().map(open).transpose()?;
     let mut before = watch.look(Detail::Contents)?;
     watch.keep_texts(&mut before);
+    let wants_builds = record.is_some() || args.min_cached.is_some();
+    let builds_before = wants_builds.then(|| Before::look(&context.env));
     // The JSON document needs standard output.
     let is_document = args.format == HumanOrJson::Json && args.output.is_none();
     let output = if is_document { Output::ToStandardError } else { Output::Inherited };
@@ -121,54 +127,101 @@ fn run_build(
             return Ok(Outcome { code, out: String::new(), file: None, notes });
         }
     };
-    let timing = Timing {
-        seconds: ran.took.as_secs_f64(),
-        budget: args.budget.map(|Budget(time)| time.as_secs_f64()),
-        usual: record.as_ref().and_then(Record::usual),
-        allowed: args.max_regression.map(|Percent(percent)| percent),
-    };
+    let after = watch.look(Detail::Contents);
+    let found = builds_before.map(|before| before.builds_since(watch.tree.top(), &context.env));
     let commit = before.head.commit;
-    let (outcome, state) = compared(watch, before, &ran, timing);
-    // A record that cannot be written is an error in addition to the report.
-    let written =
-        record.as_ref().map_or(Ok(()), |record| record.append(context, &ran, state, commit));
+    let changes = after.map(|after| watch.allow(after.changes_since(before)));
+    let run = Run { commit, ..run_of(watch, &ran, changes.as_ref().ok(), found) };
+    judged(watch, &ran, &run, changes, record)
+}
+
+/// Judges a finished command, and records it.
+fn judged(
+    watch: &Watch<'_>,
+    ran: &Ran,
+    run: &Run,
+    changes: Result<(Changes, Vec<String>), Error>,
+    record: Option<Record>,
+) -> Result<Outcome, Error> {
+    let Watch { args, context, .. } = *watch;
+    let earlier = record.as_ref().map_or(&[][..], Record::runs);
+    let timing = Timing {
+        seconds: run.seconds,
+        budget: args.budget.map(|Budget(time)| time.as_secs_f64()),
+        trend: args.limit().map(|limit| Trend::of(earlier, run, limit)),
+    };
+    let cache = args.min_cached.map(|share| CacheGate { share, builds: run.builds.clone() });
+    let notes = notes(args, record.as_ref(), run, &timing);
+    let outcome = compared(watch, changes, ran, timing, cache.as_ref());
+    // What fails from here on is an error in addition to the report.
+    let unknown = cache.as_ref().and_then(CacheGate::unknown).map(timing::unknown_cache);
+    let unwritten = record.and_then(|record| record.append(context, run, ran.ended).err());
     let mut outcome = outcome?;
-    if let Err(error) = written {
+    for error in unknown.into_iter().chain(unwritten) {
         outcome.notes += &report::error(&error, Paint::PLAIN);
         if ran.ended.code() == 0 {
             outcome.code = Verdict::Failed.code();
         }
     }
-    Ok(match record.filter(|_| timing.allowed.is_some() && timing.usual.is_none()) {
-        Some(record) => {
-            outcome.note(format!("bakstop: no successful run of {record} to compare with"))
-        }
-        None => outcome,
-    })
+    Ok(notes.iter().fold(outcome, Outcome::note))
 }
 
-/// The report on a finished command, and the state of the work tree.
+/// The line of the record, without the commit.
+fn run_of(
+    watch: &Watch<'_>,
+    ran: &Ran,
+    changes: Option<&(Changes, Vec<String>)>,
+    found: Option<Found>,
+) -> Run {
+    let tree = match changes {
+        Some((changes, _)) if changes.is_empty() => Tree::Unchanged,
+        Some(_) => Tree::Changed,
+        None => Tree::Unknown,
+    };
+    Run {
+        label: watch.args.run_label(),
+        started: watch.context.now,
+        seconds: ran.took.as_secs_f64(),
+        exit_code: ran.ended.code(),
+        tree,
+        commit: None,
+        machine: Some(machine()),
+        overlapping: found.as_ref().is_some_and(|found| found.overlapping),
+        builds: found.map(|found| found.builds),
+    }
+}
+
+/// The notes on the time of a run and on its builds.
+fn notes(args: &Args, record: Option<&Record>, run: &Run, timing: &Timing) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let (Some(record), Some(trend), true) = (record, &timing.trend, run.is_successful()) {
+        notes.extend(timing::note(trend, run.seconds, record));
+        let row = trend.limit.in_a_row;
+        let lost = lost_caches(record.runs(), run, row);
+        notes.extend(lost.iter().map(|lost| timing::lost_cache(lost, row)));
+    }
+    if let (true, Some(Err(reason))) = (args.verbose, &run.builds) {
+        notes.push(format!("bakstop: the Docker builds are unknown: {reason}"));
+    }
+    notes
+}
+
+/// The report on a finished command.
 fn compared(
     watch: &Watch<'_>,
-    before: Snapshot,
+    changes: Result<(Changes, Vec<String>), Error>,
     ran: &Ran,
     timing: Timing,
-) -> (Result<Outcome, Error>, Tree) {
-    match watch.look(Detail::Contents) {
-        Ok(after) => {
-            let (changes, notes) = watch.allow(after.changes_since(before));
-            let state = if changes.is_empty() { Tree::Unchanged } else { Tree::Changed };
-            (watch.report(&changes, Since::Command(ran, timing), &notes), state)
-        }
+    cache: Option<&CacheGate>,
+) -> Result<Outcome, Error> {
+    match changes {
+        Ok((changes, notes)) => watch.report(&changes, Since::Command(ran, timing), cache, &notes),
         Err(error) => {
             let outcome = Outcome {
                 notes: report::error(&error, Paint::PLAIN),
                 ..Outcome::new(Verdict::Failed, "")
             };
-            (
-                Ok(outcome.note(format!("bakstop: the command {}", ran.ended.describe()))),
-                Tree::Unknown,
-            )
+            Ok(outcome.note(format!("bakstop: the command {}", ran.ended.describe())))
         }
     }
 }
@@ -213,15 +266,12 @@ fn history(
     output: Option<Destination>,
     file: &Path,
 ) -> Result<Outcome, Error> {
-    let runs = record::read(file)?.ok_or_else(|| {
-        Error::new(format!("read the record {}", RepoPath::from(file)), "the file does not exist")
-            .help("create it: bakstop verify --record FILE -- CMD")
-    })?;
+    let runs = trend::read(file)?;
     let wanted = |run: &Run| args.label.as_ref().is_none_or(|label| *label == run.label);
     let runs: Vec<Run> = runs.into_iter().filter(wanted).collect();
     Ok(Outcome::in_format(Verdict::Clean, args.format, output, context.paint, |format, paint| {
         match format {
-            HumanOrJson::Human => runs::human(&runs, paint),
+            HumanOrJson::Human => runs::human(&runs, paint, false),
             HumanOrJson::Json => runs::json(&runs),
         }
     }))

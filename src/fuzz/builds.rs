@@ -6,6 +6,8 @@ use crate::base::path::RepoPath;
 use crate::builds::{Action, Bases, Builds, DescribedBuilds};
 use crate::formats::dockerignore::IgnoreFile;
 use crate::fuzz::asserts::{safe, split_input, within};
+use crate::measure::builds::Build;
+use crate::measure::progress::{Listed, LocalState, Progress};
 use crate::report;
 
 /// An ignore file; the first line is a path.
@@ -25,6 +27,20 @@ pub(super) fn dockerignore(data: &[u8]) {
         }
         Err(invalid) => within(&invalid.span, text.len()),
     }
+}
+
+/// Answers of docker about a build: a line of the list of the history, and its progress.
+pub(super) fn progress(data: &[u8]) {
+    let (line, stream) = split_input(data);
+    LocalState::parse(line);
+    let listed = Listed::parse(line).and_then(|mut list| list.pop()).unwrap_or_default();
+    if let Some((start, end)) = listed.interval() {
+        assert!(start.is_finite() && end.is_finite());
+    }
+    let Some(progress) = Progress::parse(stream) else { return };
+    let build = progress.build(&listed, "web", "web/Dockerfile");
+    assert!(build.run_cached <= build.run && build.run <= build.steps, "{build:?}");
+    assert_eq!(Build::parse(&build.json()), Some(build));
 }
 
 /// The paths of the files of [`builds`], in their order.

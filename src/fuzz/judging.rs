@@ -17,7 +17,8 @@ use crate::edit::excerpt;
 use crate::edit::fix::{Fix, Safety};
 use crate::engine::Engine;
 use crate::fuzz::asserts::{json, safe, split_input};
-use crate::measure::runs::{self, Budget, Percent, Run};
+use crate::measure::runs::{self, Run};
+use crate::measure::units::{Budget, Percent};
 use crate::report::View;
 use crate::report::paint::Paint;
 use crate::report::verify::{Since, Verification};
@@ -84,7 +85,7 @@ pub(super) fn records(data: &[u8]) {
         Ok(runs) => {
             let lines: String = runs.iter().map(Run::line).collect();
             assert_eq!(runs::parse(&lines).as_ref(), Ok(&runs));
-            safe(&report::runs::human(&runs, Paint::PLAIN));
+            safe(&report::runs::human(&runs, Paint::PLAIN, true));
             json(&report::runs::json(&runs));
         }
         Err(line) => assert!(line >= 1 && line <= 1 + text.matches('\n').count()),
@@ -126,6 +127,7 @@ fn verified(changes: &Changes, since: Since<'_>) {
         rewritten_backups,
         below_top,
         advice: advice.as_ref(),
+        cache: None,
     };
     safe(&report.human(Paint::PLAIN));
     let value = json(&report.json());

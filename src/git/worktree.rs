@@ -89,6 +89,11 @@ impl WorkTree {
         Self { config_home: config_home.filter(|home| !home.is_empty()).map(PathBuf::from), ..self }
     }
 
+    /// The top directory.
+    pub(crate) fn top(&self) -> &Path {
+        &self.top
+    }
+
     /// The path of the working directory from the top: empty, or with a trailing slash.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix

@@ -18,6 +18,7 @@ use rustix::process::{
 };
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
@@ -178,44 +179,85 @@ pub(crate) struct Printed {
     pub errors: Vec<u8>,
 }
 
-/// The maximum size of what a program prints, for each stream, in bytes. Writing more fails.
-const PRINTED: u64 = 1 << 20;
+/// Why a program did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    NotStarted,
+    /// Not in time; or a process that it left holds a stream open.
+    NotInTime,
+    /// It prints more than the limit.
+    TooLong,
+}
 
-/// Runs a program in `/` and in a process group of its own; `None` if it cannot be started, or does
-/// not exit within the limit. Then the group is killed.
+/// The limits of an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AnswerLimits {
+    pub time: Duration,
+    /// For each stream.
+    pub bytes: u64,
+}
+
+/// The maximum size of what a program prints, for each stream, in bytes.
+const PRINTED: u64 = 1 << 20;
+/// How long the streams may stay open when the program has exited.
+const OPEN: Duration = Duration::from_secs(1);
+
+/// [`answer`] of at most 1 MiB.
 pub(crate) fn printed(program: &Path, arguments: &[&str], limit: Duration) -> Option<Printed> {
+    answer(program, arguments, AnswerLimits { time: limit, bytes: PRINTED }).ok()
+}
+
+/// Runs a program in `/` and in a process group of its own. If it does not answer within the
+/// limits, or if a signal ends us, the group is killed.
+pub(crate) fn answer(
+    program: &Path,
+    arguments: &[&str],
+    limits: AnswerLimits,
+) -> Result<Printed, NoAnswer> {
+    let mut signals = Signals::new(termination_signals()).map_err(|_| NoAnswer::NotStarted)?;
+    let signal_guard = SignalGuard::new();
     let mut command = Command::new(program);
     command.args(arguments).current_dir("/").process_group(0).stdin(Stdio::null());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().ok()?;
-    let (out, errors) = (stream(child.stdout.take()), stream(child.stderr.take()));
-    let deadline = Instant::now() + limit;
-    let mut status = None;
-    while status.is_none() && Instant::now() < deadline {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.map_err(|_| NoAnswer::NotStarted)?;
+    let out = stream(child.stdout.take(), limits.bytes);
+    let errors = stream(child.stderr.take(), limits.bytes);
+    let deadline = Instant::now() + limits.time;
+    let (mut status, mut signal) = (None, None);
+    while status.is_none() && signal.is_none() && Instant::now() < deadline {
         std::thread::sleep(PAUSE);
-        status = child.try_wait().ok()?;
+        status = child.try_wait().ok().flatten();
+        signal = signals.pending().next();
     }
-    // A descendant may hold a pipe open.
-    let rest = |stream: Receiver<Vec<u8>>| {
-        stream.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+    let deadline = deadline.min(Instant::now() + OPEN);
+    let rest = |stream: Receiver<Option<Vec<u8>>>| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let bytes = stream.recv_timeout(left).map_err(|_| NoAnswer::NotInTime)?;
+        bytes.ok_or(NoAnswer::TooLong)
     };
-    let answer = status.and_then(|status| {
-        Some(Printed { succeeded: status.success(), out: rest(out)?, errors: rest(errors)? })
+    let answer = status.filter(|_| signal.is_none()).ok_or(NoAnswer::NotInTime);
+    let answer = answer.and_then(|status| {
+        Ok(Printed { succeeded: status.success(), out: rest(out)?, errors: rest(errors)? })
     });
-    if answer.is_none() {
+    if answer.is_err() {
         // It fails if nobody is left in the group.
         let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
         let _ = child.wait();
     }
+    drop(signal_guard);
+    if let Some(signal) = signal {
+        let _ = emulate_default_handler(signal);
+    }
     answer
 }
 
-/// Reads a stream in a thread, which may outlive us.
-fn stream(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+/// Reads a stream in a thread, which may outlive us; `None` if it is longer than the limit.
+fn stream(pipe: Option<impl Read + Send + 'static>, limit: u64) -> Receiver<Option<Vec<u8>>> {
     let (sender, receiver) = sync_channel(1);
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        if pipe.is_some_and(|pipe| pipe.take(PRINTED).read_to_end(&mut bytes).is_ok()) {
-            let _ = sender.send(bytes);
+        if pipe.is_some_and(|pipe| pipe.take(limit + 1).read_to_end(&mut bytes).is_ok()) {
+            let _ = sender.send((bytes.len() as u64 <= limit).then_some(bytes));
         }
     });
     receiver
@@ -322,6 +364,10 @@ mod tests {
         assert_eq!(first_line(Path::new("/nowhere"), "--version"), None);
     }
 
+    fn answer_of(program: &str, script: &str, limits: AnswerLimits) -> Result<Printed, NoAnswer> {
+        answer(Path::new(program), &["-c", script], limits)
+    }
+
     #[test]
     fn a_program_answers_in_time_or_is_killed_with_its_children() {
         let directory = tempfile::tempdir().unwrap();
@@ -351,6 +397,15 @@ mod tests {
             }
             assert!(!is_running(), "{hanging}");
         }
-        assert!(printed(Path::new("/nowhere"), &[], Duration::ZERO).is_none());
+        let limits = |bytes| AnswerLimits { time: Duration::from_secs(30), bytes };
+        let silent = |program: &str, script: &str, bytes| {
+            answer_of(program, script, limits(bytes)).unwrap_err()
+        };
+        assert_eq!(silent("/nowhere", "", 9), NoAnswer::NotStarted);
+        assert_eq!(silent("/bin/sh", "echo 123456789", 9), NoAnswer::TooLong);
+        // It does not wait for one who holds the stream.
+        let start = Instant::now();
+        assert_eq!(silent("/bin/sh", "sleep 60 & exit", 9), NoAnswer::NotInTime);
+        assert!(start.elapsed() < Duration::from_secs(20));
     }
 }

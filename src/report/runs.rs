@@ -1,62 +1,55 @@
-//! Recorded builds: tables as text, and `bakstop.runs/1` as JSON.
+//! Recorded builds: text, tables and charts, and `bakstop.runs/1` as JSON.
 
-use std::collections::BTreeSet;
+mod csv;
+mod human;
+mod markdown;
+mod prometheus;
+mod svg;
 
+use clap::ValueEnum;
 use serde_json::json;
 
-use crate::base::escape::Escaped;
-use crate::measure::runs::{Run, Seconds, Usual};
-use crate::report::common::plural;
+use crate::measure::runs::{Run, labels};
+use crate::measure::trend::Usual;
 use crate::report::json::document;
 use crate::report::paint::Paint;
-use crate::snapshot::Tree;
+pub(crate) use human::human;
 
-/// The maximum number of runs that are shown for a label.
-const SHOWN: usize = 20;
-
-/// A table for each label: the median, and the runs compared with it.
-pub(crate) fn human(runs: &[Run], paint: Paint) -> String {
-    let tables: Vec<String> =
-        labels(runs).into_iter().map(|label| table(label, runs, paint)).collect();
-    if tables.is_empty() { "bakstop: no run is recorded\n".into() } else { tables.join("\n") }
+/// The formats of recorded builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum RunsFormat {
+    /// Tables and charts as text
+    #[default]
+    Human,
+    /// One JSON document, with a versioned schema
+    Json,
+    /// A table of cold and warm builds in Markdown
+    Markdown,
+    /// A row for each run and target
+    Csv,
+    /// Metrics of the last runs, for Prometheus
+    Prometheus,
+    /// A chart
+    Svg,
 }
 
-fn labels(runs: &[Run]) -> BTreeSet<&str> {
-    runs.iter().map(|run| run.label.as_str()).collect()
-}
-
-fn table(label: &str, runs: &[Run], paint: Paint) -> String {
-    let own: Vec<&Run> = runs.iter().filter(|run| run.label == label).collect();
-    let usual = Usual::of(own.iter().copied(), label);
-    let median = usual
-        .map_or("none succeeded".to_owned(), |usual| format!("median {}", Seconds(usual.median)));
-    let head = paint.strong(&format!("\"{}\"", Escaped(label.as_bytes())));
-    let mut text = format!("{head}: {}, {median}\n", plural(own.len(), "run"));
-    for run in &own[own.len().saturating_sub(SHOWN)..] {
-        let started = run.started.strftime("%Y-%m-%d %H:%M");
-        let excess = usual
-            .filter(|_| run.is_successful())
-            .map(|usual| format!("{:+.0} %", usual.excess(run.seconds)));
-        let tree = match run.tree {
-            Tree::Unchanged => format!("{:<9}", run.tree.name()),
-            _ => paint.bad(&format!("{:<9}", run.tree.name())),
-        };
-        let end = if run.exit_code == 0 {
-            String::new()
-        } else {
-            format!("  exit code {}", run.exit_code)
-        };
-        let commit = run.commit.map_or("no commit".to_owned(), |id| id.short());
-        let time = Seconds(run.seconds).to_string();
-        text += &format!(
-            "  {started}  {time:>12}  {:>6}  {tree}  {commit}{end}\n",
-            excess.unwrap_or_default()
-        );
+/// The runs of a record in a format. `before`: an earlier record, for the table in Markdown.
+/// `charts`: whether the output can show the characters of charts.
+pub(crate) fn report(
+    format: RunsFormat,
+    runs: &[Run],
+    before: Option<&[Run]>,
+    paint: Paint,
+    charts: bool,
+) -> String {
+    match format {
+        RunsFormat::Human => human(runs, paint, charts),
+        RunsFormat::Json => json(runs),
+        RunsFormat::Markdown => markdown::table(runs, before),
+        RunsFormat::Csv => csv::rows(runs),
+        RunsFormat::Prometheus => prometheus::metrics(runs),
+        RunsFormat::Svg => svg::chart(runs),
     }
-    if own.len() > SHOWN {
-        text += &paint.faint(&format!("  and {} earlier\n", plural(own.len() - SHOWN, "run")));
-    }
-    text
 }
 
 /// Every run, and the median of each label.
@@ -79,55 +72,53 @@ pub(crate) fn json(runs: &[Run]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::change::ObjectId;
+    use crate::measure::builds::tests::build;
+    use crate::measure::runs::tests::run;
+    use crate::report::tests::HOSTILE;
 
-    fn run(label: &str, seconds: f64, exit_code: u8, tree: Tree) -> Run {
-        let started = "2026-05-02T10:11:12Z".parse().unwrap();
-        Run {
-            label: label.into(),
-            started,
-            seconds,
-            exit_code,
-            tree,
-            commit: ObjectId::from_bytes(&[0xab; 20]),
+    /// Text that acts on the formats below.
+    const ODD: &str = "a|b\"c\\d\n=1+1,<script>&'é\u{1b}[1m](x)`*_\u{202e}";
+
+    fn odd_runs() -> Vec<Run> {
+        let steps = [(ODD, true), (HOSTILE, false)];
+        let odd = |label: &str| Run {
+            machine: Some(ODD.into()),
+            builds: Some(Ok(vec![build(ODD, &steps), build(HOSTILE, &steps)])),
+            ..run(label, 2.5, 0)
+        };
+        [ODD, HOSTILE, "a cold", "a warm", &format!("{ODD} cold"), ""].map(odd).to_vec()
+    }
+
+    #[test]
+    fn no_format_obeys_a_record() {
+        let runs = odd_runs();
+        for format in RunsFormat::value_variants() {
+            let text = report(*format, &runs, Some(&runs), Paint::PLAIN, true);
+            for harmful in ["\u{1b}", "\u{202e}", "\n::error", "##[add", "\n=1+1"] {
+                assert!(!text.contains(harmful), "{format:?} has {harmful:?}: {text}");
+            }
+        }
+        for format in [RunsFormat::Markdown, RunsFormat::Svg] {
+            let text = report(format, &runs, None, Paint::PLAIN, true);
+            assert!(!text.contains("<script"), "{format:?}: {text}");
+        }
+        roxmltree::Document::parse(&report(RunsFormat::Svg, &runs, None, Paint::PLAIN, true))
+            .unwrap();
+    }
+
+    #[test]
+    fn no_run_is_a_report_as_well() {
+        for format in RunsFormat::value_variants() {
+            let text = report(*format, &[], None, Paint::PLAIN, true);
+            assert!(text.ends_with('\n'), "{format:?}: {text}");
         }
     }
 
     #[test]
-    fn a_table_for_each_label() {
-        let runs = [
-            run("web", 10.0, 0, Tree::Unchanged),
-            run("a\u{1b}", 1.0, 1, Tree::Unknown),
-            run("web", 12.0, 0, Tree::Changed),
-            Run { commit: None, ..run("web", 75.0, 143, Tree::Unchanged) },
-        ];
-        assert_eq!(
-            human(&runs, Paint::PLAIN),
-            "\"a\\u{001b}\": 1 run, none succeeded\n\
-             \x20 2026-05-02 10:11        1.00 s          unknown    abababababab  exit code 1\n\
-             \n\
-             \"web\": 3 runs, median 11.00 s\n\
-             \x20 2026-05-02 10:11       10.00 s    -9 %  unchanged  abababababab\n\
-             \x20 2026-05-02 10:11       12.00 s    +9 %  changed    abababababab\n\
-             \x20 2026-05-02 10:11       75.00 s          unchanged  no commit  exit code 143\n"
-        );
-        assert_eq!(human(&[], Paint::PLAIN), "bakstop: no run is recorded\n");
-    }
-
-    #[test]
-    fn many_runs_are_counted() {
-        let runs = vec![run("web", 1.0, 0, Tree::Unchanged); SHOWN + 3];
-        let shown = human(&runs, Paint::PLAIN);
-        assert_eq!(shown.lines().count(), SHOWN + 2);
-        assert!(shown.ends_with("  and 3 runs earlier\n"), "{shown}");
-    }
-
-    #[test]
     fn a_document_for_programs() {
-        let value: serde_json::Value =
-            serde_json::from_str(&json(&[run("web", 10.0, 0, Tree::Changed)])).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&json(&[run("web", 10.0, 0)])).unwrap();
         assert_eq!(value["schema"], "bakstop.runs/1");
-        assert_eq!(value["runs"][0]["tree"], "changed");
+        assert_eq!(value["runs"][0]["tree"], "unchanged");
         assert_eq!(value["labels"][0], json!({ "label": "web", "median": 10.0, "runs": 1 }));
     }
 }

@@ -6,10 +6,13 @@ use crate::base::escape::Escaped;
 use crate::base::path::{RepoPath, TO_TOP};
 use crate::cure::{self, Advice};
 use crate::edit::excerpt::Excerpt;
-use crate::measure::runs::{Seconds, Timing};
+use crate::measure::builds::CacheGate;
+use crate::measure::trend::Timing;
+use crate::measure::units::Seconds;
 use crate::os::child::{Ended, Ran};
 use crate::report::common::{excerpt_lines, plural, read_more, rows};
 use crate::report::paint::Paint;
+use crate::report::timing as times;
 use crate::rule::Finding;
 use crate::snapshot::{
     Changes, DELETED_IN_INDEX, Difference, Head, MovedRef, NEW_FILE, PathStatus, State,
@@ -32,6 +35,8 @@ pub(crate) struct Verification<'a> {
     /// Whether the reader is below the top of the work tree.
     pub below_top: bool,
     pub advice: Option<&'a Advice>,
+    /// The share of cached steps, if one is required.
+    pub cache: Option<&'a CacheGate>,
 }
 
 /// The state that the work tree is compared with.
@@ -77,7 +82,7 @@ impl Verification<'_> {
             Since::Command(ran, timing) => ran.ended.code() == 0 && timing.passes(),
             Since::Clean | Since::Baseline => true,
         };
-        command && self.changes.is_empty()
+        command && self.changes.is_empty() && self.cache.is_none_or(CacheGate::passes)
     }
 
     /// The rows of the list: other changes, then paths by state.
@@ -159,16 +164,12 @@ impl Verification<'_> {
             if let Some(budget) = timing.over_budget() {
                 lines.push(format!("the command took {took}; the budget is {}", Seconds(budget)));
             }
-            if let Some((usual, excess)) = timing.regression() {
-                let allowed = timing.allowed.unwrap_or_default();
-                let runs = plural(usual.runs, "run");
-                lines.push(format!(
-                    "the command took {took}, {excess:.0} % longer than the median of {runs} \
-                     ({}); {allowed} % is allowed",
-                    Seconds(usual.median)
-                ));
-            }
+            let regression = timing.regression();
+            lines.extend(
+                regression.map(|(trend, usual)| times::regression(&trend, &usual, timing.seconds)),
+            );
         }
+        lines.extend(self.cache.map(times::below).into_iter().flatten());
         lines
     }
 
@@ -308,7 +309,7 @@ mod tests {
     use crate::base::debris::Debris;
     use crate::base::finding::Step;
     use crate::cure::{self, Facts};
-    use crate::measure::runs::Usual;
+    use crate::measure::trend::{Limit, Trend, Usual};
     use crate::rule::Subject;
     use crate::rules;
     use crate::snapshot::{MovedRef, StagedBlobs, Unfinished};
@@ -327,7 +328,7 @@ mod tests {
         Changes { paths: paths.iter().map(difference).collect(), ..Changes::default() }
     }
 
-    const QUICK: Timing = Timing { seconds: 1.0, budget: None, usual: None, allowed: None };
+    const QUICK: Timing = Timing { seconds: 1.0, budget: None, trend: None };
 
     fn ran(ended: Ended) -> Ran {
         Ran { ended, took: std::time::Duration::from_secs(1), left_running: Vec::new() }
@@ -342,6 +343,7 @@ mod tests {
             rewritten_backups: &[],
             below_top: false,
             advice: None,
+            cache: None,
         }
     }
 
@@ -544,15 +546,18 @@ mod tests {
     #[test]
     fn a_slow_command_is_reported_without_changes() {
         let ran = ran(Ended::Code(0));
-        let usual = Some(Usual { runs: 3, median: 20.0 });
-        let timing = Timing { seconds: 30.5, budget: Some(30.0), usual, allowed: Some(20.0) };
+        let usual = Some(Usual { runs: 7, median: 20.0, range: (19.0, 21.0), spread: 0.01 });
+        let limit = Limit { allowed: 20.0, in_a_row: 3 };
+        let trend = Some(Trend { limit, comparable: 9, usual, slower: 3 });
+        let timing = Timing { seconds: 30.5, budget: Some(30.0), trend };
         assert_eq!(
             verification(&Changes::default(), Since::Command(&ran, timing)).human(Paint::PLAIN),
             "bakstop: the command took 30.50 s; the budget is 30.00 s\n\
-             bakstop: the command took 30.50 s, 52 % longer than the median of 3 runs (20.00 s); \
-             20 % is allowed\n"
+             bakstop: the command took 30.50 s, 52 % longer than the median of 7 runs (20.00 s); \
+             20 % is allowed; it is the third slow run in a row\n"
         );
-        let timing = Timing { seconds: 24.0, ..timing };
+        let trend = trend.map(|trend| Trend { slower: 2, ..trend });
+        let timing = Timing { seconds: 24.0, trend, ..timing };
         assert_eq!(
             verification(&Changes::default(), Since::Command(&ran, timing)).human(Paint::PLAIN),
             ""

@@ -356,6 +356,7 @@ fn directories_are_missing_or_read_only() {
 fn a_guard_that_cannot_answer_never_passes() {
     let place = Place::new();
     let sandbox = place.guarded();
+    fs::write(sandbox.outside().join("runs"), "").unwrap();
     for words in [
         &["--help"][..],
         &["--version"],
@@ -372,6 +373,7 @@ fn a_guard_that_cannot_answer_never_passes() {
         &["doctor", "--format", "json"],
         &["prove"],
         &["status"],
+        &["trend", "../runs"],
         &["install", "--dry-run"],
         &["rules"],
         &["explain", "stray-backup"],

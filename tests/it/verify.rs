@@ -11,6 +11,7 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 mod around;
 mod baseline;
+mod builds;
 mod command;
 mod explained;
 mod hiding;

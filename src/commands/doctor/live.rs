@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::builds::Builds;
 use crate::builds::settings::{is_loopback, registries};
 use crate::builds::visits::visits;
+use crate::commands::docker::{NO_DOCKER, docker};
 use crate::disk::read::{self, FinalLink};
-use crate::hooks::binary::is_program;
 use crate::os::child::{self, Printed};
 use crate::os::env::Environment;
 
@@ -26,7 +26,7 @@ const MAX_HOSTS: usize = 20;
 
 /// The lines about this machine, and about what was not looked at.
 pub(super) fn lines(builds: Option<&Builds>, env: &Environment) -> Vec<String> {
-    let found = docker(env).ok_or_else(|| "there is no docker in PATH".to_owned());
+    let found = docker(env).ok_or_else(|| NO_DOCKER.to_owned());
     let lines = found.and_then(|docker| {
         let server = ask(&docker, &["version", "--format", "{{.Server.Version}}"])?;
         match server.trim() {
@@ -72,12 +72,6 @@ fn answered(docker: &Path, server: &str, builds: Option<&Builds>) -> Vec<String>
 
 fn not_looked_at(what: &str, why: &str) -> String {
     format!("not looked at: {what}: {why}")
-}
-
-/// The first `docker` in `PATH`. A relative directory may be part of a repository.
-fn docker(env: &Environment) -> Option<PathBuf> {
-    let directories = std::env::split_paths(env.get("PATH")?).filter(|path| path.is_absolute());
-    directories.map(|directory| directory.join("docker")).find(|path| is_program(path))
 }
 
 /// What a call prints, or why it does not.

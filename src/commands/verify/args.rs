@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::base::path::shell_quote;
-use crate::measure::runs::{Budget, Percent};
+use crate::commands::recording::command_label;
+use crate::measure::trend::{IN_A_ROW, LONGEST_ROW, Limit};
+use crate::measure::units::{Budget, Percent, Share};
 use crate::report::HumanOrJson;
 
 // The arguments.
@@ -47,7 +48,8 @@ pub(crate) struct Args {
     #[arg(long, help_heading = TIME, value_name = "TIME", requires = "command")]
     pub(super) budget: Option<Budget>,
 
-    /// Append the run to a file: label, time, exit code, state of the tree, commit
+    /// Append the run to a file: label, time, exit code, state of the tree, commit, machine, and
+    /// what Docker recorded of its builds
     #[arg(long, help_heading = TIME, value_name = "FILE", requires = "command")]
     pub(super) record: Option<PathBuf>,
 
@@ -56,10 +58,25 @@ pub(crate) struct Args {
     #[arg(long, help_heading = TIME, value_name = "LABEL")]
     pub(super) label: Option<String>,
 
-    /// Fail if the build takes this much longer than the median of the recorded runs with its
-    /// label, such as 20%
+    /// Fail if this build and those before it took this much longer than the median of earlier
+    /// ones, such as 10%: recorded runs with its label in which as many steps ran
     #[arg(long, help_heading = TIME, value_name = "PERCENT", requires = "record")]
     pub(super) max_regression: Option<Percent>,
+
+    /// How many builds in a row must be slower
+    #[arg(
+        long,
+        help_heading = TIME,
+        value_name = "N",
+        requires = "max_regression",
+        default_value_t = IN_A_ROW,
+        value_parser = row
+    )]
+    pub(super) in_a_row: usize,
+
+    /// Fail if less of the RUN steps of a Docker build is cached, such as 3/5 or 60%
+    #[arg(long, help_heading = TIME, value_name = "SHARE", requires = "command")]
+    pub(super) min_cached: Option<Share>,
 
     /// Print the runs of a record
     #[arg(
@@ -68,6 +85,7 @@ pub(crate) struct Args {
         value_name = "FILE",
         conflicts_with_all = [
             "command", "baseline", "save_baseline", "no_diff", "budget", "record", "max_regression",
+            "min_cached",
         ]
     )]
     pub(super) history: Option<PathBuf>,
@@ -82,10 +100,20 @@ const STEPS: &str = "A build in a separate step";
 const TIME: &str = "Build times";
 
 impl Args {
+    /// How much slower builds may get.
+    pub(super) fn limit(&self) -> Option<Limit> {
+        let limit = |Percent(allowed)| Limit { allowed, in_a_row: self.in_a_row };
+        self.max_regression.map(limit)
+    }
+
     /// The label of the run.
     pub(super) fn run_label(&self) -> String {
-        let word = |word: &OsString| shell_quote(word.as_encoded_bytes()).into_owned();
-        let command = || self.command.iter().map(word).collect::<Vec<_>>().join(" ");
-        self.label.clone().unwrap_or_else(command)
+        self.label.clone().unwrap_or_else(|| command_label(&self.command))
     }
+}
+
+/// A number of builds in a row.
+fn row(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=LONGEST_ROW).contains(number));
+    number.ok_or_else(|| format!("expected a number from 1 to {LONGEST_ROW}"))
 }

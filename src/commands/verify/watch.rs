@@ -20,7 +20,8 @@ use crate::edit::excerpt::{self, Excerpt};
 use crate::engine::{Engine, LIMIT};
 use crate::git::worktree::files::OnDisk;
 use crate::git::worktree::{Detail, WorkTree};
-use crate::measure::runs::Seconds;
+use crate::measure::builds::CacheGate;
+use crate::measure::units::Seconds;
 use crate::report::verify::{Since, Verification};
 use crate::report::{HumanOrJson, plural};
 use crate::rule::Finding;
@@ -96,6 +97,7 @@ impl Watch<'_> {
         &self,
         changes: &Changes,
         since: Since<'_>,
+        cache: Option<&CacheGate>,
         notes: &[String],
     ) -> Result<Outcome, Error> {
         let mut findings = self.find_rewritten(changes)?;
@@ -123,6 +125,7 @@ impl Watch<'_> {
             rewritten_backups: &rewritten_backups,
             below_top: !tree.prefix().is_empty(),
             advice: advice.as_ref(),
+            cache,
         };
         let verdict = if verification.passes() { Verdict::Clean } else { Verdict::Found };
         let (args, paint) = (self.args, self.context.paint);

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::base::change::ObjectId;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
-use crate::measure::runs::Timing;
+use crate::measure::builds::{Build, CacheGate};
+use crate::measure::trend::Timing;
 use crate::os::child::{Ended, Ran};
 use crate::report::json::{document, path, path_hex};
 use crate::report::verify::{Since, Verification, names, notes, renames, rewritten_backup};
@@ -59,6 +60,7 @@ impl Verification<'_> {
             "steps": self.advice.map_or(&[][..], |advice| &advice.commands),
             "command": command,
             "time": time,
+            "cache": self.cache.map(cache),
             "summary": {
                 "passed": self.passes(),
                 "clean": changes.is_empty(),
@@ -107,13 +109,34 @@ fn command(ran: &Ran) -> Value {
 fn time(timing: &Timing) -> Value {
     let budget = timing.over_budget().map(|_| "budget");
     let regression = timing.regression().map(|_| "regression");
+    let trend = timing.trend;
+    let usual = trend.and_then(|trend| trend.usual);
     json!({
         "seconds": timing.seconds,
         "budget": timing.budget,
-        "median": timing.usual.map(|usual| usual.median),
-        "runs": timing.usual.map_or(0, |usual| usual.runs),
-        "allowed_percent": timing.allowed,
+        "median": usual.map(|usual| usual.median),
+        "runs": usual.map_or(0, |usual| usual.runs),
+        "spread_percent": usual.map(|usual| usual.spread * 100.0),
+        "allowed_percent": trend.map(|trend| trend.limit.allowed),
+        "in_a_row": trend.map(|trend| trend.limit.in_a_row),
+        "slower_in_a_row": trend.map_or(0, |trend| trend.slower),
         "exceeded": budget.into_iter().chain(regression).collect::<Vec<_>>(),
+    })
+}
+
+fn cache(gate: &CacheGate) -> Value {
+    let build = |build: &Build| {
+        json!({
+            "target": build.target,
+            "run": build.run,
+            "run_cached": build.run_cached,
+            "reached": gate.is_reached_by(build),
+        })
+    };
+    json!({
+        "required": gate.share.to_string(),
+        "builds": gate.known().iter().map(build).collect::<Vec<_>>(),
+        "unknown": gate.unknown(),
     })
 }
 

@@ -203,7 +203,7 @@ fn output_of_verify_and_pins() {
 }
 
 /// Arguments that hostile text follows.
-const BEFORE_TEXT: [&[&str]; 30] = [
+const BEFORE_TEXT: [&[&str]; 34] = [
     &["explain"],
     &["completions"],
     &["hook"],
@@ -224,6 +224,10 @@ const BEFORE_TEXT: [&[&str]; 30] = [
     &["verify", "--record", "../runs", "--max-regression"],
     &["verify", "--"],
     &["verify", "--record", "../runs", "--max-regression", "20%", "--label"],
+    &["verify", "--min-cached"],
+    &["trend"],
+    &["trend", "--since"],
+    &["trend", "--format"],
     &["pins", "--set"],
     &["pins", "--config"],
     &["doctor", "--tree"],

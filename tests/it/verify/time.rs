@@ -113,29 +113,50 @@ fn each_run_is_a_line() {
 }
 
 #[test]
-fn a_build_that_takes_much_longer_than_usual_fails() {
+fn builds_that_take_much_longer_than_usual_fail() {
     let sandbox = Sandbox::workspace();
-    let run = |limit: &str, script: &str| {
-        let record = ["--record", RECORD, "--label", "web", "--max-regression", limit];
-        sandbox.bakstop(&[&["verify"], &record[..], &["--", "sh", "-c", script]].concat())
+    let run = |limit: &[&str], script: &str| {
+        let record = ["--record", RECORD, "--label", "web", "--max-regression"];
+        sandbox.bakstop(&[&["verify"], &record[..], limit, &["--", "sh", "-c", script]].concat())
     };
-    let ran = run("20%", "true");
-    let expected = "bakstop: no successful run of \"web\" in ../runs.jsonl to compare with\n";
+    let ran = run(&["20%"], "true");
+    let expected = "bakstop: the time is not compared yet: \"web\" in ../runs.jsonl has 0 \
+                    comparable runs, and a comparison needs 7\n";
     assert_eq!((ran.code, &*ran.out, &*ran.err), (Some(0), "", expected));
 
-    record(&sandbox, "web", &[0.01, 0.01, 900.0]);
-    let ran = run("20%", "sleep 0.1");
+    // The third in a row fails.
+    let usual = [0.01; 5];
+    record(&sandbox, "web", &[&usual[..], &[900.0]].concat());
+    let ran = run(&["20%"], "sleep 1.2");
+    assert_eq!((ran.code, &*ran.out), (Some(0), ""), "{ran:?}");
+    record(&sandbox, "web", &[&usual[..], &[0.01, 900.0]].concat());
+    let ran = run(&["20%"], "sleep 1.2");
+    assert_eq!((ran.code, &*ran.out), (Some(0), ""), "{ran:?}");
+    assert!(ran.err.starts_with("bakstop: slower than usual: 1.2"), "{ran:?}");
+    assert!(ran.err.ends_with("usually 0.010 s; it fails if the next run is as well\n"), "{ran:?}");
+    let ran = run(&["20%"], "sleep 1.2");
     assert_eq!((ran.code, &*ran.err), (Some(1), ""));
     assert!(
-        ran.out.contains(" % longer than the median of 3 runs (0.010 s); 20 % is allowed\n"),
+        ran.out.contains(
+            " % longer than the median of 7 runs (0.010 s); 20 % is allowed; it is the third slow \
+             run in a row\n"
+        ),
         "{ran:?}"
     );
     // The run itself is recorded in any case.
-    assert_eq!(lines(&sandbox).len(), 4);
-    record(&sandbox, "web", &[900.0]);
-    assert_eq!(run("0", "true").code, Some(0));
-    record(&sandbox, "other", &[0.0001]);
-    assert_eq!(run("0", "true").code, Some(0));
+    assert_eq!(lines(&sandbox).len(), 9);
+    record(&sandbox, "web", &usual);
+    let ran = run(&["20%", "--in-a-row", "1"], "sleep 1.2");
+    assert!(ran.code == Some(1) && ran.out.ends_with("20 % is allowed\n"), "{ran:?}");
+    // A failed run is not compared, and a faster one is none.
+    assert_eq!(run(&["20%", "--in-a-row", "1"], "sleep 1.2; exit 7").code, Some(7));
+    record(&sandbox, "web", &[900.0; 9]);
+    assert_eq!(run(&["0"], "true").code, Some(0));
+    record(&sandbox, "other", &[0.0001; 9]);
+    assert_eq!(run(&["0"], "true").code, Some(0));
+    for number in ["0", "11", "many"] {
+        assert_eq!(run(&["0", "--in-a-row", number], "true").code, Some(2));
+    }
 }
 
 #[test]

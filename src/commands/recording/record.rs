@@ -5,7 +5,6 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use crate::base::change::ObjectId;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
@@ -13,12 +12,11 @@ use crate::commands::Context;
 use crate::commands::destination::must_be_untracked;
 use crate::disk::destination::Destination;
 use crate::disk::read::{self, FinalLink};
-use crate::measure::runs::{self, Run, Usual};
-use crate::os::child::Ran;
-use crate::snapshot::Tree;
+use crate::measure::runs::{self, Run};
+use crate::os::child::Ended;
 
 /// A record, and the label of the run to add.
-pub(super) struct Record {
+pub(in crate::commands) struct Record {
     file: Destination,
     label: String,
     runs: Vec<Run>,
@@ -28,7 +26,7 @@ pub(super) struct Record {
 const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The runs in a file; `None` if it does not exist.
-pub(super) fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
+pub(in crate::commands) fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
     let doing = format!("read the record {}", RepoPath::from(file));
     let Some(text) = read::file_if_exists(file, FinalLink::Follow, LIMIT).map_err(|error| {
         Error::new(&*doing, error).help("name a regular file that this user can read")
@@ -46,7 +44,10 @@ pub(super) fn read(file: &Path) -> Result<Option<Vec<Run>>, Error> {
 
 impl Record {
     /// Reads the record. A missing file is created with the first run.
-    pub(super) fn open(destination: Destination, label: String) -> Result<Self, Error> {
+    pub(in crate::commands) fn open(
+        destination: Destination,
+        label: String,
+    ) -> Result<Self, Error> {
         let file = destination.name();
         let runs = read(file)?;
         let directory =
@@ -59,35 +60,22 @@ impl Record {
         Ok(Self { runs: runs.unwrap_or_default(), file: destination, label })
     }
 
-    /// The usual time of a run with this label.
-    pub(super) fn usual(&self) -> Option<Usual> {
-        Usual::of(self.runs.iter(), &self.label)
+    /// The recorded runs, the oldest first.
+    pub(in crate::commands) fn runs(&self) -> &[Run] {
+        &self.runs
     }
 
     /// Appends a run. Other processes may append theirs at the same time.
-    pub(super) fn append(
+    pub(in crate::commands) fn append(
         &self,
         context: &Context,
-        ran: &Ran,
-        tree: Tree,
-        commit: Option<ObjectId>,
+        run: &Run,
+        ended: Ended,
     ) -> Result<(), Error> {
         must_be_untracked(&self.file, context)?;
-        let (started, seconds) = (context.now, ran.took.as_secs_f64());
-        let run = Run {
-            label: self.label.clone(),
-            started,
-            seconds,
-            exit_code: ran.ended.code(),
-            tree,
-            commit,
-        };
         self.file.append(&run.line(), LIMIT, runs::complete_length).map_err(|error| {
             Error::new(format!("write the record {}", RepoPath::from(self.file.name())), error)
-                .help(format!(
-                    "make it writable by this user; the command {}",
-                    ran.ended.describe()
-                ))
+                .help(format!("make it writable by this user; the command {}", ended.describe()))
         })
     }
 }
