@@ -74,7 +74,7 @@ pub(crate) struct Args {
     )]
     pub(super) in_a_row: usize,
 
-    /// Fail if less of the RUN steps of a Docker build is cached, such as 3/5 or 60%
+    /// Fail if a smaller share of the RUN steps of a Docker build is cached, such as 3/5 or 60%
     #[arg(long, help_heading = TIME, value_name = "SHARE", requires = "command")]
     pub(super) min_cached: Option<Share>,
 

@@ -138,7 +138,7 @@ fn builds_that_take_much_longer_than_usual_fail() {
     assert_eq!((ran.code, &*ran.err), (Some(1), ""));
     assert!(
         ran.out.contains(
-            " % longer than the median of 7 runs (0.010 s); 20 % is allowed; it is the third slow \
+            " % longer than the median of 6 runs (0.010 s); 20 % is allowed; it is the third slow \
              run in a row\n"
         ),
         "{ran:?}"
