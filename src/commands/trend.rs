@@ -37,7 +37,7 @@ pub(crate) struct Args {
 
     /// Only the runs since a day (in UTC) or in a time until now, such as 2026-05-02 or 7d
     #[arg(long, value_name = "WHEN")]
-    since: Option<When>,
+    since: Option<Start>,
 
     /// With --format markdown: an earlier record, for the columns before and after
     #[arg(long, value_name = "FILE")]
@@ -46,13 +46,13 @@ pub(crate) struct Args {
 
 /// The start of a time.
 #[derive(Debug, Clone, Copy)]
-enum When {
+enum Start {
     Day(Date),
     /// So long ago.
     Ago(SignedDuration),
 }
 
-impl FromStr for When {
+impl FromStr for Start {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -69,7 +69,7 @@ impl FromStr for When {
     }
 }
 
-impl When {
+impl Start {
     /// The first moment that counts; `None` if every moment does.
     fn start(self, now: Timestamp) -> Option<Timestamp> {
         match self {
@@ -135,11 +135,11 @@ mod tests {
             ("12h", "2026-05-19T22:00:00Z"),
             ("90m", "2026-05-20T08:30:00Z"),
         ] {
-            let when: When = text.parse().unwrap();
+            let when: Start = text.parse().unwrap();
             assert_eq!(when.start(now), Some(start.parse().unwrap()), "{text}");
         }
         for text in ["", "yesterday", "-7d", "1 month", "2026-13-01"] {
-            assert!(text.parse::<When>().is_err(), "{text}");
+            assert!(text.parse::<Start>().is_err(), "{text}");
         }
     }
 }

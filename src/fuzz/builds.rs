@@ -6,8 +6,8 @@ use crate::base::path::RepoPath;
 use crate::builds::{Action, Bases, Builds, DescribedBuilds};
 use crate::formats::dockerignore::IgnoreFile;
 use crate::fuzz::asserts::{safe, split_input, within};
-use crate::measure::builds::Build;
-use crate::measure::progress::{Listed, LocalState, Progress};
+use crate::measure::builds::RecordedBuild;
+use crate::measure::progress::{BuildProgress, Listed, LocalState};
 use crate::report;
 
 /// An ignore file; the first line is a path.
@@ -37,10 +37,10 @@ pub(super) fn progress(data: &[u8]) {
     if let Some((start, end)) = listed.interval() {
         assert!(start.is_finite() && end.is_finite());
     }
-    let Some(progress) = Progress::parse(stream) else { return };
+    let Some(progress) = BuildProgress::parse(stream) else { return };
     let build = progress.build(&listed, "web", "web/Dockerfile");
     assert!(build.run_cached <= build.run && build.run <= build.steps, "{build:?}");
-    assert_eq!(Build::parse(&build.json()), Some(build));
+    assert_eq!(RecordedBuild::parse(&build.json()), Some(build));
 }
 
 /// The paths of the files of [`builds`], in their order.

@@ -16,13 +16,13 @@ const MASKED: &str = "(masked: it may hold a secret)";
 
 /// One build, by BuildKit's record.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Build {
+pub(crate) struct RecordedBuild {
     /// The service of a compose file, or the target of a bake file or of the command; `default`
     /// without one.
     pub target: String,
     /// The path of the Dockerfile from the top of the work tree; its name alone, if it is outside.
     pub dockerfile: String,
-    pub status: Status,
+    pub status: BuildStatus,
     /// The time that the daemon took; `None` while it runs.
     pub seconds: Option<f64>,
     /// The instructions that ran or were cached, without `FROM`.
@@ -34,7 +34,7 @@ pub(crate) struct Build {
     /// How many of those were cached.
     pub run_cached: usize,
     /// The `RUN` instructions by name, up to [`NAMED`].
-    pub run_steps: Vec<RunStep>,
+    pub run_steps: Vec<RecordedStep>,
     /// The bytes of the context that the client sent.
     pub sent_bytes: u64,
     /// The time of the export; `None` if there was none.
@@ -45,7 +45,7 @@ pub(crate) struct Build {
 
 /// A `RUN` instruction of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RunStep {
+pub(crate) struct RecordedStep {
     /// As BuildKit names it: `[deps 2/5] RUN pnpm install`.
     pub step: String,
     pub cached: bool,
@@ -60,7 +60,7 @@ pub(crate) struct SlowStep {
 
 /// How a build ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
+pub(crate) enum BuildStatus {
     Completed,
     Failed,
     Canceled,
@@ -68,7 +68,7 @@ pub(crate) enum Status {
     Unknown,
 }
 
-impl Status {
+impl BuildStatus {
     /// The name of each in reports and records, in their order.
     const NAMES: [(Self, &str); 5] = [
         (Self::Completed, "completed"),
@@ -83,13 +83,13 @@ impl Status {
     }
 }
 
-impl Build {
+impl RecordedBuild {
     /// The build in a line of the record.
     pub(crate) fn json(&self) -> Value {
         let run_steps = self
             .run_steps
             .iter()
-            .map(|RunStep { step, cached }| json!({ "step": step, "cached": cached }));
+            .map(|RecordedStep { step, cached }| json!({ "step": step, "cached": cached }));
         let slowest = self
             .slowest
             .iter()
@@ -124,16 +124,19 @@ impl Build {
             list => Some(list.as_array()?.as_slice()),
         };
         let run_step = |step: &Value| {
-            Some(RunStep { step: name(&step["step"])?, cached: step["cached"].as_bool()? })
+            Some(RecordedStep { step: name(&step["step"])?, cached: step["cached"].as_bool()? })
         };
         let slow_step = |step: &Value| {
             Some(SlowStep { step: name(&step["step"])?, seconds: parse_seconds(&step["seconds"])? })
         };
-        let status = |(_, name): &(Status, &str)| value["status"] == *name;
+        let status = |(_, name): &(BuildStatus, &str)| value["status"] == *name;
         let build = Self {
             target: name(&value["target"])?,
             dockerfile: name(&value["dockerfile"])?,
-            status: Status::NAMES.into_iter().find(status).map_or(Status::Unknown, |named| named.0),
+            status: BuildStatus::NAMES
+                .into_iter()
+                .find(status)
+                .map_or(BuildStatus::Unknown, |named| named.0),
             seconds: time("seconds")?,
             steps: count("steps")?,
             cached: count("cached")?,
@@ -163,22 +166,22 @@ impl Build {
 pub(crate) struct CacheGate {
     pub share: Share,
     /// Or why they are unknown.
-    pub builds: Option<Result<Vec<Build>, String>>,
+    pub builds: Option<Result<Vec<RecordedBuild>, String>>,
 }
 
 impl CacheGate {
     /// The builds, if they are known.
-    pub(crate) fn known(&self) -> &[Build] {
+    pub(crate) fn known(&self) -> &[RecordedBuild] {
         self.builds.as_ref().and_then(|builds| builds.as_deref().ok()).unwrap_or_default()
     }
 
     /// Whether enough steps of a build were cached.
-    pub(crate) fn is_reached_by(&self, build: &Build) -> bool {
+    pub(crate) fn is_reached_by(&self, build: &RecordedBuild) -> bool {
         self.share.is_reached(build.run_cached, build.run)
     }
 
     /// The builds with fewer cached steps.
-    pub(crate) fn below(&self) -> impl Iterator<Item = &Build> {
+    pub(crate) fn below(&self) -> impl Iterator<Item = &RecordedBuild> {
         self.known().iter().filter(|build| !self.is_reached_by(build))
     }
 
@@ -240,14 +243,16 @@ fn step_head(name: &str) -> Option<&str> {
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) fn build(target: &str, steps: &[(&str, bool)]) -> Build {
-        let run_step =
-            |(step, cached): &(&str, bool)| RunStep { step: (*step).to_owned(), cached: *cached };
+    pub(crate) fn build(target: &str, steps: &[(&str, bool)]) -> RecordedBuild {
+        let run_step = |(step, cached): &(&str, bool)| RecordedStep {
+            step: (*step).to_owned(),
+            cached: *cached,
+        };
         let cached = steps.iter().filter(|(_, cached)| *cached).count();
-        Build {
+        RecordedBuild {
             target: target.into(),
             dockerfile: format!("{target}/Dockerfile"),
-            status: Status::Completed,
+            status: BuildStatus::Completed,
             seconds: Some(6.097),
             steps: steps.len(),
             cached,
@@ -266,11 +271,11 @@ pub(crate) mod tests {
     #[test]
     fn a_build_is_read_as_it_was_written() {
         let build = build("web", &[("[deps 1/2] RUN a", true), ("[deps 2/2] RUN b", false)]);
-        assert_eq!(Build::parse(&build.json()), Some(build.clone()));
+        assert_eq!(RecordedBuild::parse(&build.json()), Some(build.clone()));
         let with = |key: &str, value: Value| {
             let mut json = build.json();
             json[key] = value;
-            Build::parse(&json)
+            RecordedBuild::parse(&json)
         };
         assert!(with("more", json!(1)).is_some(), "a later version may add fields");
         assert!(with("run_steps", Value::Null).is_some_and(|build| build.run_steps.is_empty()));
@@ -286,13 +291,13 @@ pub(crate) mod tests {
         ] {
             assert_eq!(with(key, value.clone()), None, "{key}: {value}");
         }
-        assert_eq!(with("status", json!("later")).unwrap().status, Status::Unknown);
+        assert_eq!(with("status", json!("later")).unwrap().status, BuildStatus::Unknown);
     }
 
     #[test]
     fn every_build_must_have_enough_cached_steps() {
         let (cached, fresh) = (("[1/2] RUN a", true), ("[2/2] RUN b", false));
-        let gate = |share: &str, builds: Result<Vec<Build>, String>| {
+        let gate = |share: &str, builds: Result<Vec<RecordedBuild>, String>| {
             let gate = CacheGate { share: share.parse().unwrap(), builds: Some(builds) };
             (gate.passes(), gate.below().count(), gate.unknown().is_some())
         };

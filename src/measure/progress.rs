@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::measure::builds::{Build, NAMED, RunStep, SLOWEST, SlowStep, Status, recorded_name};
+use crate::measure::builds::{
+    BuildStatus, NAMED, RecordedBuild, RecordedStep, SLOWEST, SlowStep, recorded_name,
+};
 
 /// The maximum number of steps, and of transfers, of one build.
 const MAX_ITEMS: usize = 100_000;
@@ -42,13 +44,13 @@ impl Listed {
         Some((moment(self.created_at.as_ref())?, moment(self.completed_at.as_ref())?))
     }
 
-    fn status(&self) -> Status {
+    fn status(&self) -> BuildStatus {
         match self.status.as_deref() {
-            Some("Completed") => Status::Completed,
-            Some("Error") => Status::Failed,
-            Some("Canceled") => Status::Canceled,
-            Some("Running") => Status::Running,
-            _ => Status::Unknown,
+            Some("Completed") => BuildStatus::Completed,
+            Some("Error") => BuildStatus::Failed,
+            Some("Canceled") => BuildStatus::Canceled,
+            Some("Running") => BuildStatus::Running,
+            _ => BuildStatus::Unknown,
         }
     }
 }
@@ -128,14 +130,14 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for BoundedVisitor<T> {
 
 /// The steps and transfers of a build.
 #[derive(Debug, Default)]
-pub(crate) struct Progress {
+pub(crate) struct BuildProgress {
     /// In the order of their first mention.
     vertexes: Vec<Vertex>,
     /// The bytes of each transfer, by its vertex and id.
     transfers: HashMap<(String, String), u64>,
 }
 
-impl Progress {
+impl BuildProgress {
     /// Parses a stream of updates, one a line. Other lines are messages of docker. `None` if an
     /// update cannot be read, if there are too many steps, or no step at all.
     pub(crate) fn parse(stream: &[u8]) -> Option<Self> {
@@ -168,7 +170,7 @@ impl Progress {
     }
 
     /// The build with this progress.
-    pub(crate) fn build(&self, listed: &Listed, target: &str, dockerfile: &str) -> Build {
+    pub(crate) fn build(&self, listed: &Listed, target: &str, dockerfile: &str) -> RecordedBuild {
         // A step that the build did not reach has no start.
         let reached = self.vertexes.iter().filter(|vertex| vertex.started.is_some());
         let steps: Vec<(&Vertex, &str)> = reached
@@ -181,12 +183,14 @@ impl Progress {
             .map(|(vertex, _)| *vertex)
             .collect();
         let is_cached = |vertex: &&&Vertex| vertex.cached;
-        let run_step =
-            |vertex: &&Vertex| RunStep { step: recorded_name(&vertex.name), cached: vertex.cached };
+        let run_step = |vertex: &&Vertex| RecordedStep {
+            step: recorded_name(&vertex.name),
+            cached: vertex.cached,
+        };
         let exports =
             self.vertexes.iter().filter(|vertex| vertex.name.starts_with("exporting to "));
         let sent = self.transfers.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
-        Build {
+        RecordedBuild {
             target: recorded_name(if target.is_empty() { "default" } else { target }),
             dockerfile: recorded_name(dockerfile),
             status: self.status(listed),
@@ -203,13 +207,13 @@ impl Progress {
     }
 
     /// The list of the history calls a canceled build an error.
-    fn status(&self, listed: &Listed) -> Status {
+    fn status(&self, listed: &Listed) -> BuildStatus {
         let errors = self.vertexes.iter().filter_map(|vertex| vertex.error.as_deref());
         let is_canceled = |error: &str| error.contains("context canceled");
         let mut real = errors.clone().filter(|error| !is_canceled(error));
         match listed.status() {
-            Status::Failed if errors.clone().any(is_canceled) && real.next().is_none() => {
-                Status::Canceled
+            BuildStatus::Failed if errors.clone().any(is_canceled) && real.next().is_none() => {
+                BuildStatus::Canceled
             }
             status => status,
         }
@@ -269,9 +273,9 @@ mod tests {
         facts["builds"].as_array().unwrap().clone()
     }
 
-    fn build(stream: &str, listed: &Value) -> Option<Build> {
+    fn build(stream: &str, listed: &Value) -> Option<RecordedBuild> {
         let listed = Listed::parse(listed.to_string().as_bytes()).unwrap().pop().unwrap();
-        Some(Progress::parse(stream.as_bytes())?.build(&listed, "web", "web/Dockerfile"))
+        Some(BuildProgress::parse(stream.as_bytes())?.build(&listed, "web", "web/Dockerfile"))
     }
 
     #[test]
@@ -283,7 +287,7 @@ mod tests {
             for (key, expected) in fact["expected"].as_object().unwrap() {
                 assert_eq!(json[key], *expected, "{}: {key}", fact["case"]);
             }
-            assert_eq!(Build::parse(&json), Some(build));
+            assert_eq!(RecordedBuild::parse(&json), Some(build));
             seen += 1;
         }
         assert!(seen >= 7, "{seen}");
@@ -334,7 +338,7 @@ mod tests {
         let build = build(&format!("WARNING: old\n{stream}"), &json!({})).unwrap();
         assert_eq!((build.run, build.run_cached, build.sent_bytes), (2, 1, 70));
         assert_eq!(build.slowest, [SlowStep { step: "[1/2] RUN x".into(), seconds: 2.5 }]);
-        assert_eq!((build.status, build.seconds), (Status::Unknown, None));
+        assert_eq!((build.status, build.seconds), (BuildStatus::Unknown, None));
     }
 
     #[test]
@@ -342,10 +346,10 @@ mod tests {
         for stream in
             ["", "WARNING\n", "{}", "{\"vertexes\":[]}", "{", "{\"vertexes\":[{\"name\":1}]}", "{]"]
         {
-            assert!(Progress::parse(stream.as_bytes()).is_none(), "{stream}");
+            assert!(BuildProgress::parse(stream.as_bytes()).is_none(), "{stream}");
         }
         let many = vec!["{\"digest\":\"a\"}"; MAX_ITEMS + 1].join(",");
-        assert!(Progress::parse(format!("{{\"vertexes\":[{many}]}}").as_bytes()).is_none());
+        assert!(BuildProgress::parse(format!("{{\"vertexes\":[{many}]}}").as_bytes()).is_none());
         assert!(Listed::parse(b"Usage:  docker buildx").is_none());
         assert!(Listed::parse(b"\n").unwrap().is_empty());
         assert!(LocalState::parse(b"{\"LocalPath\":\"/shop\"}").unwrap().target.is_empty());
@@ -360,7 +364,7 @@ mod tests {
             let listed = json!({ "status": "Error" });
             build(&json!({ "vertexes": [step] }).to_string(), &listed).unwrap().status
         };
-        assert_eq!(with("context canceled: context canceled"), Status::Canceled);
-        assert_eq!(with("exit code: 3"), Status::Failed);
+        assert_eq!(with("context canceled: context canceled"), BuildStatus::Canceled);
+        assert_eq!(with("exit code: 3"), BuildStatus::Failed);
     }
 }

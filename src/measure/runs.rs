@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::base::change::ObjectId;
-use crate::measure::builds::{Build, parse_seconds, recorded_name};
+use crate::measure::builds::{RecordedBuild, parse_seconds, recorded_name};
 use crate::snapshot::Tree;
 
 /// One run, as `verify --record` writes it.
@@ -24,7 +24,7 @@ pub(crate) struct Run {
     /// The host and its number of processors; `None` in the lines of older versions.
     pub machine: Option<String>,
     /// The Docker builds, or why they are unknown; `None` in the lines of older versions.
-    pub builds: Option<Result<Vec<Build>, String>>,
+    pub builds: Option<Result<Vec<RecordedBuild>, String>>,
     /// Whether two builds of one target ran at the same time: one may be of another run.
     pub overlapping: bool,
 }
@@ -39,7 +39,9 @@ impl Run {
     pub(crate) fn json(&self) -> Value {
         let (builds, no_builds) = match &self.builds {
             None => (None, None),
-            Some(Ok(builds)) => (Some(builds.iter().map(Build::json).collect::<Vec<_>>()), None),
+            Some(Ok(builds)) => {
+                (Some(builds.iter().map(RecordedBuild::json).collect::<Vec<_>>()), None)
+            }
             Some(Err(reason)) => (None, Some(reason)),
         };
         json!({
@@ -69,9 +71,11 @@ impl Run {
         let builds = match (&value["builds"], text("no_builds")?) {
             (Value::Null, None) => None,
             (Value::Null, Some(reason)) => Some(Err(reason)),
-            (builds, _) => {
-                Some(Ok(builds.as_array()?.iter().map(Build::parse).collect::<Option<_>>()?))
-            }
+            (builds, _) => Some(Ok(builds
+                .as_array()?
+                .iter()
+                .map(RecordedBuild::parse)
+                .collect::<Option<_>>()?)),
         };
         Some(Self {
             label: value["label"].as_str()?.to_owned(),
@@ -87,14 +91,14 @@ impl Run {
     }
 
     /// The builds, if they are known.
-    pub(crate) fn known_builds(&self) -> Option<&[Build]> {
+    pub(crate) fn known_builds(&self) -> Option<&[RecordedBuild]> {
         self.builds.as_ref()?.as_deref().ok()
     }
 
     /// The cached and all `RUN` steps of the builds, if they are known.
     pub(crate) fn cached_steps(&self) -> Option<(usize, usize)> {
         let builds = self.known_builds()?.iter();
-        let sum = |(cached, all): (usize, usize), build: &Build| {
+        let sum = |(cached, all): (usize, usize), build: &RecordedBuild| {
             (cached.saturating_add(build.run_cached), all.saturating_add(build.run))
         };
         Some(builds.fold((0, 0), sum))

@@ -5,7 +5,7 @@
 //! over the median, and half of the builds that are 20 % slower are not. Three in a row over 10 %
 //! are: see the tests.
 
-use crate::measure::builds::{Build, RunStep, is_masked};
+use crate::measure::builds::{RecordedBuild, RecordedStep, is_masked};
 use crate::measure::runs::Run;
 
 /// The number of earlier runs that a comparison needs, and the maximum that it uses.
@@ -163,7 +163,7 @@ fn alike<'a>(earlier: &'a [Run], now: &Run) -> Vec<&'a Run> {
 }
 
 /// Each target with the number of `RUN` steps that ran.
-fn kind(builds: &[Build]) -> Vec<(&str, usize)> {
+fn kind(builds: &[RecordedBuild]) -> Vec<(&str, usize)> {
     let mut kind: Vec<(&str, usize)> =
         builds.iter().map(|build| (build.target.as_str(), build.ran())).collect();
     kind.sort_unstable();
@@ -208,7 +208,7 @@ pub(crate) fn lost_caches(earlier: &[Run], now: &Run, in_a_row: usize) -> Vec<Lo
 }
 
 /// A step of a run, wherever its stage has it now.
-fn find_step<'a>(run: &'a Run, target: &str, step: &str) -> Option<&'a RunStep> {
+fn find_step<'a>(run: &'a Run, target: &str, step: &str) -> Option<&'a RecordedStep> {
     let builds = run.known_builds()?.iter().filter(|build| build.target == target);
     let mut steps = builds.flat_map(|build| &build.run_steps);
     steps.find(|other| without_position(&other.step) == without_position(step))
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn false_alarms_and_misses_beside_the_former_gate() {
+    fn false_alarms_and_misses_next_to_the_former_gate() {
         // spread, false alarms, found at +20 %, +30 %, +50 %: at most, at least, in percent
         for (spread, alarms, found) in [
             (0.03, 0.1, [97.0, 99.0, 99.0]),

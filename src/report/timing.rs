@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
-use crate::measure::builds::{Build, CacheGate};
+use crate::measure::builds::{CacheGate, RecordedBuild};
 use crate::measure::trend::{LostCache, Trend, Usual};
 use crate::measure::units::Seconds;
 use crate::report::common::plural;
@@ -79,7 +79,7 @@ pub(crate) fn lost_cache(lost: &LostCache, in_a_row: usize) -> String {
 
 /// A line for each build with too few cached steps.
 pub(crate) fn below(gate: &CacheGate) -> Vec<String> {
-    let line = |build: &Build| {
+    let line = |build: &RecordedBuild| {
         let ran = build.run_steps.iter().filter(|step| !step.cached);
         let ran: Vec<String> = ran.map(|step| Escaped(step.step.as_bytes()).to_string()).collect();
         format!(

@@ -170,7 +170,7 @@ def other_builds(lab, other):
     thread = threading.Thread(target=run, args=COMPOSE, kwargs={"cwd": other.top})
     thread.start()
     touch(lab, "backend")
-    _, line, _ = lab.verify("beside", [*COMPOSE, "backend"])
+    _, line, _ = lab.verify("other", [*COMPOSE, "backend"])
     thread.join()
     lab.expect("another clone at the same time", ["backend: 1/2, completed"], lab.shares(line))
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use crate::base::escape::Escaped;
 use crate::commands::docker::{NO_DOCKER, docker};
 use crate::disk::read::{self, FinalLink};
-use crate::measure::builds::{Build, recorded_name};
-use crate::measure::progress::{Listed, LocalState, Progress};
+use crate::measure::builds::{RecordedBuild, recorded_name};
+use crate::measure::progress::{BuildProgress, Listed, LocalState};
 use crate::os::child::{self, AnswerLimits, NoAnswer, Printed};
 use crate::os::env::Environment;
 
@@ -32,12 +32,12 @@ const OLD: &str = "`docker buildx history` is missing: it needs buildx 0.20";
 pub(in crate::commands) struct Before {
     /// `None` if its directory is unknown.
     states: Option<PathBuf>,
-    known: BTreeSet<State>,
+    known: BTreeSet<NotedBuild>,
 }
 
 /// A build that buildx noted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct State {
+struct NotedBuild {
     builder: String,
     node: String,
     id: String,
@@ -46,7 +46,7 @@ struct State {
 /// The builds of a run; or why they are unknown.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::commands) struct Found {
-    pub builds: Result<Vec<Build>, String>,
+    pub builds: Result<Vec<RecordedBuild>, String>,
     /// Whether two builds of one target ran at the same time.
     pub overlapping: bool,
 }
@@ -78,12 +78,12 @@ impl Before {
     fn ask(&self, top: &Path, env: &Environment) -> Result<Vec<Timed>, String> {
         let docker = docker(env).ok_or(NO_DOCKER)?;
         let states = self.states.as_deref().ok_or("the directory of buildx is unknown")?;
-        let new: Vec<State> = list_states(states).difference(&self.known).cloned().collect();
+        let new: Vec<NotedBuild> = list_states(states).difference(&self.known).cloned().collect();
         if new.len() > STATES {
             return Err(format!("more than {STATES} builds began at the same time"));
         }
         let top = top.canonicalize().unwrap_or_else(|_| top.to_owned());
-        let ours: Vec<(State, LocalState)> = new
+        let ours: Vec<(NotedBuild, LocalState)> = new
             .into_iter()
             .filter_map(|state| {
                 let local = state.read(states)?;
@@ -101,7 +101,7 @@ impl Before {
 }
 
 /// A build, and its start and end in seconds since the epoch.
-type Timed = (Build, Option<(f64, f64)>);
+type Timed = (RecordedBuild, Option<(f64, f64)>);
 
 /// Whether two builds of one target ran at the same time: one may be of another run.
 fn are_overlapping(builds: &[Timed]) -> bool {
@@ -129,13 +129,13 @@ struct Questions {
 }
 
 impl Questions {
-    fn builds(&self, ours: &[(State, LocalState)], top: &Path) -> Result<Vec<Timed>, String> {
+    fn builds(&self, ours: &[(NotedBuild, LocalState)], top: &Path) -> Result<Vec<Timed>, String> {
         let builders: BTreeSet<&str> = ours.iter().map(|(state, _)| &*state.builder).collect();
         let mut listed = Vec::new();
         for builder in builders {
             listed.extend(self.history(builder)?);
         }
-        let build = |(state, local): &(State, LocalState)| {
+        let build = |(state, local): &(NotedBuild, LocalState)| {
             let reference = format!("{}/{}/{}", state.builder, state.node, state.id);
             let about = listed.iter().find(|listed| listed.reference == reference);
             let about = about.ok_or("the history of the builder lacks a build of this run")?;
@@ -172,16 +172,16 @@ impl Questions {
     }
 
     /// The progress of a build.
-    fn progress(&self, state: &State) -> Result<Progress, String> {
-        let State { builder, id, .. } = state;
+    fn progress(&self, state: &NotedBuild) -> Result<BuildProgress, String> {
+        let NotedBuild { builder, id, .. } = state;
         let arguments =
             ["buildx", "--builder", builder, "history", "logs", "--progress", "rawjson", id];
         let answer = self.ask(&arguments, PROGRESS, "logs")?;
         if !answer.succeeded {
             return Err(failure("logs", &answer));
         }
-        Progress::parse(&answer.errors)
-            .or_else(|| Progress::parse(&answer.out))
+        BuildProgress::parse(&answer.errors)
+            .or_else(|| BuildProgress::parse(&answer.out))
             .ok_or_else(|| "the answer of `docker buildx history logs` cannot be read".to_owned())
     }
 
@@ -221,7 +221,7 @@ fn states_directory(env: &Environment) -> Option<PathBuf> {
 }
 
 /// The builds in `BUILDER/NODE/ID`. What cannot be listed has none.
-fn list_states(directory: &Path) -> BTreeSet<State> {
+fn list_states(directory: &Path) -> BTreeSet<NotedBuild> {
     let names = |directory: &Path| -> Vec<String> {
         let paths = read::list(directory).unwrap_or_default();
         let name = |path: PathBuf| path.file_name()?.to_str().map(str::to_owned);
@@ -232,7 +232,7 @@ fn list_states(directory: &Path) -> BTreeSet<State> {
     for builder in names(directory).into_iter().filter(|name| name != GROUPS) {
         for node in names(&directory.join(&builder)) {
             for id in names(&directory.join(&builder).join(&node)) {
-                states.insert(State { builder: builder.clone(), node: node.clone(), id });
+                states.insert(NotedBuild { builder: builder.clone(), node: node.clone(), id });
             }
         }
     }
@@ -245,7 +245,7 @@ fn is_plain(name: &str) -> bool {
     !name.starts_with(['-', '.']) && name.bytes().all(plain)
 }
 
-impl State {
+impl NotedBuild {
     fn read(&self, directory: &Path) -> Option<LocalState> {
         let path = directory.join(&self.builder).join(&self.node).join(&self.id);
         LocalState::parse(&read::file(&path, FinalLink::Refuse, STATE).ok()?)

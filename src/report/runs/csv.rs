@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::base::change::ObjectId;
 use crate::base::escape::Escaped;
-use crate::measure::builds::Build;
+use crate::measure::builds::RecordedBuild;
 use crate::measure::runs::Run;
 
 const HEAD: &str = "label,started,seconds,exit_code,tree,commit,machine,target,status,\
@@ -39,7 +39,7 @@ fn of_run(run: &Run) -> String {
     )
 }
 
-fn of_build(build: &Build) -> String {
+fn of_build(build: &RecordedBuild) -> String {
     let time = |seconds: Option<f64>| seconds.map(|time| time.to_string()).unwrap_or_default();
     format!(
         "{},{},{},{},{},{},{},{},{}",

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::escape::Escaped;
-use crate::measure::builds::Build;
+use crate::measure::builds::RecordedBuild;
 use crate::measure::runs::Run;
 
 /// The metrics of the last run of each label.
@@ -35,7 +35,9 @@ fn head(name: &str, help: &str) -> String {
 }
 
 /// The builds of the last runs: label, target and build; the last one, if a target was built twice.
-fn builds<'a>(last: &BTreeMap<&'a str, &'a Run>) -> BTreeMap<(&'a str, &'a str), &'a Build> {
+fn builds<'a>(
+    last: &BTreeMap<&'a str, &'a Run>,
+) -> BTreeMap<(&'a str, &'a str), &'a RecordedBuild> {
     let builds = last.iter().flat_map(|(label, run)| {
         let known = run.known_builds().unwrap_or_default();
         known.iter().map(move |build| ((*label, build.target.as_str()), build))

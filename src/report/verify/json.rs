@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::base::change::ObjectId;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
-use crate::measure::builds::{Build, CacheGate};
+use crate::measure::builds::{CacheGate, RecordedBuild};
 use crate::measure::trend::Timing;
 use crate::os::child::{Ended, Ran};
 use crate::report::json::{document, path, path_hex};
@@ -125,7 +125,7 @@ fn time(timing: &Timing) -> Value {
 }
 
 fn cache(gate: &CacheGate) -> Value {
-    let build = |build: &Build| {
+    let build = |build: &RecordedBuild| {
         json!({
             "target": build.target,
             "run": build.run,
