@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::ci::root;
 use crate::ci::yaml::yaml;
-use crate::support::{Ran, finish};
+use crate::support::{Ran, finish, finish_with_input};
 
 const WORKFLOWS: [&str; 3] =
     [".github/workflows/release.yml", ".gitea/workflows/release.yml", "action.yml"];
@@ -30,7 +30,9 @@ fn scripts_of_workflows_are_clean_and_take_no_foreign_text() {
             assert!(!script.contains("${{"), "{file}: {script}");
             let mut check = Command::new("shellcheck");
             check.args(["--shell=bash", "--severity=style", "-"]);
-            let ran = crate::support::finish_with_input(&mut check, script.as_bytes());
+            // As the runner starts it.
+            let whole = format!("set -e\n{script}");
+            let ran = finish_with_input(&mut check, whole.as_bytes());
             assert_eq!(ran.code, Some(0), "{file}: {script}\n{}{}", ran.out, ran.err);
         }
     }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::hooks::{must, script, snapshot, stage_bad};
 use crate::real::npm_tools;
@@ -42,8 +43,7 @@ exec git "$@"
 impl Modern {
     fn new(sandbox: Sandbox, git: &Path) -> Self {
         let program = sandbox.home().join(".local/bin/bakstop");
-        fs::create_dir_all(program.parent().unwrap()).unwrap();
-        fs::copy(BAKSTOP, &program).unwrap();
+        copy_program(&program);
         let rest = crate::support::path_without_bakstop();
         let all = std::iter::once(git.to_owned()).chain(std::env::split_paths(&rest));
         let path = std::env::join_paths(all).unwrap();
@@ -110,6 +110,13 @@ impl Modern {
         fs::write(&manifest, good + "\n").unwrap();
         must(git(&["commit", "-q", "-a", "-m", "x"]));
     }
+}
+
+/// Copies the program by another process: a file that this one has open for writing cannot be
+/// started by the commands of other tests.
+fn copy_program(to: &Path) {
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    must(finish(Command::new("cp").arg(BAKSTOP).arg(to)));
 }
 
 fn text(path: &Path) -> String {
@@ -217,6 +224,12 @@ fn what_is_not_in_force_is_reported_with_its_next_step() {
     let away = modern.run(&modern.sandbox.home().join("away"), &["status"]);
     assert_eq!(away.code, Some(1), "{away:?}");
     assert!(away.out.contains("which is missing, so it blocks"), "{away:?}");
+    fs::rename(modern.sandbox.home().join("away"), &modern.program).unwrap();
+    // With the older git, hook files take over.
+    let mut change = modern.sandbox.command("sh");
+    change.args(["-c", "PATH=$HOME/.local/bin:$PATH; bakstop uninstall && bakstop install"]);
+    must(finish(&mut change));
+    must(finish(modern.sandbox.command(&modern.program).arg("status")));
 }
 
 #[test]
@@ -249,8 +262,7 @@ fn the_guard_is_installed_once_in_a_clone() {
 fn a_program_that_a_repository_brings_is_not_named() {
     let modern = Modern::stand_in(Sandbox::workspace());
     let inside = modern.sandbox.top.join("node_modules/bakstop/native/linux-x64/bakstop");
-    fs::create_dir_all(inside.parent().unwrap()).unwrap();
-    fs::copy(BAKSTOP, &inside).unwrap();
+    copy_program(&inside);
     // Also by a link that looks like a program of the user.
     let link = modern.sandbox.home().join("bakstop");
     std::os::unix::fs::symlink(&inside, &link).unwrap();
@@ -292,6 +304,8 @@ fn a_device_is_not_taken_for_a_configuration() {
     let ran = finish(command.env("GIT_CONFIG_GLOBAL", &pipe));
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(!pipe.is_file());
+    assert!(ran.err.contains("help: unset GIT_CONFIG_GLOBAL"), "{ran:?}");
+    must(modern.bakstop(&["install", "--global"]));
 }
 
 #[test]
