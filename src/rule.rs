@@ -10,6 +10,7 @@ use crate::base::finding::{Label, Place, Severity, Span, Step, Verdict};
 use crate::base::path::RepoPath;
 use crate::builds::Builds;
 use crate::edit::fix::{Fix, Safety};
+use crate::locks::JudgedLock;
 use crate::pins::PinTable;
 use crate::project::kinds::FileKind;
 use crate::project::{Project, SourceFile};
@@ -37,6 +38,8 @@ pub(crate) enum RuleGroup {
     Guard,
     /// Package managers and where they are pinned.
     Pins,
+    /// Lockfiles for images.
+    Lockfile,
     /// Docker builds. Only `doctor` runs these rules.
     Doctor,
     /// The configuration of bakstop itself.
@@ -69,6 +72,7 @@ impl RuleGroup {
         match self {
             Self::Guard => "guard",
             Self::Pins => "pins",
+            Self::Lockfile => "lockfile",
             Self::Doctor => "doctor",
             Self::Config => "configuration",
         }
@@ -127,6 +131,8 @@ pub(crate) enum Check {
         wants: fn(FileKind) -> bool,
         judge: fn(&Project, &mut Findings),
     },
+    /// When a new file may decide what an image installs: the lockfiles for images.
+    Locks(fn(&[JudgedLock], &Builds, &mut Findings)),
     /// The builds of a whole state, and the files that they depend on.
     Builds(fn(&Builds, &Debris, &mut Findings)),
     /// The configuration of bakstop itself, as far as it was read.
@@ -139,6 +145,7 @@ impl Check {
         match self {
             Self::Pins(_) => Some(FileKind::may_move_a_pin),
             Self::Project { wants, .. } => Some(*wants),
+            Self::Locks(_) => Some(FileKind::may_lock),
             Self::Builds(_) => Some(FileKind::may_build),
             Self::Entry(_) | Self::File { .. } | Self::Configuration(_) => None,
         }
