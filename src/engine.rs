@@ -20,8 +20,8 @@ mod fake;
 mod found;
 mod gathering;
 mod building;
-mod locking;
 mod pinned;
+mod locking;
 
 use found::{key, sorted, with_commit};
 use gathering::Gathering;
@@ -303,13 +303,9 @@ impl<'a> Engine<'a> {
     fn locks(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
         let asks = |rule: &Rule| matches!(rule.check, Check::Locks(_));
         let Some(first) = self.reporter(asks) else { return Ok(()) };
-        if !locking::may_concern(change)? {
-            return Ok(());
-        }
-        let configured = self.config.builds();
-        let builds = self.collect(first, change, |findings| {
-            building::read(files, change, configured, false, findings)
-        })?;
+        let named = self.config.builds();
+        let read = |findings: &mut _| locking::builds(files, change, named, findings);
+        let Some(builds) = self.collect(first, change, read)? else { return Ok(()) };
         let locks = locking::judged(&builds, change)?;
         for rule in self.rules.clone() {
             if let Check::Locks(judge) = rule.check {
@@ -651,29 +647,6 @@ pub(crate) mod tests {
     fn findings_are_sorted_by_path() {
         let change = Fake::default().file("z/a", "x").file("b/a", "x");
         assert_eq!(transcript(&PROBE, &change), ["b/a:1:1: seen", "z/a:1:1: seen"]);
-    }
-
-    #[test]
-    fn a_file_full_of_findings_is_counted_not_listed() {
-        const EVERY_LINE: Rule = Rule {
-            check: Check::File {
-                wants: |_| true,
-                judge: |known, _, findings| {
-                    let file = &known.file;
-                    for at in 0..file.text.len() {
-                        findings.place(file, &(at..at), "seen");
-                    }
-                },
-            },
-            ..PROBE
-        };
-        let lines =
-            transcript(&EVERY_LINE, &Fake::default().file("a", &"\n".repeat(1000)).file("b", "\n"));
-        assert_eq!(lines.len(), 102);
-        assert!(
-            lines.contains(&"a: 900 more places in this file say the same".to_owned()),
-            "{lines:?}"
-        );
     }
 
     #[test]

@@ -361,7 +361,7 @@ impl Draft<'_> {
 pub(crate) mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::engine::tests::{Fake, judged_by};
+    use crate::engine::tests::{Fake, judged_by, transcript};
     use crate::engine::{Engine, Judgement};
 
     /// Finds every file named `a`.
@@ -428,5 +428,28 @@ pub(crate) mod tests {
         };
         assert_eq!((&**help, labels[0].place.as_ref().unwrap().line), ("say y in a", 2));
         assert_eq!(fix.diffs[0].1.lines[3..], ["-x", "+y", " z"]);
+    }
+
+    #[test]
+    fn a_file_full_of_findings_is_counted_not_listed() {
+        const EVERY_LINE: Rule = Rule {
+            check: Check::File {
+                wants: |_| true,
+                judge: |known, _, findings| {
+                    let file = &known.file;
+                    for at in 0..file.text.len() {
+                        findings.place(file, &(at..at), "seen");
+                    }
+                },
+            },
+            ..SEEN
+        };
+        let lines =
+            transcript(&EVERY_LINE, &Fake::default().file("a", &"\n".repeat(1000)).file("b", "\n"));
+        assert_eq!(lines.len(), 102);
+        assert!(
+            lines.contains(&"a: 900 more places in this file say the same".to_owned()),
+            "{lines:?}"
+        );
     }
 }

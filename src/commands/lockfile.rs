@@ -35,8 +35,8 @@ pub(crate) struct Args {
 /// What the error messages complete.
 const DOING: &str = "judge the lockfiles for images";
 
-/// Judges every lockfile for an image: exit code 1 if one does not fit, 2 if nothing of one could be
-/// judged.
+/// Judges every lockfile for an image: exit code 1 if one does not fit, 2 if nothing of one could
+/// be judged.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;

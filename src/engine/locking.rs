@@ -6,14 +6,30 @@ use std::rc::Rc;
 use crate::base::change::{Change, Entry, Older};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::builds::Builds;
+use crate::builds::{Builds, ConfiguredBuild};
+use crate::engine::building;
+use crate::engine::gathering::Gathering;
 use crate::engine::pinned::old_file;
 use crate::locks::{ImageView, JudgedLock, judge, views};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
+use crate::rule::Findings;
+
+/// The builds of a state, if a new file may concern a lockfile for an image.
+pub(super) fn builds(
+    files: &mut Gathering<'_>,
+    change: &dyn Change,
+    named: &[ConfiguredBuild],
+    findings: &mut Findings,
+) -> Result<Option<Builds>, Error> {
+    if !may_concern(change)? {
+        return Ok(None);
+    }
+    building::read(files, change, named, false, findings).map(Some)
+}
 
 /// Whether a new file may change what an image installs, and there is a lockfile for an image.
-pub(super) fn may_concern(change: &dyn Change) -> Result<bool, Error> {
+fn may_concern(change: &dyn Change) -> Result<bool, Error> {
     let concerns = |entry: &Entry| entry.is_regular() && may_lock(&entry.path);
     if !change.fresh().iter().any(concerns) {
         return Ok(false);

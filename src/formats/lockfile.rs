@@ -379,7 +379,8 @@ mod tests {
     use super::*;
 
     const LOCK: &str = "lockfileVersion: '9.0'\nsettings: {autoInstallPeers: true}\nimporters:\n  \
-                        .:\n    dependencies:\n      a: {specifier: ^1.0.0, version: 1.0.1(b@2.0.0)}\n\
+                        .:\n    dependencies:\n      a: {specifier: ^1.0.0, \
+                        version: 1.0.1(b@2.0.0)}\n\
                         packages:\n  a@1.0.1: {resolution: {integrity: sha512-x}}\n\
                         snapshots:\n  a@1.0.1(b@2.0.0):\n    dependencies: {b: 2.0.0}\n";
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::base::escape::Escaped;
-use crate::formats::lockfile::Lockfile;
+use crate::formats::lockfile::{LockedPackage, Lockfile};
+use crate::locks::graph::package_id;
 use crate::locks::projects::bare;
 use crate::locks::remark::{Remark, Weight};
 use crate::project::SourceFile;
@@ -25,7 +26,7 @@ pub(super) fn disagreements(
         .importers
         .values()
         .flat_map(|importer| &importer.dependencies)
-        .filter_map(|locked| super::graph::package_id(&locked.name, bare(&locked.version.text)))
+        .filter_map(|locked| package_id(&locked.name, bare(&locked.version.text)))
         .collect();
     let mut found = Vec::new();
     for (id, package) in &lock.packages {
@@ -34,7 +35,7 @@ pub(super) fn disagreements(
         };
         let shown = Escaped(id.as_bytes());
         let path = &source.file.path;
-        let integrity = |package: &crate::formats::lockfile::LockedPackage| {
+        let integrity = |package: &LockedPackage| {
             package.resolution.as_ref().and_then(|resolution| resolution.integrity.clone())
         };
         match workspace.packages.get(id) {

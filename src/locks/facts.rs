@@ -10,14 +10,18 @@ use semver::Version;
 use serde_json::Value;
 
 use crate::base::change::File;
-use crate::locks::gate::{Judged, judge_as};
+use crate::locks::gate::Judged;
 use crate::locks::generation::Generation;
 use crate::locks::remark::Weight;
+use crate::locks::verdict::judge_as;
 use crate::locks::view::ImageView;
 use crate::project::SourceFile;
+use crate::project::kinds::FileKind;
 
 /// What was asked.
 const STATES: &str = include_str!("../../tests/facts/lockfile.json");
+/// What was asked after the gate was written.
+const FURTHER: &str = include_str!("../../tests/facts/lockfile_further.json");
 
 /// States in which the gate finds an image wrong that pnpm installs, or refuses at another moment.
 const WRONG_ON_PURPOSE: [(&str, &str); 20] = [
@@ -94,8 +98,8 @@ fn view(state: &State, version: &Version) -> Option<ImageView> {
         let (path, text) = (path.as_str().into(), text.as_bytes().to_vec());
         Rc::new(SourceFile::new(File { path, text, fresh: true, replaces: false }))
     };
-    let lock = state.files.get_key_value("pnpm-lock.yaml").map(source)?;
-    let files = state.files.iter().filter(|(path, _)| *path != "pnpm-lock.yaml");
+    let lock = state.files.get_key_value(FileKind::LOCKFILE_OF_PNPM).map(source)?;
+    let files = state.files.iter().filter(|(path, _)| *path != FileKind::LOCKFILE_OF_PNPM);
     Some(ImageView {
         lock,
         files: files.map(|entry| (entry.0.clone(), source(entry))).collect(),
@@ -159,4 +163,30 @@ fn the_gate_agrees_with_pnpm() {
     assert_eq!(found.remove("undecided").unwrap_or_default(), listed(&UNDECIDED));
     assert_eq!(found, BTreeMap::new());
     assert_eq!((equal, all), (662, 720));
+}
+
+#[test]
+fn the_gate_agrees_with_pnpm_in_further_states() {
+    let (mut found, all, equal) = compared(FURTHER);
+    assert_eq!(found.remove("refused by the gate alone"), None);
+    // Versions that do not exist.
+    let not_seen = ["a-alias-target-outside", "a-version-build"].map(str::to_owned);
+    assert_eq!(found.remove("not seen"), Some(not_seen.into()));
+    let wrong = [
+        "a-integrity-missing",
+        "a-lock-no-packages",
+        "a-opt-added",
+        "a-or-range-outside",
+        "w-link-outside",
+        "w-link-wrong",
+        "w-util-renamed",
+    ];
+    assert_eq!(found.remove("wrong on purpose"), Some(wrong.map(str::to_owned).into()));
+    // The states `w-` have an override with a range, `nanoid@^3`, and a peer `nanoid: >=3`.
+    let undecided = found.remove("undecided").unwrap();
+    let is_known =
+        |id: &String| id.starts_with("w-") || id == "a-ext-list" || id == "a-lock-bool-yes";
+    assert!(undecided.iter().all(is_known), "{undecided:?}");
+    assert_eq!(found, BTreeMap::new());
+    assert_eq!((equal, all), (0, 320));
 }

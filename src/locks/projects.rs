@@ -32,7 +32,8 @@ impl Gate<'_> {
     pub(super) fn project(&mut self, lock: &Lockfile, manifest: &ImageManifest) {
         let path = &manifest.source.file.path;
         let Some(root) = manifest.root() else {
-            return self.doubt(format!("{path} cannot be read"));
+            let message = format!("{path} cannot be parsed");
+            return self.add(Weight::Refused, None, message);
         };
         let name = importer_name(&manifest.directory);
         let Some(wanted) = self.wanted(manifest, root) else {
@@ -197,13 +198,8 @@ impl Gate<'_> {
             Some((None, Some(entry))) => entry.specifier.as_str(),
             Some((None, None)) => return,
         };
-        let range = match spec.strip_prefix("npm:") {
-            Some(alias) => match alias.rfind('@').filter(|at| *at > 0) {
-                Some(at) => alias.get(at + 1..).unwrap_or_default(),
-                None => return,
-            },
-            None => spec,
-        };
+        // pnpm does not compare the version of an alias with its range.
+        let range = if spec.starts_with("npm:") { "*" } else { spec };
         let shown = Escaped(locked.name.as_bytes());
         if let Some(version) = release(&locked.version)
             && accepts(&version, range) == Some(false)
@@ -252,7 +248,11 @@ impl Gate<'_> {
                 if !is_of_manifest && found.name().is_some_and(|name| name != wanted) {
                     let other = &found.source.file.path;
                     let message = format!("{name} is linked to another package, that of {other}");
-                    self.add_lock(self.refused_since_11(), &locked.version.span, message);
+                    let weight = match self.generation {
+                        Generation::Eleven if !self.has_package(wanted) => Weight::Wrong,
+                        _ => self.refused_since_11(),
+                    };
+                    self.add_lock(weight, &locked.version.span, message);
                 }
             }
             (Some(target), None) if is_of_manifest || is_member(target) => {}
@@ -265,6 +265,14 @@ impl Gate<'_> {
                 self.add_lock(weight, &locked.version.span, message);
             }
         }
+    }
+
+    /// Whether a manifest in the image has this name.
+    fn has_package(&self, name: &str) -> bool {
+        let directories = self.view.manifest_directories();
+        let mut manifests =
+            directories.iter().filter_map(|directory| self.view.manifest(directory));
+        manifests.any(|manifest| manifest.name() == Some(name))
     }
 
     fn refused_since_11(&self) -> Weight {

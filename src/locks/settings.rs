@@ -36,6 +36,8 @@ pub(super) struct LockSettings {
     pub limits_age: bool,
     /// Whether pnpm merges lockfiles of branches, and deletes them.
     pub merges_branches: bool,
+    /// Whether `pnpm-workspace.yaml` cannot be parsed.
+    pub is_broken: bool,
     /// Why the lockfile cannot be judged.
     pub obstacle: Option<&'static str>,
 }
@@ -73,7 +75,7 @@ impl LockSettings {
         let workspace =
             workspace.zip(node).map(|(source, node)| (node, source.file.text.as_slice()));
         if document.is_some() && workspace.is_none() {
-            found.obstacle = Some("pnpm-workspace.yaml cannot be read");
+            found.is_broken = true;
         }
         let manifest = root
             .filter(|_| generation.reads_manifest_settings())

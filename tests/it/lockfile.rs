@@ -105,7 +105,7 @@ fn json_matches_its_schema() {
 fn a_lockfile_that_links_nothing_outside_needs_no_other() {
     let sandbox = in_step();
     let text = lock("^2.1.0").replace("  .:\n", "  .: {}\n\n  api:\n");
-    sandbox.write("pnpm-lock.yaml", &text);
+    sandbox.write("pnpm-lock.yaml", text.as_str());
     let ran = sandbox.bakstop(&["lockfile"]);
     assert!(ran.out.contains("COPY api/package.json api/"), "{}", ran.out);
     sandbox.write("pnpm-lock.yaml", text.replace("version: 2.1.3", "version: link:../../plat/ms"));

@@ -17,10 +17,10 @@ fn judge(locks: &[JudgedLock], builds: &Builds, findings: &mut Findings) {
     for JudgedLock { view, judged } in locks {
         let manager = view.manager();
         for remark in &judged.remarks {
-            let message = match remark.weight {
-                Weight::Refused => format!("{}; {manager} refuses the lockfile", remark.message),
-                Weight::Wrong | Weight::Note => remark.message.clone(),
-            };
+            let refused = remark.weight == Weight::Refused;
+            let end =
+                if refused { format!("; {manager} refuses the lockfile") } else { String::new() };
+            let message = format!("{}{end}", remark.message);
             let lock = &view.lock.file;
             let mut draft = match &remark.place {
                 Some(span) => findings.place(lock, span, message),
@@ -33,8 +33,8 @@ fn judge(locks: &[JudgedLock], builds: &Builds, findings: &mut Findings) {
                 draft = draft.label(builds.file(*file), span, "the image installs with it");
             }
             let draft = draft.help(
-                "make the lockfile again, and stage it: `bakstop explain stale-docker-lockfile` has \
-                 the commands",
+                "make the lockfile again, and stage it; `bakstop explain stale-docker-lockfile` \
+                 has the commands",
                 &[],
             );
             if remark.weight == Weight::Note {
