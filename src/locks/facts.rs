@@ -182,7 +182,6 @@ fn the_gate_agrees_with_pnpm_in_further_states() {
         "w-util-renamed",
     ];
     assert_eq!(found.remove("wrong on purpose"), Some(wrong.map(str::to_owned).into()));
-    // The states `w-` have an override with a range, `nanoid@^3`, and a peer `nanoid: >=3`.
     let undecided = found.remove("undecided").unwrap();
     let is_known =
         |id: &String| id.starts_with("w-") || id == "a-ext-list" || id == "a-lock-bool-yes";

@@ -9,8 +9,8 @@ pub(super) enum Overridden {
     Same,
     Replaced(String),
     Removed,
-    /// An override may or may not apply.
-    Unknown,
+    /// An override may or may not apply: one of these.
+    OneOf(Vec<String>),
 }
 
 /// A selector: `[parent[@range]>]name[@range]`.
@@ -53,7 +53,7 @@ pub(super) fn overridden(
     spec: &str,
 ) -> Overridden {
     let mut generic = Overridden::Same;
-    let mut unknown = false;
+    let mut possible = Vec::new();
     for (text, value) in &settings.overrides {
         let selector = Selector::parse(text);
         if selector.name != name {
@@ -82,10 +82,17 @@ pub(super) fn overridden(
                 }
                 generic = result;
             }
-            _ => unknown = true,
+            _ => possible.push(value.clone()),
         }
     }
-    if unknown { Overridden::Unknown } else { generic }
+    if possible.is_empty() {
+        return generic;
+    }
+    possible.push(match generic {
+        Overridden::Replaced(spec) => spec,
+        _ => spec.to_owned(),
+    });
+    Overridden::OneOf(possible)
 }
 
 #[cfg(test)]
@@ -108,7 +115,7 @@ mod tests {
             (None, "c", "^1", replaced("1.5.0")),
             (None, "c", "1.2.0", replaced("1.5.0")),
             (None, "c", "2.0.0", Overridden::Same),
-            (None, "c", "~1.2", Overridden::Unknown),
+            (None, "c", "~1.2", Overridden::OneOf(vec!["1.5.0".to_owned(), "~1.2".to_owned()])),
             (None, "d", "1", Overridden::Removed),
             (None, "e", "2.1.0", replaced("3")),
         ] {

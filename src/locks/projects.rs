@@ -21,8 +21,9 @@ use crate::project::kinds::FileKind;
 /// A dependency that a manifest asks for.
 struct Wanted {
     field: Field,
-    /// After the overrides; `None` if it is unknown.
-    spec: Option<String>,
+    /// After the overrides; several if it is not known whether one applies. The last one is that
+    /// of the manifest.
+    specs: Vec<String>,
     /// Its place in the manifest.
     span: Span,
 }
@@ -52,6 +53,8 @@ impl Gate<'_> {
         for locked in &importer.dependencies {
             match wanted.get(&locked.name) {
                 Some(wanted) => self.same_dependency(locked, wanted, manifest),
+                // A runtime that `devEngines` asks for.
+                None if locked.specifier.text.starts_with("runtime:") => {}
                 None => {
                     let shown = Escaped(locked.name.as_bytes());
                     let message = format!("{shown} is no dependency of {path}");
@@ -91,17 +94,17 @@ impl Gate<'_> {
                 if self.settings.exclude_links && spec.starts_with("link:") {
                     continue;
                 }
-                let spec = match overridden(&self.settings, owner, &key.text, spec) {
-                    Overridden::Same => Some(spec.to_owned()),
-                    Overridden::Replaced(spec) => Some(spec),
-                    Overridden::Unknown => None,
+                let specs = match overridden(&self.settings, owner, &key.text, spec) {
+                    Overridden::Same => vec![spec.to_owned()],
+                    Overridden::Replaced(spec) => vec![spec],
+                    Overridden::OneOf(specs) => specs,
                     Overridden::Removed => {
                         found.remove(&key.text);
                         continue;
                     }
                 };
                 let span = key.span.start..node.span.end;
-                found.insert(key.text.clone(), Wanted { field, spec, span });
+                found.insert(key.text.clone(), Wanted { field, specs, span });
             }
         }
         Some(found)
@@ -118,11 +121,16 @@ impl Gate<'_> {
             if importer.dependencies.iter().any(|locked| locked.name == *name) {
                 continue;
             }
-            if self.may_change(manifest, name) {
-                self.doubt(format!("what the hooks of pnpm make of {}", Escaped(name.as_bytes())));
+            let shown = Escaped(name.as_bytes());
+            if wanted.specs.iter().any(|spec| spec == "-") {
+                self.doubt(format!("whether an override removes {shown}"));
                 continue;
             }
-            let (shown, path) = (Escaped(name.as_bytes()), &manifest.source.file.path);
+            if self.may_change(manifest, name) {
+                self.doubt(format!("what the hooks of pnpm make of {shown}"));
+                continue;
+            }
+            let path = &manifest.source.file.path;
             let is_left_out =
                 wanted.field == Field::Optional && self.generation >= Generation::Eleven;
             let (weight, message) = if is_left_out {
@@ -137,11 +145,7 @@ impl Gate<'_> {
     }
 
     fn same_dependency(&mut self, locked: &Locked, wanted: &Wanted, manifest: &ImageManifest) {
-        let Some(spec) = &wanted.spec else {
-            let shown = Escaped(locked.name.as_bytes());
-            return self.doubt(format!("whether an override with a range applies to {shown}"));
-        };
-        let is_same = locked.field == wanted.field && locked.specifier.text == *spec;
+        let is_same = locked.field == wanted.field && wanted.specs.contains(&locked.specifier.text);
         if is_same {
             return;
         }
@@ -151,8 +155,9 @@ impl Gate<'_> {
         }
         let path = &manifest.source.file.path;
         let (span, message) = if locked.field == wanted.field {
-            let (old, new) = (&locked.specifier.text, spec);
-            let (old, new) = (Escaped(old.as_bytes()), Escaped(new.as_bytes()));
+            let new = wanted.specs.last().map(String::as_str).unwrap_or_default();
+            let old = Escaped(locked.specifier.text.as_bytes());
+            let new = Escaped(new.as_bytes());
             let message = format!("{name} is locked for `{old}`, but {path} asks for `{new}`");
             (&locked.specifier.span, message)
         } else {
@@ -213,7 +218,13 @@ impl Gate<'_> {
             self.add_lock(weight, &locked.version.span, message);
         }
         let recorded = entry.as_ref().and_then(|(_, entry)| entry.as_ref()?.version.as_ref());
-        let differs = recorded.is_some_and(|recorded| recorded.text != bare(&locked.version.text));
+        let version = bare(&locked.version.text);
+        let is_same = |recorded: &str| {
+            version
+                .strip_suffix(recorded)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('@'))
+        };
+        let differs = recorded.is_some_and(|recorded| !is_same(bare(&recorded.text)));
         if differs && self.generation == Generation::Eleven {
             let message = format!("{shown} has another version in `catalogs` of the lockfile");
             self.add_lock(Weight::Refused, &locked.version.span, message);
@@ -308,11 +319,12 @@ impl Gate<'_> {
                 continue;
             }
             let is_member = self.view.members.as_ref().map(|members| members.iter().any(is));
-            let below = directory.as_ref().map(|directory| format!("{directory}/"));
-            let has_files = below.is_some_and(|below| {
-                !below.starts_with('/')
-                    && self.view.files.keys().any(|path| path.starts_with(&below))
+            let below = directory.as_ref().map(|it| match it.as_str() {
+                "" => String::new(),
+                directory => format!("{directory}/"),
             });
+            let has_files = below
+                .is_some_and(|below| self.view.files.keys().any(|path| path.starts_with(&below)));
             let has_manifest =
                 directory.as_ref().is_some_and(|it| self.view.manifest(it).is_some());
             let shown = Escaped(name.as_bytes());

@@ -288,40 +288,6 @@ impl FileKind {
         ) || self.may_lock()
     }
 
-    /// Whether a lockfile for an image may depend on such a file.
-    pub(crate) fn may_lock(self) -> bool {
-        matches!(
-            self,
-            Manifest
-                | ManifestJson5
-                | ManifestYaml
-                | PnpmWorkspace
-                | PnpmLock
-                | PnpmBranchLock
-                | Npmrc
-                | InstallCode
-                | Patch
-                | Dockerfile
-                | Dockerignore
-        )
-    }
-
-    /// Whether a lockfile is for an image by its name, and not for a branch.
-    pub(crate) fn is_docker_lockfile(path: &RepoPath) -> bool {
-        glob_match(Self::DOCKER_LOCKFILES, path.file_name())
-    }
-
-    /// The name under which pnpm reads its lockfile.
-    pub(crate) const LOCKFILE_OF_PNPM: &str = "pnpm-lock.yaml";
-
-    /// The file of the members and settings of a workspace of pnpm.
-    pub(crate) const WORKSPACE_OF_PNPM: &str = "pnpm-workspace.yaml";
-    /// The file of the dependencies of a package.
-    pub(crate) const MANIFEST: &str = "package.json";
-
-    /// The names of lockfiles for images.
-    const DOCKER_LOCKFILES: &str = "pnpm-lock.docker{,[-_.]*}.yaml";
-
     /// The first kind of a path that `is_asked` accepts.
     ///
     /// Names are compared with case folded: on macOS and Windows, a tool that opens `package.json`
