@@ -162,7 +162,9 @@ impl Lockfile {
             error.span = error.span.start + offset..error.span.end + offset;
             LockFault::Syntax(error)
         })?;
-        nodes.iter_mut().for_each(|node| node.shift(offset));
+        for node in &mut nodes {
+            node.shift(offset);
+        }
         if let Some(second) = nodes.get(1) {
             let message = "there is a second document".into();
             return Err(LockFault::Syntax(SyntaxError { span: second.span.clone(), message }));
@@ -239,7 +241,7 @@ impl Reader<'_> {
                 "settings" => lock.settings = self.scalars(node),
                 "overrides" => lock.overrides = self.scalars(node),
                 "catalogs" => lock.catalogs = self.catalogs(node),
-                "patchedDependencies" => lock.patches = self.patches(node),
+                "patchedDependencies" => lock.patches = Self::patches(node),
                 "ignoredOptionalDependencies" => {
                     lock.ignored_optional =
                         node.items().iter().filter_map(|item| self.scalar(item)).collect();
@@ -292,7 +294,7 @@ impl Reader<'_> {
         found
     }
 
-    fn patches(&self, node: Node) -> BTreeMap<String, LockedPatch> {
+    fn patches(node: Node) -> BTreeMap<String, LockedPatch> {
         let patch = |((package, span), node): ((String, Span), Node)| {
             let field = |key| node.last(key).and_then(Node::text).map(str::to_owned);
             let (hash, path) = match node.text() {

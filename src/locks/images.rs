@@ -39,6 +39,17 @@ pub(crate) struct ImageInstall<'b> {
     pub doubts: BTreeSet<String>,
 }
 
+/// The name of a copied file at its destination.
+#[derive(Debug, Clone, Copy)]
+enum Naming {
+    /// The destination itself.
+    Destination,
+    /// Its own name.
+    Name,
+    /// Its path in the context.
+    Path,
+}
+
 impl ImageInstall<'_> {
     /// The files of a kind at the directory of the install.
     pub(crate) fn at_root(&self, kind: FileKind) -> Option<&(usize, Span)> {
@@ -99,7 +110,7 @@ impl ImageInstall<'_> {
                     let target = target.and_then(|to| absolute(step.directory.as_deref(), to));
                     if let (Some(source), Some(target)) = (mount.source(), target) {
                         let target = target.trim_matches('/');
-                        self.place(builds, source, target, false, &mount.span);
+                        self.place(builds, source, target, Naming::Destination, &mount.span);
                     }
                 }
             }
@@ -128,27 +139,21 @@ impl ImageInstall<'_> {
                 continue;
             };
             if !path.contains("://") {
-                let to = match copy.keeps_parents {
-                    true => self.with_parents(builds, path, to),
-                    false => to.to_owned(),
+                if copy.keeps_parents && path.contains("/./") {
+                    self.doubts.insert("a COPY --parents with a mark".to_owned());
+                }
+                let naming = match (copy.keeps_parents, is_directory) {
+                    (true, _) => Naming::Path,
+                    (false, true) => Naming::Name,
+                    (false, false) => Naming::Destination,
                 };
-                self.place(builds, path, &to, is_directory, &source.span);
+                self.place(builds, path, to, naming, &source.span);
             }
         }
     }
 
-    /// With `--parents`, the directories of a source are kept; those of a pattern are unknown.
-    fn with_parents(&mut self, _: &Builds, source: &str, to: &str) -> String {
-        if is_pattern(source) {
-            self.doubts.insert("a pattern of COPY --parents".to_owned());
-        }
-        let source = cleaned(source);
-        let parent = source.rsplit_once('/').map_or("", |(parent, _)| parent);
-        resolved(to, parent).unwrap_or_default()
-    }
-
     /// Places the files that a source names.
-    fn place(&mut self, builds: &Builds, source: &str, to: &str, is_directory: bool, span: &Span) {
+    fn place(&mut self, builds: &Builds, source: &str, to: &str, naming: Naming, span: &Span) {
         let Some(context) = &self.build.context else { return };
         let source = cleaned(source);
         let depth = source.split('/').count();
@@ -159,19 +164,14 @@ impl ImageInstall<'_> {
             if context.excluding(below).is_some() {
                 continue;
             }
-            let name = below.rsplit('/').next().unwrap_or(below);
-            let is_file = if is_pattern(&source) {
-                below.split('/').count() == depth
-            } else {
-                below == source
-            };
-            let inner = if is_file {
-                let keeps_name = is_directory || is_pattern(&source);
-                if keeps_name { name.to_owned() } else { String::new() }
-            } else if is_pattern(&source) {
-                below.split('/').skip(depth).collect::<Vec<_>>().join("/")
-            } else {
-                below.strip_prefix(&*source).unwrap_or(below).trim_matches('/').to_owned()
+            let is_glob = is_pattern(&source);
+            let is_file = if is_glob { below.split('/').count() == depth } else { below == source };
+            let inner = match naming {
+                Naming::Path => below.to_owned(),
+                Naming::Destination if is_file && !is_glob => String::new(),
+                _ if is_file => below.rsplit('/').next().unwrap_or(below).to_owned(),
+                _ if is_glob => below.split('/').skip(depth).collect::<Vec<_>>().join("/"),
+                _ => below.strip_prefix(&*source).unwrap_or(below).trim_matches('/').to_owned(),
             };
             if let Some(path) = resolved(to, &inner) {
                 self.files.insert(path, (number, span.clone()));
@@ -226,7 +226,7 @@ fn view_of(builds: &Builds, image: &ImageInstall<'_>) -> Option<ImageView> {
     let placed: BTreeMap<String, Rc<SourceFile>> = placed.collect();
     let root = image.at_root(FileKind::Manifest).and_then(|(number, _)| files.get(*number));
     let home = root.map(|root| root.file.path.parent());
-    let pins = builds.pins_of(image.build).pins.iter();
+    let mut pins = builds.pins_of(image.build).pins.iter();
     let mut view = ImageView {
         lock: Rc::clone(lock),
         files: placed,
@@ -235,7 +235,7 @@ fn view_of(builds: &Builds, image: &ImageInstall<'_>) -> Option<ImageView> {
         registries: registries(builds, image),
         version: root
             .and_then(declared)
-            .or_else(|| pins.filter_map(exact_pnpm).next())
+            .or_else(|| pins.find_map(exact_pnpm))
             .or_else(|| pinned_for(builds, lock.file.path.parent())),
         workspace: workspace_lockfile(builds, lock),
         doubts: image.doubts.clone(),
@@ -262,7 +262,7 @@ fn view_by_place(builds: &Builds, lock: &Rc<SourceFile>) -> ImageView {
         };
         let is_other_manifest =
             is_alone && below.contains(&b'/') && FileKind::Manifest.matches(path);
-        if !is_other_manifest && !FileKind::of(path, FileKind::is_lockfile).is_some() {
+        if !is_other_manifest && FileKind::of(path, FileKind::is_lockfile).is_none() {
             let below = String::from_utf8_lossy(below).into_owned();
             files.insert(below, Rc::clone(source));
         }
@@ -379,6 +379,6 @@ pub(crate) fn unlinked(path: &RepoPath, text: &[u8]) -> Option<Unlinked> {
             }
         }
     }
-    let members = lock.importers.keys().filter(|name| *name != "." && !name.starts_with(".."));
-    Some(Unlinked { path: path.clone(), member: members.cloned().next() })
+    let mut members = lock.importers.keys().filter(|name| *name != "." && !name.starts_with(".."));
+    Some(Unlinked { path: path.clone(), member: members.next().cloned() })
 }

@@ -60,9 +60,8 @@ pub(super) fn overridden(
             continue;
         }
         let of_parent = match selector.parent {
-            None => Some(true),
             Some((parent, _)) if Some(parent) != owner.0 => Some(false),
-            Some((_, None)) => Some(true),
+            None | Some((_, None)) => Some(true),
             Some((_, Some(range))) => owner.1.and_then(exact).and_then(|it| accepts(&it, range)),
         };
         let of_range = match selector.range {

@@ -12,6 +12,7 @@ use crate::project::kinds::FileKind;
 
 /// The settings in force for one version of pnpm.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "they are settings of pnpm")]
 pub(super) struct LockSettings {
     /// By selector.
     pub overrides: BTreeMap<String, String>,
@@ -189,8 +190,8 @@ impl LockSettings {
         let fields = ["devDependencies", "dependencies", "optionalDependencies"];
         let root = root.and_then(ImageManifest::root);
         let of_root = |name: &str| {
-            let specs = fields.iter().rev().filter_map(|field| root?.last(field)?.last(name));
-            specs.filter_map(Node::text).next().map(str::to_owned)
+            let mut specs = fields.iter().rev().filter_map(|field| root?.last(field)?.last(name));
+            specs.find_map(Node::text).map(str::to_owned)
         };
         let catalogs = &self.catalogs;
         for (selector, value) in &mut self.overrides {

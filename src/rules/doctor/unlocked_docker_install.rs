@@ -108,6 +108,8 @@ mod tests {
             "COPY api/package.json ./\nRUN --mount=type=bind,source=api/pnpm-lock.docker.yaml,\
              target=pnpm-lock.yaml pnpm install --frozen-lockfile",
             "COPY web/package.json ./\nRUN pnpm install",
+            // Both stay in their directory.
+            "COPY --parents api/package.json api/pnpm-lock.docker.yaml ./\nRUN pnpm install",
             // `unlocked-install` reports it.
             "COPY api/package.json ./\nRUN pnpm install --lockfile=false",
             "COPY api/package.json ./\nRUN npm install",
