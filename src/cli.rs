@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, doctor, explain, hook, install, man, pins, prove, restore, rules, status,
-    trend, uninstall, verify,
+    check, completions, doctor, explain, hook, install, lockfile, man, pins, prove, restore, rules,
+    status, trend, uninstall, verify,
 };
 use crate::report::paint::When;
 
@@ -46,6 +46,8 @@ pub(crate) enum Verb {
     Prove(prove::Args),
     /// List the places that pin a package manager, and whether their versions agree
     Pins(pins::Args),
+    /// Judge whether the lockfiles for images fit what the images install
+    Lockfile(lockfile::Args),
     /// Judge whether the Docker builds of the repository are correct, closed and cached
     Doctor(doctor::Args),
     /// Show what recorded builds took, and whether that grew: text, tables, charts

@@ -27,6 +27,7 @@ mod judge;
 pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod hook;
+pub(crate) mod lockfile;
 pub(crate) mod man;
 pub(crate) mod pins;
 pub(crate) mod prove;

@@ -9,6 +9,7 @@ use crate::base::error::Error;
 use crate::base::finding::Severity;
 use crate::builds::Builds;
 use crate::config::{self, Config, ConfigPlace, Treatment};
+use crate::locks::JudgedLock;
 use crate::pins::PinTable;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, ConfigReading, Finding, Findings, Rule};
@@ -20,6 +21,7 @@ mod found;
 mod gathering;
 mod building;
 mod pinned;
+mod locking;
 
 use found::{key, sorted, with_commit};
 use gathering::Gathering;
@@ -39,6 +41,8 @@ pub(crate) struct Judgement {
     pub rules: Vec<&'static Rule>,
     /// The judged builds, if a rule asked for them.
     pub builds: Option<Builds>,
+    /// The lockfiles for images, if a rule asked for them.
+    pub locks: Vec<JudgedLock>,
 }
 
 /// A finding that the configuration hides.
@@ -71,6 +75,8 @@ pub(crate) struct Engine<'a> {
     judges_itself: bool,
     /// The judged builds, if a rule asked for them.
     builds: Option<Builds>,
+    /// The lockfiles for images, if a rule asked for them.
+    locks: Vec<JudgedLock>,
     /// Whether only errors of builds in which a new file takes part are reported.
     only_new_in_builds: bool,
 }
@@ -94,6 +100,7 @@ impl<'a> Engine<'a> {
             with_built_in: Vec::new(),
             judges_itself: false,
             builds: None,
+            locks: Vec::new(),
             only_new_in_builds: false,
         }
     }
@@ -226,6 +233,7 @@ impl<'a> Engine<'a> {
         }
         self.new_pins(files, change, parts)?;
         self.projects(files, change)?;
+        self.locks(files, change)?;
         self.builds(files, change)
     }
 
@@ -288,6 +296,23 @@ impl<'a> Engine<'a> {
         let only_new = self.only_new_in_builds.then_some(change);
         self.found.extend(building::reported(of_builds, &builds, only_new));
         self.builds = Some(builds);
+        Ok(())
+    }
+
+    /// Judges the lockfiles for images, if a new file may concern one.
+    fn locks(&mut self, files: &mut Gathering<'_>, change: &dyn Change) -> Result<(), Error> {
+        let asks = |rule: &Rule| matches!(rule.check, Check::Locks(_));
+        let Some(first) = self.reporter(asks) else { return Ok(()) };
+        let named = self.config.builds();
+        let read = |findings: &mut _| locking::builds(files, change, named, findings);
+        let Some(builds) = self.collect(first, change, read)? else { return Ok(()) };
+        let locks = locking::judged(&builds, change)?;
+        for rule in self.rules.clone() {
+            if let Check::Locks(judge) = rule.check {
+                self.collect(rule, change, |findings| judge(&locks, &builds, findings));
+            }
+        }
+        self.locks.extend(locks);
         Ok(())
     }
 
@@ -413,6 +438,7 @@ impl<'a> Engine<'a> {
         judgement.findings = sorted(judgement.findings);
         judgement.rules = self.rules;
         judgement.builds = self.builds;
+        judgement.locks = self.locks;
         judgement
     }
 
@@ -486,6 +512,7 @@ impl<'a> Engine<'a> {
                 Check::File { .. }
                 | Check::Pins(_)
                 | Check::Project { .. }
+                | Check::Locks(_)
                 | Check::Builds(_)
                 | Check::Configuration(_) => continue,
             }
@@ -620,29 +647,6 @@ pub(crate) mod tests {
     fn findings_are_sorted_by_path() {
         let change = Fake::default().file("z/a", "x").file("b/a", "x");
         assert_eq!(transcript(&PROBE, &change), ["b/a:1:1: seen", "z/a:1:1: seen"]);
-    }
-
-    #[test]
-    fn a_file_full_of_findings_is_counted_not_listed() {
-        const EVERY_LINE: Rule = Rule {
-            check: Check::File {
-                wants: |_| true,
-                judge: |known, _, findings| {
-                    let file = &known.file;
-                    for at in 0..file.text.len() {
-                        findings.place(file, &(at..at), "seen");
-                    }
-                },
-            },
-            ..PROBE
-        };
-        let lines =
-            transcript(&EVERY_LINE, &Fake::default().file("a", &"\n".repeat(1000)).file("b", "\n"));
-        assert_eq!(lines.len(), 102);
-        assert!(
-            lines.contains(&"a: 900 more places in this file say the same".to_owned()),
-            "{lines:?}"
-        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod json;
 mod toml;
 mod tool_versions;
 mod yaml;
+pub(crate) mod lockfile;
 pub(crate) mod joined;
 pub(crate) mod npmrc;
 pub(crate) mod package;

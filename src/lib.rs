@@ -17,6 +17,7 @@ mod project;
 mod edit;
 mod pins;
 mod builds;
+mod locks;
 mod rule;
 mod rules;
 mod restore;

@@ -197,6 +197,7 @@ fn dispatch(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
         Verb::Restore(args) => commands::restore::run(args, context),
         Verb::Prove(args) => commands::prove::run(args, context),
         Verb::Pins(args) => commands::pins::run(args, context),
+        Verb::Lockfile(args) => commands::lockfile::run(args, context),
         Verb::Doctor(args) => commands::doctor::run(args, context),
         Verb::Trend(args) => commands::trend::run(args, context),
         Verb::Install(args) => commands::install::run(args, context),

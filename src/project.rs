@@ -13,6 +13,7 @@ use crate::formats::{self, Syntax};
 
 pub(crate) mod directories;
 pub(crate) mod kinds;
+mod image_locks;
 pub(crate) mod workspaces;
 
 use kinds::FileKind;

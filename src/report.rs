@@ -8,6 +8,7 @@ mod github;
 pub(crate) mod json;
 mod gitlab;
 mod junit;
+pub(crate) mod lockfile;
 pub(crate) mod pins;
 pub(crate) mod restore;
 pub(crate) mod runs;

@@ -10,6 +10,7 @@ use crate::base::finding::{Label, Place, Severity, Span, Step, Verdict};
 use crate::base::path::RepoPath;
 use crate::builds::Builds;
 use crate::edit::fix::{Fix, Safety};
+use crate::locks::JudgedLock;
 use crate::pins::PinTable;
 use crate::project::kinds::FileKind;
 use crate::project::{Project, SourceFile};
@@ -37,6 +38,8 @@ pub(crate) enum RuleGroup {
     Guard,
     /// Package managers and where they are pinned.
     Pins,
+    /// Lockfiles for images.
+    Lockfile,
     /// Docker builds. Only `doctor` runs these rules.
     Doctor,
     /// The configuration of bakstop itself.
@@ -69,6 +72,7 @@ impl RuleGroup {
         match self {
             Self::Guard => "guard",
             Self::Pins => "pins",
+            Self::Lockfile => "lockfile",
             Self::Doctor => "doctor",
             Self::Config => "configuration",
         }
@@ -127,6 +131,8 @@ pub(crate) enum Check {
         wants: fn(FileKind) -> bool,
         judge: fn(&Project, &mut Findings),
     },
+    /// When a new file may decide what an image installs: the lockfiles for images.
+    Locks(fn(&[JudgedLock], &Builds, &mut Findings)),
     /// The builds of a whole state, and the files that they depend on.
     Builds(fn(&Builds, &Debris, &mut Findings)),
     /// The configuration of bakstop itself, as far as it was read.
@@ -139,6 +145,7 @@ impl Check {
         match self {
             Self::Pins(_) => Some(FileKind::may_move_a_pin),
             Self::Project { wants, .. } => Some(*wants),
+            Self::Locks(_) => Some(FileKind::may_lock),
             Self::Builds(_) => Some(FileKind::may_build),
             Self::Entry(_) | Self::File { .. } | Self::Configuration(_) => None,
         }
@@ -354,7 +361,7 @@ impl Draft<'_> {
 pub(crate) mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::engine::tests::{Fake, judged_by};
+    use crate::engine::tests::{Fake, judged_by, transcript};
     use crate::engine::{Engine, Judgement};
 
     /// Finds every file named `a`.
@@ -421,5 +428,28 @@ pub(crate) mod tests {
         };
         assert_eq!((&**help, labels[0].place.as_ref().unwrap().line), ("say y in a", 2));
         assert_eq!(fix.diffs[0].1.lines[3..], ["-x", "+y", " z"]);
+    }
+
+    #[test]
+    fn a_file_full_of_findings_is_counted_not_listed() {
+        const EVERY_LINE: Rule = Rule {
+            check: Check::File {
+                wants: |_| true,
+                judge: |known, _, findings| {
+                    let file = &known.file;
+                    for at in 0..file.text.len() {
+                        findings.place(file, &(at..at), "seen");
+                    }
+                },
+            },
+            ..SEEN
+        };
+        let lines =
+            transcript(&EVERY_LINE, &Fake::default().file("a", &"\n".repeat(1000)).file("b", "\n"));
+        assert_eq!(lines.len(), 102);
+        assert!(
+            lines.contains(&"a: 900 more places in this file say the same".to_owned()),
+            "{lines:?}"
+        );
     }
 }

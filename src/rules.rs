@@ -25,6 +25,11 @@ mod pins {
     pub(super) mod package_manager_mismatch;
 }
 
+/// Lockfiles for images.
+mod lockfile {
+    pub(super) mod stale_docker_lockfile;
+}
+
 /// Docker builds.
 mod doctor {
     pub(super) mod ignored_lockfile;
@@ -53,6 +58,7 @@ mod doctor {
     pub(super) mod lost_build_arg;
     pub(super) mod missing_cache_mount;
     pub(super) mod root_owned_mount;
+    pub(super) mod unlocked_docker_install;
     pub(super) mod unlocked_install;
     pub(super) mod unreadable_build;
     pub(super) mod unread_dockerignore;
@@ -71,7 +77,7 @@ pub(crate) use guard::rewritten_lockfile::install;
 pub(crate) use guard::rewritten_manifest::{Trace, traces};
 
 /// Every rule, in the order of the documentation.
-pub(crate) const RULES: [&Rule; 45] = [
+pub(crate) const RULES: [&Rule; 47] = [
     &guard::rewritten_manifest::RULE,
     &guard::rewritten_lockfile::RULE,
     &guard::stray_backup::RULE,
@@ -83,6 +89,7 @@ pub(crate) const RULES: [&Rule; 45] = [
     &pins::missing_corepack::RULE,
     &pins::bypassed_corepack::RULE,
     &guard::registry_token::RULE,
+    &lockfile::stale_docker_lockfile::RULE,
     &doctor::unreadable_build::RULE,
     &doctor::excluded_copy_source::RULE,
     &doctor::ignored_lockfile::RULE,
@@ -105,6 +112,7 @@ pub(crate) const RULES: [&Rule; 45] = [
     &doctor::ineffective_cache_mount::RULE,
     &doctor::install_after_source::RULE,
     &doctor::unlocked_install::RULE,
+    &doctor::unlocked_docker_install::RULE,
     &doctor::lost_build_arg::RULE,
     &doctor::copied_node_modules::RULE,
     &doctor::copied_git_directory::RULE,

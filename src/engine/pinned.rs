@@ -46,7 +46,7 @@ fn has_changed(known: &SourceFile, entry: &Entry, change: &dyn Change) -> bool {
 }
 
 /// The file of an older state; `None` if it cannot be read.
-fn old_file(entry: &Entry, change: &dyn Change) -> Option<SourceFile> {
+pub(super) fn old_file(entry: &Entry, change: &dyn Change) -> Option<SourceFile> {
     let Ok(Content::Bytes(text)) = change.read(entry, LIMIT) else { return None };
     let path = entry.path.clone();
     Some(SourceFile::new(File { path, text, fresh: false, replaces: false }))

@@ -15,9 +15,21 @@ const VALUE: usize = 80;
 
 /// Parses a text without a byte order mark.
 ///
-/// pnpm and yarn refuse several documents. The guard judges them all, so their entries are returned
-/// as one map.
+/// pnpm and yarn refuse several documents in their settings. The guard judges them all, so their
+/// entries are returned as one map.
 pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
+    let (roots, end) = read(text)?;
+    let empty = Node { span: end..end, value: Value::Map(Vec::new()) };
+    Ok(roots.into_iter().reduce(joined).unwrap_or(empty))
+}
+
+/// The documents of a text without a byte order mark, each by itself.
+pub(super) fn documents(text: &str) -> Result<Vec<Node>, SyntaxError> {
+    read(text).map(|(roots, _)| roots)
+}
+
+/// The documents, and where the last event ends.
+fn read(text: &str) -> Result<(Vec<Node>, usize), SyntaxError> {
     let mut builder = Builder::default();
     let mut end = 0;
     for event in Parser::new_from_str(text) {
@@ -30,8 +42,19 @@ pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
         let span = span.unwrap_or(0..0);
         builder.take(event, span.clone()).map_err(|message| SyntaxError { span, message })?;
     }
-    let empty = Node { span: end..end, value: Value::Map(Vec::new()) };
-    Ok(builder.root.unwrap_or(empty))
+    Ok((builder.roots, end))
+}
+
+/// Two documents as one: the entries of both if both are maps, or else the one that is a map.
+fn joined(first: Node, second: Node) -> Node {
+    match (first.value, second.value) {
+        (Value::Map(mut all), Value::Map(more)) => {
+            all.extend(more);
+            Node { span: first.span.start..second.span.end, value: Value::Map(all) }
+        }
+        (value @ Value::Map(_), _) => Node { span: first.span, value },
+        (_, value) => Node { span: second.span, value },
+    }
 }
 
 #[derive(Default)]
@@ -40,7 +63,8 @@ struct Builder {
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
     copied: usize,
-    root: Option<Node>,
+    /// The documents that have ended.
+    roots: Vec<Node>,
 }
 
 struct Open {
@@ -110,18 +134,7 @@ impl Builder {
                     *waiting = Some(key);
                 }
             },
-            None => {
-                self.root = Some(
-                    match (self.root.take().map(|root| (root.span, root.value)), node.value) {
-                        (Some((span, Value::Map(mut all))), Value::Map(more)) => {
-                            all.extend(more);
-                            Node { span: span.start..node.span.end, value: Value::Map(all) }
-                        }
-                        (Some((span, value @ Value::Map(_))), _) => Node { span, value },
-                        (_, value) => Node { span: node.span, value },
-                    },
-                );
-            }
+            None => self.roots.push(node),
         }
         Ok(())
     }

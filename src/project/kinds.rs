@@ -45,6 +45,8 @@ pub(crate) enum FileKind {
     BunEnvironment,
     /// Code that a package manager runs when it installs: hooks of pnpm, plugins of Yarn.
     InstallCode,
+    /// A change of a package that pnpm applies.
+    Patch,
     ToolVersions,
     Mise,
     Prototools,
@@ -79,9 +81,9 @@ use FileKind::{
     BakeHcl, BakeJson, BunBinaryLock, BunEnvironment, BunLock, Bunfig, CargoLock, Compose,
     Devcontainer, Dockerfile, Dockerignore, EnvironmentExample, Gitignore, GitlabPipeline,
     InstallCode, Manifest, ManifestJson5, ManifestYaml, Markdown, Mise, NoDockerfile, NpmLock,
-    Npmrc, NpmrcCopy, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools, Railway,
-    Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc, YarnrcCopy,
-    YarnrcYml, YarnrcYmlCopy,
+    Npmrc, NpmrcCopy, Patch, PnpmBranchLock, PnpmLock, PnpmWorkspace, PrepScript, Prototools,
+    Railway, Secret, ToolVersions, Workflow, YarnEnvironment, YarnLock, YarnPnp, Yarnrc,
+    YarnrcCopy, YarnrcYml, YarnrcYmlCopy,
 };
 
 /// The directories in which a name has its meaning, case-sensitive; `None` for all.
@@ -114,7 +116,7 @@ macro_rules! no_dockerfile {
 
 /// Globs of names in lower case, and their kinds. A name may match several rows; the first one
 /// whose kind is asked for counts.
-static TABLE: [(&str, Home, FileKind); 62] = [
+static TABLE: [(&str, Home, FileKind); 63] = [
     ("package.json", None, Manifest),
     ("package.json5", None, ManifestJson5),
     ("package.yaml", None, ManifestYaml),
@@ -143,6 +145,7 @@ static TABLE: [(&str, Home, FileKind); 62] = [
     (".pnpmfile.cjs", None, InstallCode),
     (".pnpmfile.mjs", None, InstallCode),
     ("plugin-*.cjs", OF_YARN, InstallCode),
+    ("*.patch", None, Patch),
     (".tool-versions", None, ToolVersions),
     ("mise.toml", None, Mise),
     (".mise.toml", None, Mise),
@@ -282,7 +285,7 @@ impl FileKind {
                 | Yarnrc
                 | YarnrcYml
                 | Bunfig
-        )
+        ) || self.may_lock()
     }
 
     /// The first kind of a path that `is_asked` accepts.
@@ -573,6 +576,7 @@ mod tests {
             ("bun.lock", "locks BunLock, names"),
             ("bun.lockb", "locks BunBinaryLock"),
             ("Cargo.lock", "names"),
+            ("patches/a@1.0.0.patch a.diff", ""),
             (".npmrc a/.NPMRC", "sets Npmrc, credentials (Npmrc)"),
             (".npmrc.docker .npmrc-ci .npmrc_x npmrc a.npmrc .npmrc.md", "credentials (Npmrc)"),
             (".yarnrc.yml", "pins YarnrcYml, depends YarnrcYml, credentials (Berry)"),

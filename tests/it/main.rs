@@ -20,6 +20,7 @@ mod hooks;
 mod injection;
 mod irregular;
 mod killed;
+mod lockfile;
 mod matrix;
 mod new_pins;
 mod picture;
