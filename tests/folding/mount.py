@@ -67,8 +67,9 @@ class Folding(mfusepy.Operations):
         about = os.lstat(self.place(path))
         names = ("mode", "nlink", "uid", "gid", "size", "ino")
         found = {f"st_{name}": getattr(about, f"st_{name}") for name in names}
-        times = {f"st_{name}": getattr(about, f"st_{name}_ns") for name in ("atime", "mtime", "ctime")}
-        return {**found, **times}
+        for name in ("st_atime", "st_mtime", "st_ctime"):
+            found[name] = getattr(about, f"{name}_ns")
+        return found
 
     def readdir(self, path, _fh):
         # An entry without an inode would be skipped.
@@ -109,7 +110,7 @@ class Folding(mfusepy.Operations):
 
     def statfs(self, path):
         about = os.statvfs(self.place(path))
-        names = ("bavail", "bfree", "blocks", "bsize", "favail", "ffree", "files", "frsize", "namemax")
+        names = "bavail bfree blocks bsize favail ffree files frsize namemax".split()
         return {f"f_{name}": getattr(about, f"f_{name}") for name in names}
 
     def utimens(self, path, times=None):

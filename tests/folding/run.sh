@@ -40,7 +40,9 @@ expect() {
 	shift 2
 	"$@" >"$scratch/answer" 2>&1
 	ended=$?
-	if [ "$ended" -eq "$code" ] && { [ -z "$text" ] || grep -Fq -- "$text" "$scratch/answer"; }; then
+	found=yes
+	[ -z "$text" ] || grep -Fq -- "$text" "$scratch/answer" || found=''
+	if [ "$ended" -eq "$code" ] && [ -n "$found" ]; then
 		passed=$((passed + 1))
 		return 0
 	fi
@@ -82,7 +84,8 @@ names_that_differ() {
 	expect 1 've.txt' "$program" verify -- sh -c "echo more >>'$long'"
 	workspace
 	expect 0 '' "$program" verify -- perl -e 'rename "web/index.js", "web/INDEX.js" or die'
-	expect 1 '.DOCKER-DEPS/x' "$program" verify -- sh -c 'mkdir .DOCKER-DEPS && echo >.DOCKER-DEPS/x'
+	expect 1 '.DOCKER-DEPS/x' "$program" verify -- \
+		sh -c 'mkdir .DOCKER-DEPS && echo >.DOCKER-DEPS/x'
 }
 
 commits() {

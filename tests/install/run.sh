@@ -2,8 +2,8 @@
 # Proves install.sh and .ci/release: sh tests/install/run.sh
 #
 # Every case runs under each of dash, bash, busybox ash and bash-3.2 (the shell of macOS, under this
-# name) that is installed, in a new directory and with only the environment that it sets. The binary is a stub, packed by .ci/release like the real
-# one; cargo is a stub too. No network but 127.0.0.1.
+# name) that is installed, in a new directory and with only the environment that it sets. The binary
+# is a stub, packed by .ci/release like the real one; cargo is a stub too. No network but 127.0.0.1.
 set -u
 unset CDPATH
 LC_ALL=C

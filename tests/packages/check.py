@@ -291,7 +291,7 @@ class Making(unittest.TestCase):
             ("macos-x86_64", mach_o(arm), "another processor"),
             ("macos-x86_64", mach_o(intel, signed=False), None),
             ("macos-x86_64", mach_o(intel, (11, 0)), "it is not for macOS 10.12"),
-            ("macos-x86_64", mach_o(intel, library="/opt/lib/x.dylib"), "it needs /opt/lib/x.dylib"),
+            ("macos-x86_64", mach_o(intel, library="/opt/x.dylib"), "it needs /opt/x.dylib"),
             ("macos-x86_64", elf(62, 1), "another system"),
         ]:
             with self.subTest(platform=platform, reason=reason):
@@ -538,7 +538,8 @@ class Launcher(unittest.TestCase):
                 system, processor = name.split("-")
                 with open(fake, "w", encoding="utf-8") as file:
                     for key, value in (("platform", system), ("arch", processor)):
-                        file.write(f"Object.defineProperty(process, '{key}', {{value: '{value}'}});\n")
+                        property = f"'{key}', {{ value: '{value}' }}"
+                        file.write(f"Object.defineProperty(process, {property});\n")
                 ran = self.run_it("bakstop/bin/bakstop", ["node", "--require", fake])
                 self.assertEqual(ran, (0, name + "\n", ""), "node")
         # On macOS, the program for the other processor is better than none.
