@@ -1,11 +1,13 @@
 //! The files and directories that a user names on the command line.
 
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::commands::Context;
+use crate::disk::read;
 use crate::git::Git;
 
 /// Files and directories, without patterns; none of them means every path.
@@ -38,6 +40,7 @@ impl Paths {
                 Error::new(doing, format!("{shown} is outside of the work tree"))
                     .help("name files and directories of this repository")
             })?;
+            let path = RepoPath::from(as_listed(&top, &path).as_path());
             Ok(Named { shown, path, found: Cell::new(false) })
         });
         named.collect::<Result<_, Error>>().map(Self)
@@ -65,7 +68,7 @@ impl Paths {
 }
 
 /// The path of `file` below `top`; `None` for one outside.
-fn below(top: &Path, file: &Path) -> Option<RepoPath> {
+fn below(top: &Path, file: &Path) -> Option<PathBuf> {
     let mut plain = PathBuf::new();
     for part in file.components() {
         match part {
@@ -80,6 +83,51 @@ fn below(top: &Path, file: &Path) -> Option<RepoPath> {
         let place = parent.join(plain.file_name()?);
         Some(place.strip_prefix(top.canonicalize().ok()?).ok()?.to_owned())
     };
-    let path = plain.strip_prefix(top).ok().map(Path::to_owned).or_else(resolved)?;
-    Some(RepoPath::from(path.as_path()))
+    plain.strip_prefix(top).ok().map(Path::to_owned).or_else(resolved)
+}
+
+/// The path in the letter case in which directories list it. A file system that folds case, as on
+/// macOS, finds a file by other names too; git knows it by one.
+fn as_listed(top: &Path, path: &Path) -> PathBuf {
+    let mut listed = PathBuf::new();
+    for name in path {
+        let place = top.join(&listed);
+        let exists = place.join(name).symlink_metadata().is_ok();
+        let names = exists.then(|| read::list(&place).ok()).flatten().unwrap_or_default();
+        let names: Vec<&OsStr> = names.iter().filter_map(|path| path.file_name()).collect();
+        listed.push(listed_name(name, &names));
+    }
+    listed
+}
+
+/// The one of the names that differs from this one in nothing or, if no such name is listed, in
+/// letter case; or else the name itself.
+fn listed_name<'a>(name: &'a OsStr, names: &[&'a OsStr]) -> &'a OsStr {
+    let is_same = |other: &&&OsStr| other.eq_ignore_ascii_case(name);
+    if names.contains(&name) { name } else { names.iter().find(is_same).copied().unwrap_or(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_one_that_is_listed() {
+        let names = ["Web", "backend", "BACKEND", "Café"].map(OsStr::new);
+        for (name, listed) in [
+            ("web", "Web"),
+            ("Web", "Web"),
+            ("BACKEND", "BACKEND"),
+            ("backend", "backend"),
+            ("cafe\u{301}", "cafe\u{301}"),
+            ("other", "other"),
+        ] {
+            assert_eq!(listed_name(OsStr::new(name), &names), listed);
+        }
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(directory.path().join("Web/src")).unwrap();
+        for path in ["Web/src", "Web/new/file", "", "Web"] {
+            assert_eq!(as_listed(directory.path(), Path::new(path)), Path::new(path));
+        }
+    }
 }
