@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
 
+mod members;
+mod manifest;
+mod product;
+mod workspace;
 pub(crate) mod overlay;
 
 /// A package that is packed.
