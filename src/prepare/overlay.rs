@@ -158,6 +158,7 @@ impl Plan<'_> {
         let entry = |one: &Packed| (one.name.clone(), self.spec(directory, one));
         let mut specs: Vec<_> = packages.into_iter().map(entry).collect();
         specs.sort();
+        specs.dedup();
         specs
     }
 
@@ -196,9 +197,7 @@ impl Plan<'_> {
         // Of several specs of a name, the first field counts.
         changes.specs.sort_by(|(one, _), (other, _)| one.cmp(other));
         changes.specs.dedup_by(|(later, _), (first, _)| later == first);
-        let mut peers = self.peers_of_packages(product);
-        peers.extend(self.own_peers(product));
-        peers.dedup_by_key(|package| &package.name);
+        let peers = self.peers_of_packages(product).into_iter().chain(self.own_peers(product));
         changes.added.push(("dependencies", self.specs(directory, peers)));
         if directory == self.installed_in {
             self.override_in(directory, root, product, &mut changes);
@@ -476,6 +475,9 @@ mod tests {
         let own =
             Some(format!(r#"{{"peerDependencies":{{"@acme/log":"*"}},"dependencies":{{{log}}}}}"#));
         let is_manual = Some("autoInstallPeers: false\n");
+        let twice = Some(format!(
+            r#"{{"dependencies":{{"@acme/ui":"*",{log}}},"peerDependencies":{{"@acme/log":"*"}}}}"#
+        ));
         for (manifest, workspace, ten, twelve) in [
             (r#"{"dependencies":{"@acme/ui":"*"}}"#, None, listed(r#""@acme/ui":"*","#), None),
             (
@@ -491,6 +493,13 @@ mod tests {
                 None,
             ),
             (r#"{"peerDependencies":{"@acme/log":"*"}}"#, None, None, own),
+            // A package needs the same peer.
+            (
+                r#"{"dependencies":{"@acme/ui":"*"},"peerDependencies":{"@acme/log":"*"}}"#,
+                is_manual,
+                twice.clone(),
+                twice,
+            ),
             (
                 r#"{"dependencies":{"l":"npm:@acme/log@^1","m":"npm:@other/log@1"}}"#,
                 None,
