@@ -10,15 +10,21 @@ use crate::restore::is_same;
 /// The fields with specs that are installed, also in an image.
 pub(super) const SECTIONS: [&str; 3] = ["dependencies", "devDependencies", "optionalDependencies"];
 
+/// Names with specs.
+pub(super) type Entries = Vec<(String, String)>;
+
+/// The keys that lead to an object.
+pub(super) type Keys = &'static [&'static str];
+
 /// The changes of a manifest.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes {
     /// The new specs, by the names of the dependencies.
-    pub specs: Vec<(String, String)>,
+    pub specs: Entries,
     /// Dependencies to add, by the fields with specs.
-    pub added: Vec<(&'static str, Vec<(String, String)>)>,
+    pub added: Vec<(&'static str, Entries)>,
     /// Overrides to set, in the object with these keys.
-    pub overrides: Option<(&'static [&'static str], Vec<(String, String)>)>,
+    pub overrides: Option<(Keys, Entries)>,
 }
 
 /// Parses a manifest, as strictly as package managers do. The error is the cause, which may quote

@@ -415,8 +415,8 @@ mod tests {
                 let output = ran(command.args(["-e", script, path, version]).current_dir(backend));
                 if !output.status.success() {
                     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-                    let cause = text.lines().find(|line| line.contains("rror")).unwrap_or_default();
-                    return Err(format!("{wanted}: {cause}"));
+                    let line = text.lines().find(|line| line.contains("rror")).unwrap_or_default();
+                    return Err(format!("{wanted}: {line}"));
                 }
             }
             for absent in case.lacks {

@@ -6,6 +6,7 @@ use crate::base::escape::Escaped;
 use crate::formats::document::{Node, Value};
 use crate::pins::pin::Manager;
 use crate::prepare::Packed;
+use crate::prepare::manifest::Keys;
 
 /// Where a package manager reads overrides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,12 +14,12 @@ pub(super) enum Means {
     /// In `pnpm-workspace.yaml`: pnpm since 10.5. Dependencies need no new specs.
     Workspace,
     /// In an object of the manifest, with these keys.
-    Manifest(&'static [&'static str]),
+    Manifest(Keys),
 }
 
-pub(super) const PNPM: &[&str] = &["pnpm", "overrides"];
-pub(super) const NPM: &[&str] = &["overrides"];
-const YARN: &[&str] = &["resolutions"];
+pub(super) const PNPM: Keys = &["pnpm", "overrides"];
+pub(super) const NPM: Keys = &["overrides"];
+const YARN: Keys = &["resolutions"];
 
 impl Means {
     pub(super) fn of(manager: Manager, version: &Version) -> Self {
@@ -31,7 +32,7 @@ impl Means {
     }
 
     /// The objects of a manifest, by their keys, in which this version reads overrides.
-    pub(super) fn in_manifest(self, version: &Version) -> &'static [&'static [&'static str]] {
+    pub(super) fn in_manifest(self, version: &Version) -> &'static [Keys] {
         match self {
             Self::Manifest(NPM) => &[NPM],
             Self::Manifest(YARN) => &[YARN],

@@ -27,7 +27,7 @@ pub(super) struct Edits<'t> {
     line_end: &'static str,
     /// The indentation of a level; `None` if the members of the root follow on its own line.
     unit: Option<String>,
-    edits: Vec<Edit>,
+    made: Vec<Edit>,
 }
 
 impl<'t> Edits<'t> {
@@ -35,7 +35,7 @@ impl<'t> Edits<'t> {
         let lines = memchr::memchr_iter(b'\n', text).count();
         let windows = memchr::memmem::find_iter(text, b"\r\n").count();
         let line_end = if windows * 2 > lines { "\r\n" } else { "\n" };
-        let mut new = Self { text, line_end, unit: None, edits: Vec::new() };
+        let mut new = Self { text, line_end, unit: None, made: Vec::new() };
         let is_empty = root.entries().next().is_none();
         let has_lines = text.get(root.span.clone()).is_some_and(|root| root.contains(&b'\n'));
         new.unit = match new.indent(root) {
@@ -47,7 +47,7 @@ impl<'t> Edits<'t> {
 
     /// The text with all edits; `None` if two overlap.
     pub(super) fn apply(&self) -> Option<Vec<u8>> {
-        edit::apply(self.text, self.edits.iter().collect())
+        edit::apply(self.text, self.made.iter().collect())
     }
 
     /// Makes a value this string.
@@ -82,7 +82,7 @@ impl<'t> Edits<'t> {
     }
 
     fn replace(&mut self, start: usize, end: usize, text: String) {
-        self.edits.push(Edit { path: RepoPath::default(), span: start..end, text });
+        self.made.push(Edit { path: RepoPath::default(), span: start..end, text });
     }
 
     /// The indentation of the members of an object; `None` if the first is on the brace's line.

@@ -192,7 +192,7 @@ impl Plan<'_> {
         }
         if self.means == Means::Manifest(PNPM) && self.settings.is_none() {
             // The image has no file with catalogs.
-            changes.specs.extend(product.from_catalogs());
+            changes.specs.extend(product.catalog_specs());
         }
         // Of several specs of a name, the first field counts.
         changes.specs.sort_by(|(one, _), (other, _)| one.cmp(other));

@@ -27,7 +27,7 @@ pub(super) struct Asked<'a> {
     pub package: &'a Packed,
 }
 
-impl<'a> Asked<'a> {
+impl Asked<'_> {
     pub(super) fn is_alias(&self) -> bool {
         self.name != self.package.name
     }
@@ -56,7 +56,7 @@ impl<'a> Product<'a> {
 
     /// The package that a spec is for.
     fn find(&self, name: &'a str, spec: &'a str) -> Option<Asked<'a>> {
-        let spec = self.from_catalog(name, spec).unwrap_or(spec);
+        let spec = self.catalog_spec(name, spec).unwrap_or(spec);
         let protocol = ["npm:", "workspace:"].iter().find_map(|prefix| spec.strip_prefix(prefix));
         if let Some((other, range)) = protocol.and_then(aliased) {
             return Some(Asked { name, range, package: self.package(other)? });
@@ -65,7 +65,7 @@ impl<'a> Product<'a> {
     }
 
     /// The spec that a catalog has for a name.
-    fn from_catalog(&self, name: &'a str, spec: &'a str) -> Option<&'a str> {
+    fn catalog_spec(&self, name: &'a str, spec: &'a str) -> Option<&'a str> {
         let catalog = spec.strip_prefix(CATALOG)?.trim();
         let root = self.catalogs?;
         let named =
@@ -75,11 +75,11 @@ impl<'a> Product<'a> {
     }
 
     /// The dependencies that are not packed and take their specs from a catalog, with those specs.
-    pub(super) fn from_catalogs(&self) -> Vec<(String, String)> {
+    pub(super) fn catalog_specs(&self) -> Vec<(String, String)> {
         let specs = SECTIONS.into_iter().flat_map(|section| self.specs(section));
         let others = specs.filter(|(name, spec)| self.find(name, spec).is_none());
         others
-            .filter_map(|(name, spec)| Some((name, self.from_catalog(name, spec)?)))
+            .filter_map(|(name, spec)| Some((name, self.catalog_spec(name, spec)?)))
             .filter(|(_, spec)| !spec.starts_with(CATALOG))
             .map(|(name, spec)| (name.to_owned(), spec.to_owned()))
             .collect()
