@@ -294,13 +294,14 @@ mod tests {
     use serde_json::Value as Json;
 
     use super::*;
+    use crate::prepare::PackedManifest;
 
     const DIR: &str = ".docker-deps";
 
     fn packed(name: &str) -> Packed {
         let file = format!("acme-{name}-1.0.0.tgz");
         let name = format!("@acme/{name}");
-        Packed { name, version: Version::new(1, 0, 0), file, manifest: Default::default() }
+        Packed { name, version: Version::new(1, 0, 0), file, manifest: PackedManifest::default() }
     }
 
     fn four() -> Vec<Packed> {
