@@ -20,6 +20,7 @@ mod builds;
 mod rule;
 mod rules;
 mod restore;
+mod prepare;
 mod config;
 mod engine;
 // The repository and its hooks.
