@@ -203,6 +203,8 @@ pub(crate) enum Crashed {
     Proof,
     /// Moving pins, or restoring files.
     Files,
+    /// Writing the leftover directory.
+    Preparation,
     /// Installing or removing hooks.
     Hooks,
     Nothing,
@@ -222,6 +224,10 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
         Crashed::Files => {
             "each file is either unchanged or complete (see `git diff`); run the command again, \
              or edit the rest by hand"
+        }
+        Crashed::Preparation => {
+            "no tracked file was changed; run `bakstop prep` again, or empty the leftover directory: \
+             `bakstop restore`"
         }
         Crashed::Hooks => {
             "each hook is either unchanged or complete (see `bakstop status`); run the command \

@@ -7,6 +7,9 @@ use semver::Version;
 
 pub(crate) mod settings;
 pub(crate) mod key;
+pub(crate) mod closure;
+pub(crate) mod built;
+pub(crate) mod plan;
 pub(crate) mod record;
 pub(crate) mod overlay;
 

@@ -10,6 +10,7 @@ mod gitlab;
 mod junit;
 pub(crate) mod pins;
 pub(crate) mod restore;
+pub(crate) mod prep;
 pub(crate) mod runs;
 mod sarif;
 pub(crate) mod verify;

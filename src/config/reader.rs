@@ -16,6 +16,8 @@ use crate::pins::joined;
 use crate::rule::{Problem, Rule, RuleGroup, Subject};
 use crate::rules::{self, RULES};
 
+mod prep;
+
 /// The maximum number of characters of a reason.
 const LONGEST_REASON: usize = 1000;
 /// The maximum number of characters of a message of a library, which may quote the configuration.
@@ -44,7 +46,8 @@ struct ConfigReader<'a> {
 
 impl ConfigReader<'_> {
     fn root(&mut self, root: &Node, config: &mut Config) {
-        let known = ["$schema", "rules", "backups", "debris", "allow", "verify", "doctor"];
+        let known =
+            ["$schema", "rules", "backups", "debris", "allow", "verify", "doctor", "prep"];
         for (key, node) in self.entries(root, "an object", &known) {
             match key.text.as_str() {
                 "$schema" if node.text().is_none() => self.expected(node, "a string"),
@@ -58,9 +61,11 @@ impl ConfigReader<'_> {
                     }
                 }
                 "doctor" => self.doctor(node, config),
+                "prep" => prep::read(self, node, config),
                 _ => {}
             }
         }
+        prep::check(self, root, config);
     }
 
     fn doctor(&mut self, node: &Node, config: &mut Config) {

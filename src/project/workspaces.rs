@@ -73,7 +73,7 @@ impl<'p> Workspaces<'p> {
 
 /// Whether the patterns of a workspace include a directory, relative to its root. As in pnpm, npm
 /// and Yarn, a later `!pattern` excludes, and a pattern names directories.
-fn includes(patterns: &[String], directory: &[u8]) -> bool {
+pub(crate) fn includes(patterns: &[String], directory: &[u8]) -> bool {
     let Ok(directory) = std::str::from_utf8(directory) else { return false };
     let mut member = false;
     for pattern in patterns {
