@@ -10,7 +10,7 @@ mod disk;
 // States and measurements.
 mod snapshot;
 mod measure;
-// Parsers, typed views, edits, pins, builds, rules, restoring, configuration, engine.
+// Parsers, typed views, edits, pins, builds, rules, restoring, preparing, configuration, engine.
 mod formats;
 mod models;
 mod project;

@@ -6,6 +6,7 @@ use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::pins::pin::Manager;
 use crate::prepare::Packed;
+use crate::project::directories::{ancestors, join};
 
 /// A manifest, and what decides about its overlay.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +56,12 @@ pub(crate) struct Overlay {
 /// If a file cannot be edited: it does not parse, or its layout leaves the place of an edit
 /// uncertain.
 pub(crate) fn files(input: &Input<'_>) -> Result<Overlay, Error> {
-    let to_top = "../".repeat(input.directory.components().count());
+    let directory = input.directory.as_bytes();
+    let to_top = "../".repeat(ancestors(directory).count() - 1);
     let mut text = "overrides:\n".to_owned();
     for Packed { name, file, .. } in input.packed {
         text += &format!("  \"{name}\": \"file:{to_top}{}/{file}\"\n", input.into);
     }
-    let path = RepoPath::new("tree").join(input.directory).join(&"pnpm-workspace.yaml".into());
+    let path = RepoPath::new(join(&join(b"tree", directory), b"pnpm-workspace.yaml"));
     Ok(Overlay { files: vec![(path, text.into_bytes())], warnings: Vec::new() })
 }
