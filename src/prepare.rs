@@ -11,6 +11,10 @@ pub(crate) mod closure;
 pub(crate) mod built;
 pub(crate) mod plan;
 pub(crate) mod record;
+mod members;
+mod manifest;
+mod product;
+mod workspace;
 pub(crate) mod overlay;
 
 /// A package that is packed.

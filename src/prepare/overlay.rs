@@ -3,10 +3,20 @@
 use semver::Version;
 
 use crate::base::error::Error;
+use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
+use crate::formats::document::{Node, Value};
 use crate::pins::pin::Manager;
 use crate::prepare::Packed;
+use crate::prepare::manifest::{self, Changes};
+use crate::prepare::product::Product;
+use crate::prepare::workspace;
 use crate::project::directories::{ancestors, join};
+
+const MANIFEST: &str = "package.json";
+const WORKSPACE: &str = "pnpm-workspace.yaml";
+/// The directory of overlays in the leftover directory.
+const TREE: &[u8] = b"tree";
 
 /// A manifest, and what decides about its overlay.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +55,8 @@ pub(crate) struct Overlay {
     /// bytes. Overlays of manifests that are installed at the top have files in common, which are
     /// equal.
     pub files: Vec<(RepoPath, Vec<u8>)>,
-    /// Sentences without an initial capital, safe to print.
+    /// Sentences without an initial capital, safe to print. Some are of no manifest alone: equal
+    /// ones count once.
     pub warnings: Vec<String>,
 }
 
@@ -56,12 +67,421 @@ pub(crate) struct Overlay {
 /// If a file cannot be edited: it does not parse, or its layout leaves the place of an edit
 /// uncertain.
 pub(crate) fn files(input: &Input<'_>) -> Result<Overlay, Error> {
-    let directory = input.directory.as_bytes();
-    let to_top = "../".repeat(ancestors(directory).count() - 1);
-    let mut text = "overrides:\n".to_owned();
-    for Packed { name, file, .. } in input.packed {
-        text += &format!("  \"{name}\": \"file:{to_top}{}/{file}\"\n", input.into);
+    let member = File::new(input.directory.as_bytes(), MANIFEST, input.manifest);
+    let top = input.top.manifest.map(|text| File::new(b"", MANIFEST, text));
+    let workspace = match (input.top.is_installed, input.workspace) {
+        (true, _) => input.top.workspace.map(|text| File::new(b"", WORKSPACE, text)),
+        (false, own) => own.map(|text| File::new(member.directory, WORKSPACE, text)),
+    };
+    let settings = workspace.map(|file| file.parse(workspace::parse)).transpose()?;
+    // Without a file of its own, the directory gets the catalogs of the top.
+    let of_top = input.top.workspace.filter(|_| settings.is_none());
+    let of_top = of_top.map(|text| File::new(b"", WORKSPACE, text).parse(workspace::parse));
+    let of_top = of_top.transpose()?;
+    let plan = Plan {
+        input,
+        means: Means::of(input.manager, input.version),
+        settings: settings.as_ref(),
+        catalogs: settings.as_ref().or(of_top.as_ref()),
+        installed_in: if input.top.is_installed { b"" } else { member.directory },
+    };
+    let mut overlay = Overlay::default();
+    plan.add_manifest(&member, &mut overlay)?;
+    if input.top.is_installed && !member.directory.is_empty() {
+        match top {
+            Some(top) => plan.add_manifest(&top, &mut overlay)?,
+            None if plan.means == Means::Workspace => {}
+            None => return Err(File::new(b"", MANIFEST, b"").refused("it is missing".to_owned())),
+        }
     }
-    let path = RepoPath::new(join(&join(b"tree", directory), b"pnpm-workspace.yaml"));
-    Ok(Overlay { files: vec![(path, text.into_bytes())], warnings: Vec::new() })
+    if plan.means == Means::Workspace {
+        plan.add_workspace(&member, workspace.as_ref(), &mut overlay)?;
+    }
+    Ok(overlay)
+}
+
+/// Where a package manager reads overrides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Means {
+    /// In `pnpm-workspace.yaml`: pnpm since 10.5. Dependencies need no new specs.
+    Workspace,
+    /// In an object of the manifest, with these keys.
+    Manifest(&'static [&'static str]),
+}
+
+const PNPM: &[&str] = &["pnpm", "overrides"];
+const NPM: &[&str] = &["overrides"];
+const YARN: &[&str] = &["resolutions"];
+
+impl Means {
+    fn of(manager: Manager, version: &Version) -> Self {
+        match manager {
+            Manager::Pnpm if (version.major, version.minor) >= (10, 5) => Self::Workspace,
+            Manager::Pnpm => Self::Manifest(PNPM),
+            Manager::Npm => Self::Manifest(NPM),
+            Manager::Yarn => Self::Manifest(YARN),
+        }
+    }
+}
+
+/// A file of the repository.
+#[derive(Debug, Clone, Copy)]
+struct File<'a> {
+    directory: &'a [u8],
+    name: &'static str,
+    text: &'a [u8],
+}
+
+impl<'a> File<'a> {
+    fn new(directory: &'a [u8], name: &'static str, text: &'a [u8]) -> Self {
+        Self { directory, name, text }
+    }
+
+    fn path(&self) -> RepoPath {
+        RepoPath::new(join(self.directory, self.name.as_bytes()))
+    }
+
+    fn in_overlay(&self) -> RepoPath {
+        RepoPath::new(join(&join(TREE, self.directory), self.name.as_bytes()))
+    }
+
+    fn refused(&self, cause: String) -> Error {
+        let path = self.path();
+        Error::new(format!("prepare {path}"), cause)
+            .help(format!("correct {path}, then run this again"))
+    }
+
+    fn parse(&self, parse: fn(&[u8]) -> Result<Node, String>) -> Result<Node, Error> {
+        parse(self.text).map_err(|cause| self.refused(cause))
+    }
+}
+
+struct Plan<'a> {
+    input: &'a Input<'a>,
+    means: Means,
+    /// The `pnpm-workspace.yaml` that the image reads.
+    settings: Option<&'a Node>,
+    /// The one with the versions that `catalog:` names.
+    catalogs: Option<&'a Node>,
+    /// The directory in which the image installs.
+    installed_in: &'a [u8],
+}
+
+impl Plan<'_> {
+    /// The spec of a tarball, as it is read in a directory.
+    fn spec(&self, directory: &[u8], package: &Packed) -> String {
+        let to_top = "../".repeat(ancestors(directory).count() - 1);
+        format!("file:{to_top}{}/{}", self.input.into, package.file)
+    }
+
+    fn specs<'p>(
+        &self,
+        directory: &[u8],
+        packages: impl IntoIterator<Item = &'p Packed>,
+    ) -> Vec<(String, String)> {
+        let entry = |one: &Packed| (one.name.clone(), self.spec(directory, one));
+        let mut specs: Vec<_> = packages.into_iter().map(entry).collect();
+        specs.sort();
+        specs
+    }
+
+    /// Adds a manifest if it must change, and what a person should know of that of the input.
+    fn add_manifest(&self, file: &File<'_>, overlay: &mut Overlay) -> Result<(), Error> {
+        let root = file.parse(manifest::parse)?;
+        let product = Product::new(&root, self.catalogs, self.input.packed);
+        let changes = self.changes(file.directory, &product);
+        let text = manifest::changed(file.text, &root, &changes);
+        let text = text.map_err(|cause| file.refused(cause))?;
+        if file.directory == self.input.directory.as_bytes() {
+            overlay.warnings.extend(product.warnings(&file.path().to_string()));
+        }
+        if file.directory == self.installed_in {
+            for keys in self.read_in_manifest() {
+                let object = keys.iter().try_fold(&root, |node, key| node.last(key));
+                overlay.warnings.extend(object.into_iter().flat_map(|node| self.narrower(node)));
+            }
+        }
+        if text != file.text {
+            overlay.files.push((file.in_overlay(), text));
+        }
+        Ok(())
+    }
+
+    /// The objects of the manifest where the package manager reads overrides.
+    fn read_in_manifest(&self) -> &'static [&'static [&'static str]] {
+        match self.means {
+            Means::Manifest(keys) if keys == NPM => &[NPM],
+            Means::Manifest(keys) if keys == YARN => &[YARN],
+            // pnpm 11 reads neither.
+            Means::Workspace if self.input.version.major > 10 => &[],
+            _ => &[PNPM, YARN],
+        }
+    }
+
+    fn changes(&self, directory: &[u8], product: &Product<'_>) -> Changes {
+        let is_needed = |is_alias| is_alias || self.means != Means::Workspace;
+        let mut changes = Changes::default();
+        for asked in product.asked().into_iter().filter(|asked| is_needed(asked.is_alias())) {
+            changes.specs.push((asked.name.to_owned(), self.spec(directory, asked.package)));
+        }
+        changes.specs.dedup();
+        let added = [
+            ("dependencies", self.peers_of_packages(product)),
+            ("devDependencies", self.own_peers(product)),
+        ];
+        for (section, packages) in added {
+            changes.added.push((section, self.specs(directory, packages)));
+        }
+        if directory == self.installed_in {
+            let overrides = self.specs(directory, self.input.packed);
+            match self.means {
+                Means::Manifest(keys) => changes.overrides = Some((keys, overrides)),
+                // pnpm 10 prefers them to those of `pnpm-workspace.yaml`.
+                Means::Workspace => {
+                    let read = self.read_in_manifest().iter();
+                    changes.replaced = read.map(|keys| (*keys, overrides.clone())).collect();
+                }
+            }
+        }
+        changes
+    }
+
+    /// The peers that the overrides of this package manager do not reach.
+    fn peers_of_packages<'p>(&self, product: &Product<'p>) -> Vec<&'p Packed> {
+        let is_automatic = || {
+            let setting = self.settings.and_then(|root| root.last("autoInstallPeers"));
+            setting.and_then(Node::text) != Some("false")
+        };
+        let is_pnpm = self.input.manager == Manager::Pnpm;
+        if is_pnpm && (self.input.version.major <= 10 || !is_automatic()) {
+            product.missing_peers()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn own_peers<'p>(&self, product: &Product<'p>) -> Vec<&'p Packed> {
+        let is_pnpm = self.input.manager == Manager::Pnpm;
+        if is_pnpm && self.input.version.major >= 12 { product.own_peers() } else { Vec::new() }
+    }
+
+    fn add_workspace(
+        &self,
+        member: &File<'_>,
+        file: Option<&File<'_>>,
+        overlay: &mut Overlay,
+    ) -> Result<(), Error> {
+        let overrides = self.specs(self.installed_in, self.input.packed);
+        let Some(file) = file else {
+            let root = member.parse(manifest::parse)?;
+            let uses_catalogs =
+                Product::new(&root, self.catalogs, self.input.packed).uses_catalogs();
+            let catalogs = self.catalogs.filter(|_| uses_catalogs);
+            let new = File::new(self.installed_in, WORKSPACE, b"");
+            let text = workspace::new(&overrides, catalogs);
+            overlay.files.push((new.in_overlay(), text.into_bytes()));
+            return Ok(());
+        };
+        let root = file.parse(workspace::parse)?;
+        let text = workspace::with(file.text, &root, &overrides);
+        let text = text.map_err(|cause| file.refused(cause))?;
+        let own = root.last("overrides").into_iter();
+        overlay.warnings.extend(own.flat_map(|node| self.narrower(node)));
+        overlay.files.push((file.in_overlay(), text));
+        Ok(())
+    }
+
+    /// The overrides of a part of an installation that are of a packed package: they stay.
+    fn narrower(&self, overrides: &Node) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (key, node) in overrides.entries() {
+            let is_packed = |name: &str| self.input.packed.iter().any(|one| one.name == name);
+            let shown = Escaped(key.text.as_bytes());
+            if is_packed(&key.text) {
+                if matches!(node.value, Value::Map(_)) {
+                    warnings.push(format!(
+                        "the override {shown} has overrides for its dependencies, which the \
+                         packed package does not get"
+                    ));
+                }
+                continue;
+            }
+            let inner = node.entries().any(|(key, _)| is_packed(overridden(&key.text)));
+            if inner || is_packed(overridden(&key.text)) {
+                warnings.push(format!(
+                    "the override {shown} stays: where it applies, the image does not get the \
+                     packed package"
+                ));
+            }
+        }
+        warnings
+    }
+}
+
+/// The package that an override is of: `b` in `a>b@1`, in `a/b`, and in `**/b`.
+fn overridden(key: &str) -> &str {
+    let last = key.rsplit('>').next().unwrap_or(key).trim();
+    let slashes: Vec<usize> = last.match_indices('/').map(|(at, _)| at).collect();
+    let name = match slashes.as_slice() {
+        [.., before, at] if last.get(before + 1..*at).is_some_and(|part| part.starts_with('@')) => {
+            last.get(before + 1..)
+        }
+        [.., at] if !last.starts_with('@') || slashes.len() > 1 => last.get(at + 1..),
+        _ => Some(last),
+    };
+    let name = name.unwrap_or(last);
+    let version = name.get(1..).and_then(|rest| rest.find('@'));
+    version.and_then(|at| name.get(..=at)).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value as Json;
+
+    use super::*;
+    use crate::base::change::File as Known;
+    use crate::base::debris::Debris;
+    use crate::restore::{self, Origin, Version as Original};
+
+    const DIR: &str = ".docker-deps";
+
+    fn packed(name: &str) -> Packed {
+        let file = format!("acme-{name}-1.0.0.tgz");
+        let name = format!("@acme/{name}");
+        Packed { name, version: Version::new(1, 0, 0), file, manifest: Default::default() }
+    }
+
+    fn four() -> Vec<Packed> {
+        ["log", "http", "cli", "config"].map(packed).to_vec()
+    }
+
+    struct Case<'a> {
+        directory: &'a str,
+        manifest: &'a [u8],
+        workspace: Option<&'a str>,
+        top: Top<'a>,
+        packed: &'a [Packed],
+        /// Such as `pnpm@10.6.5`.
+        manager: &'a str,
+    }
+
+    impl Default for Case<'_> {
+        fn default() -> Self {
+            let top = Top::default();
+            let (directory, manager) = ("backend", "pnpm@10.6.5");
+            Self { directory, manifest: b"{}", workspace: None, top, packed: &[], manager }
+        }
+    }
+
+    impl Case<'_> {
+        fn run(&self) -> Result<Overlay, Error> {
+            let (name, version) = self.manager.split_once('@').unwrap();
+            files(&Input {
+                directory: &self.directory.into(),
+                manifest: self.manifest,
+                workspace: self.workspace.map(str::as_bytes),
+                top: self.top,
+                packed: self.packed,
+                manager: Manager::from_name(name).unwrap(),
+                version: &Version::parse(version).unwrap(),
+                into: DIR,
+            })
+        }
+
+        /// The files, as `path` and text, with `DIR` for the leftover directory, and the warnings.
+        fn show(&self) -> (Vec<(String, String)>, Vec<String>) {
+            let overlay = self.run().unwrap();
+            let show = |(path, text): (RepoPath, Vec<u8>)| {
+                let text = String::from_utf8(text).unwrap().replace(DIR, "DIR");
+                (path.to_string(), text)
+            };
+            (overlay.files.into_iter().map(show).collect(), overlay.warnings)
+        }
+
+        /// The text of a file of the overlay.
+        fn file(&self, path: &str) -> Option<String> {
+            self.show().0.into_iter().find_map(|(known, text)| (known == path).then_some(text))
+        }
+    }
+
+    fn facts() -> Json {
+        serde_json::from_str(include_str!("../../tests/facts/prepared.json")).unwrap()
+    }
+
+    fn text<'j>(case: &'j Json, key: &str) -> &'j str {
+        case[key].as_str().unwrap()
+    }
+
+    #[test]
+    fn manifests_are_edited_to_the_byte() {
+        let facts = facts();
+        let cases = facts["prepared"].as_array().unwrap();
+        assert_eq!(cases.len(), 28);
+        for case in cases {
+            let path = text(case, "path").trim_start_matches("./");
+            let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+            let name = RepoPath::new(join(&join(TREE, directory.as_bytes()), b"package.json"));
+            let before = text(case, "before");
+            let packed = four();
+            let run = |manager| Case {
+                directory,
+                manifest: before.as_bytes(),
+                packed: &packed,
+                manager,
+                ..Case::default()
+            };
+            for manager in ["pnpm@9.15.9", "pnpm@10.4.1"] {
+                let found = run(manager).file(&name.to_string());
+                let prepared = text(case, "prepared");
+                assert_eq!(found.as_deref().unwrap_or(before), prepared, "{case}");
+            }
+            let specs = text(case, "specs");
+            // The overrides of a manifest count more for pnpm 10, and not for pnpm 11.
+            let own = specs.replace("\"^1.0.0\"", "\"file:../DIR/acme-log-1.0.0.tgz\"");
+            let is_own = case["name"] == "has-overrides";
+            let root = manifest::parse(before.as_bytes()).unwrap();
+            let to_top = if directory.is_empty() { "" } else { "../" };
+            let spec = |one: &Packed| (one.name.clone(), format!("file:{to_top}DIR/{}", one.file));
+            let changes =
+                Changes { specs: four().iter().map(spec).collect(), ..Changes::default() };
+            let new = manifest::changed(before.as_bytes(), &root, &changes).unwrap();
+            assert_eq!(String::from_utf8(new).unwrap(), specs, "{case}");
+            let found = run("pnpm@10.6.5").file(&name.to_string());
+            let own = is_own.then(|| own.replacen("file:../DIR/acme-http-1.0.0.tgz", "*", 1));
+            assert_eq!(found, own, "{case}");
+            assert_eq!(run("pnpm@11.0.0").file(&name.to_string()), None, "{case}");
+        }
+    }
+
+    #[test]
+    fn what_no_package_manager_reads_is_refused() {
+        let facts = facts();
+        let cases = facts["refused"].as_array().unwrap();
+        assert_eq!(cases.len(), 7);
+        for case in cases {
+            let bytes: Vec<u8> = match case["text"].as_str() {
+                Some(text) => text.into(),
+                None => serde_json::from_value(case["bytes"].clone()).unwrap(),
+            };
+            for manager in ["pnpm@10.6.5", "pnpm@9.15.9", "npm@11.0.0", "yarn@4.0.0"] {
+                let packed = four();
+                let case = Case { manifest: &bytes, packed: &packed, manager, ..Case::default() };
+                let error = case.run().unwrap_err();
+                assert_eq!(error.doing(), "prepare backend/package.json");
+                assert!(error.next_step().is_some());
+            }
+        }
+        let packed = four();
+        for (manifest, manager) in [
+            ("{\"pnpm\": []}", "pnpm@9.0.0"),
+            ("{\"pnpm\": {\"overrides\": null}}", "pnpm@9.0.0"),
+            ("{\"overrides\": \"x\"}", "npm@11.0.0"),
+            ("{\"resolutions\": 1}", "yarn@4.0.0"),
+        ] {
+            let manifest = manifest.as_bytes();
+            let case = Case { manifest, packed: &packed, manager, ..Case::default() };
+            assert!(case.run().unwrap_err().cause().contains("is not an object"));
+        }
+    }
 }
