@@ -6,6 +6,6 @@ pub(super) mod product;
 pub(super) mod sibling;
 pub(super) mod tool;
 pub(super) mod cache;
-pub(super) mod pack;
 pub(super) mod directory;
+pub(super) mod pack;
 pub(super) mod state;

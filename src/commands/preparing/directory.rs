@@ -174,7 +174,8 @@ impl LeftoverDirectory {
         for (path, _) in changes.iter().filter(|(_, change)| *change == FileChange::Removed) {
             self.remove(path)?;
         }
-        if changes.iter().any(|(_, change)| *change != FileChange::Unchanged) {
+        let is_record = |path: &RepoPath| path.file_name() == record::FILE.as_bytes();
+        if changes.iter().any(|(path, change)| is_record(path) && *change == FileChange::Written) {
             self.put(record::FILE, &all[record::FILE])?;
         }
         Ok(changes)
