@@ -3,15 +3,13 @@
 
 mod bases;
 
-mod fixing;
-
 use crate::base::error::Error;
 use crate::commands::judge::{ANOTHER_CONFIG, Options, ReportArgs, Scope, judge};
 use crate::commands::{Context, Outcome};
 use crate::report::fixes::{self, FixSummary, Tense};
 use crate::report::paint::Paint;
 use crate::report::{self, Format, Report};
-use fixing::{FixArgs, FixMode, Fixed};
+use crate::commands::fixing::{self, FixArgs, FixMode, Fixed};
 
 mod live;
 

@@ -8,4 +8,6 @@ pub(super) mod tool;
 pub(super) mod cache;
 pub(super) mod pack;
 pub(super) mod directory;
+pub(super) mod dockerfiles;
+pub(super) mod running;
 pub(super) mod state;
