@@ -16,6 +16,8 @@ mod manifest;
 mod product;
 mod workspace;
 pub(crate) mod overlay;
+#[cfg(test)]
+mod matrix;
 
 /// A package that is packed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -256,8 +256,8 @@ impl Gathered {
                     let Package { version, manifest, .. } = &self.sibling.packages[&name];
                     let key = self.keys[&name].clone();
                     let (version, source) = (version.clone(), Source::Packed(reason));
-                    let parsed = Version::parse(&version)
-                        .map_err(|error| Error::new(DOING, error))?;
+                    let parsed =
+                        Version::parse(&version).map_err(|error| Error::new(DOING, error))?;
                     let stem = stem(&name, &parsed).unwrap_or_default();
                     packed.push(Packed {
                         name: name.clone(),
@@ -374,9 +374,8 @@ fn packed(tarball: &Tarball) -> Packed {
 fn needed(product: &Product, sibling: &Sibling, chosen: &[String]) -> Result<Needed, Error> {
     let chosen: BTreeSet<String> = chosen.iter().cloned().collect();
     let asking = product.manifests.iter();
-    let asking: Vec<Asking<'_>> = asking
-        .map(|manifest| Asking { path: &manifest.path, names: &manifest.asks })
-        .collect();
+    let asking: Vec<Asking<'_>> =
+        asking.map(|manifest| Asking { path: &manifest.path, names: &manifest.asks }).collect();
     if asking.is_empty() {
         let scopes = sibling.scopes.iter().cloned().collect::<Vec<_>>().join(", ");
         let cause = format!("no manifest names a package of {}", Escaped(scopes.as_bytes()));
@@ -394,8 +393,9 @@ fn unpacked(missing: &Missing, sibling: &Sibling) -> Error {
         "{}, which is not among the packages of {}: the build would ask the registry for it",
         missing.chain, sibling.shown
     );
-    Error::new(format!("pack {name}"), cause)
-        .help("add it there, or leave its scope out: `prep.packages` and `prep.scope` of bakstop.json")
+    Error::new(format!("pack {name}"), cause).help(
+        "add it there, or leave its scope out: `prep.packages` and `prep.scope` of bakstop.json",
+    )
 }
 
 fn named(text: &str) -> Result<NewVersion, Error> {

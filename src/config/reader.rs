@@ -46,8 +46,7 @@ struct ConfigReader<'a> {
 
 impl ConfigReader<'_> {
     fn root(&mut self, root: &Node, config: &mut Config) {
-        let known =
-            ["$schema", "rules", "backups", "debris", "allow", "verify", "doctor", "prep"];
+        let known = ["$schema", "rules", "backups", "debris", "allow", "verify", "doctor", "prep"];
         for (key, node) in self.entries(root, "an object", &known) {
             match key.text.as_str() {
                 "$schema" if node.text().is_none() => self.expected(node, "a string"),

@@ -10,7 +10,8 @@ const FIELDS: [&str; 4] = ["main", "module", "types", "typings"];
 
 /// The conditions of `exports` that an image takes. Others, such as `source`, may name files that
 /// are not packed.
-const CONDITIONS: [&str; 7] = ["import", "require", "default", "node", "types", "browser", "module"];
+const CONDITIONS: [&str; 7] =
+    ["import", "require", "default", "node", "types", "browser", "module"];
 
 /// What Node.js appends to a path that names no file.
 const COMPLETED: [&str; 7] =
@@ -85,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_named_file_must_be_packed() {
-        let files = ["package.json", "dist/index.js", "dist/index.d.ts", "bin/acme.js", "lib/x.mjs"];
+        let files =
+            ["package.json", "dist/index.js", "dist/index.d.ts", "bin/acme.js", "lib/x.mjs"];
         let files: BTreeSet<String> = files.map(str::to_owned).into();
         for (manifest, lacks) in [
             ("{}", None),

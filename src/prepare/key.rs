@@ -93,9 +93,7 @@ mod tests {
     #[test]
     fn a_change_gives_a_package_and_its_dependents_other_keys() {
         let before = keys(&workspace(""), "common");
-        for (changed, others) in
-            [("a", "a"), ("b", "ab"), ("c", "acd"), ("d", "acd"), ("", "")]
-        {
+        for (changed, others) in [("a", "a"), ("b", "ab"), ("c", "acd"), ("d", "acd"), ("", "")] {
             let now = keys(&workspace(changed), "common");
             let differ: String =
                 before.keys().filter(|name| before[*name] != now[*name]).cloned().collect();

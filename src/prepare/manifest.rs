@@ -19,8 +19,6 @@ pub(super) struct Changes {
     pub added: Vec<(&'static str, Vec<(String, String)>)>,
     /// Overrides to set, in the object with these keys.
     pub overrides: Option<(&'static [&'static str], Vec<(String, String)>)>,
-    /// Overrides to change where the object with these keys has them.
-    pub replaced: Vec<(&'static [&'static str], Vec<(String, String)>)>,
 }
 
 /// Parses a manifest, as strictly as package managers do. The error is the cause, which may quote
@@ -43,11 +41,6 @@ pub(super) fn changed(text: &[u8], root: &Node, changes: &Changes) -> Result<Vec
     for section in SECTIONS {
         for object in all_mut(&mut expected, section) {
             set(&mut edits, object, &changes.specs);
-        }
-    }
-    for (keys, overrides) in &changes.replaced {
-        if let Some(object) = keys.iter().try_fold(&mut expected, |node, key| last_mut(node, key)) {
-            set(&mut edits, object, overrides);
         }
     }
     let mut missing = Vec::new();
@@ -125,4 +118,110 @@ fn all_mut<'n>(node: &'n mut Node, key: &str) -> impl Iterator<Item = &'n mut No
 
 fn last_mut<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
     all_mut(node, key).last()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::change::File;
+    use crate::base::debris::Debris;
+    use crate::restore::{self, Origin, Version};
+
+    const DIR: &str = ".docker-deps";
+
+    /// An object with a member on each line, indented by tabs.
+    fn object(members: &[String], depth: usize) -> String {
+        let line = |member: &String| format!("\n{}{member}", "\t".repeat(depth));
+        let lines: Vec<String> = members.iter().map(line).collect();
+        let end = if lines.is_empty() { "" } else { &format!("\n{}", "\t".repeat(depth - 1)) };
+        format!("{{{}{end}}}", lines.join(","))
+    }
+
+    /// A field of a manifest, with entries whose values are of any kind if it has specs.
+    fn field((key, entries): (&str, Vec<(&str, &str)>)) -> String {
+        let is_of_overrides = ["pnpm", "overrides", "resolutions"].contains(&key);
+        let depth = if key == "pnpm" { 3 } else { 2 };
+        let entry = |(name, value): (&str, &str)| {
+            let value = if is_of_overrides { "\"1\"" } else { value };
+            format!("\"{name}\":~{value}")
+        };
+        let inner = object(&entries.into_iter().map(entry).collect::<Vec<_>>(), depth);
+        match key {
+            "version" => "\"version\":~1.0".to_owned(),
+            "pnpm" => format!("\"pnpm\":~{}", object(&[format!("\"overrides\":~{inner}")], 2)),
+            _ => format!("\"{key}\":~{inner}"),
+        }
+    }
+
+    /// A manifest in one of its spellings.
+    fn spelled() -> impl Strategy<Value = String> {
+        let name = ["@acme/log", r"\u0040acme\/http", "@acme/cli", "@acme/other", "ms", "l"];
+        let spec = [
+            r#""^1.0.0""#,
+            r#""workspace:*""#,
+            r#""npm:@acme/log@*""#,
+            r#""link:../x""#,
+            r#""\u005e1""#,
+            r#"{"x": "1"}"#,
+            "1",
+            "null",
+        ];
+        let key = [
+            "dependencies",
+            "devDependencies",
+            "optionalDependencies",
+            "peerDependencies",
+            "pnpm",
+            "overrides",
+            "resolutions",
+            "version",
+        ];
+        // The indentation, the end of a line, and the gap after a colon.
+        let layout = [
+            ("  ", "\n", " "),
+            ("\t", "\r\n", " "),
+            ("    ", "\n", ""),
+            ("", "", ""),
+            ("", " ", " "),
+        ];
+        let entry = (prop::sample::select(name.to_vec()), prop::sample::select(spec.to_vec()));
+        let entries = prop::collection::vec(entry, 0..4);
+        let fields = prop::collection::vec((prop::sample::select(key.to_vec()), entries), 0..5);
+        let layout = prop::sample::select(layout.to_vec());
+        let ends = (
+            prop::sample::select(vec!["", "\u{feff}"]),
+            prop::sample::select(vec!["", "\n", "\n\n"]),
+        );
+        (fields, layout, ends).prop_map(|(fields, (indent, line_end, gap), (mark, last))| {
+            let text = object(&fields.into_iter().map(field).collect::<Vec<_>>(), 1);
+            let text = text.replace('\n', "\u{1}").replace('\t', indent).replace('\u{1}', line_end);
+            format!("{mark}{}{last}", text.replace('~', gap))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn restoring_an_edit_gives_the_manifest(before in spelled()) {
+            let packed = ["@acme/cli", "@acme/config", "@acme/http", "@acme/log"];
+            let spec = |name: &str| (name.to_owned(), format!("file:../{DIR}/{name}.tgz"));
+            let root = parse(before.as_bytes()).unwrap();
+            let all: [&[&str]; 3] = [&["pnpm", "overrides"], &["overrides"], &["resolutions"]];
+            for keys in all {
+                let specs: Vec<_> = packed.into_iter().map(spec).collect();
+                let overrides = Some((keys, specs.clone()));
+                let changes = Changes { specs, overrides, ..Changes::default() };
+                let Ok(text) = changed(before.as_bytes(), &root, &changes) else { continue };
+                let shown = String::from_utf8_lossy(&text).into_owned();
+                let path = "backend/package.json".into();
+                let file = File { path, text, fresh: true, replaces: true };
+                let text = before.clone().into_bytes();
+                let head = Version { origin: Origin::Head, text, verbatim: true };
+                let restored = restore::manifest(&file, &[head], &Debris::default()).unwrap();
+                let found = String::from_utf8(restored.text).unwrap();
+                prop_assert_eq!((found, restored.left), (before.clone(), Vec::new()), "{}", shown);
+            }
+        }
+    }
 }

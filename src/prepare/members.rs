@@ -85,7 +85,7 @@ impl<'t> Edits<'t> {
         self.edits.push(Edit { path: RepoPath::default(), span: start..end, text });
     }
 
-    /// The indentation of the members of an object; `None` if the first is on the line of the brace.
+    /// The indentation of the members of an object; `None` if the first is on the brace's line.
     fn indent(&self, object: &Node) -> Option<String> {
         let (first, _) = object.entries().next()?;
         let (last, _) = object.entries().last()?;

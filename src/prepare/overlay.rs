@@ -189,7 +189,7 @@ impl Plan<'_> {
     fn add_manifest(&self, file: &File<'_>, overlay: &mut Overlay) -> Result<(), Error> {
         let root = file.parse(manifest::parse)?;
         let product = Product::new(&root, self.catalogs, self.input.packed);
-        let changes = self.changes(file.directory, &product);
+        let changes = self.changes(file.directory, &root, &product);
         let text = manifest::changed(file.text, &root, &changes);
         let text = text.map_err(|cause| file.refused(cause))?;
         if file.directory == self.input.directory.as_bytes() {
@@ -197,8 +197,8 @@ impl Plan<'_> {
         }
         if file.directory == self.installed_in {
             for keys in self.read_in_manifest() {
-                let object = keys.iter().try_fold(&root, |node, key| node.last(key));
-                overlay.warnings.extend(object.into_iter().flat_map(|node| self.narrower(node)));
+                let object = at(&root, keys).into_iter();
+                overlay.warnings.extend(object.flat_map(|node| self.narrower(node)));
             }
         }
         if text != file.text {
@@ -218,32 +218,57 @@ impl Plan<'_> {
         }
     }
 
-    fn changes(&self, directory: &[u8], product: &Product<'_>) -> Changes {
+    fn changes(&self, directory: &[u8], root: &Node, product: &Product<'_>) -> Changes {
         let is_needed = |is_alias| is_alias || self.means != Means::Workspace;
         let mut changes = Changes::default();
         for asked in product.asked().into_iter().filter(|asked| is_needed(asked.is_alias())) {
             changes.specs.push((asked.name.to_owned(), self.spec(directory, asked.package)));
         }
         changes.specs.dedup();
-        let added = [
-            ("dependencies", self.peers_of_packages(product)),
-            ("devDependencies", self.own_peers(product)),
-        ];
-        for (section, packages) in added {
-            changes.added.push((section, self.specs(directory, packages)));
+        if self.means == Means::Manifest(PNPM) && self.settings.is_none() {
+            // The image has no file with catalogs.
+            changes.specs.extend(product.from_catalogs());
         }
+        let mut peers = self.peers_of_packages(product);
+        peers.extend(self.own_peers(product));
+        peers.dedup_by_key(|package| &package.name);
+        changes.added.push(("dependencies", self.specs(directory, peers)));
         if directory == self.installed_in {
-            let overrides = self.specs(directory, self.input.packed);
-            match self.means {
-                Means::Manifest(keys) => changes.overrides = Some((keys, overrides)),
-                // pnpm 10 prefers them to those of `pnpm-workspace.yaml`.
-                Means::Workspace => {
-                    let read = self.read_in_manifest().iter();
-                    changes.replaced = read.map(|keys| (*keys, overrides.clone())).collect();
-                }
-            }
+            self.override_in(directory, root, product, &mut changes);
         }
         changes
+    }
+
+    /// Adds the overrides of a manifest.
+    fn override_in(
+        &self,
+        directory: &[u8],
+        root: &Node,
+        product: &Product<'_>,
+        changes: &mut Changes,
+    ) {
+        let overrides = self.specs(directory, self.input.packed);
+        match self.means {
+            // For a dependency of a workspace, npm reads a path of an override from the directory
+            // of that workspace, but not that of a dependency of the top.
+            Means::Manifest(keys) if keys == NPM && self.input.top.is_installed => {
+                let is_new = |(name, _): &&(String, String)| !product.lists(name);
+                let listed = overrides.iter().filter(is_new).cloned().collect();
+                changes.added.push(("devDependencies", listed));
+                let reference = |(name, _): (String, String)| {
+                    let value = format!("${name}");
+                    (name, value)
+                };
+                changes.overrides = Some((keys, overrides.into_iter().map(reference).collect()));
+            }
+            Means::Manifest(keys) => changes.overrides = Some((keys, overrides)),
+            // With overrides in a manifest, pnpm 10 ignores those of `pnpm-workspace.yaml`.
+            Means::Workspace => {
+                let read = self.read_in_manifest().iter();
+                let mut read = read.filter_map(|keys| at(root, keys)?.entries().next());
+                changes.overrides = read.next().map(|_| (PNPM, overrides));
+            }
+        }
     }
 
     /// The peers that the overrides of this package manager do not reach.
@@ -260,9 +285,15 @@ impl Plan<'_> {
         }
     }
 
+    /// The own peers that they do not reach.
     fn own_peers<'p>(&self, product: &Product<'p>) -> Vec<&'p Packed> {
-        let is_pnpm = self.input.manager == Manager::Pnpm;
-        if is_pnpm && self.input.version.major >= 12 { product.own_peers() } else { Vec::new() }
+        match self.input.manager {
+            // It lets no override contradict a dependency.
+            Manager::Npm => product.own_peers(),
+            Manager::Pnpm if self.input.version.major >= 12 => product.own_peers(),
+            // Yarn does not install peers.
+            _ => Vec::new(),
+        }
     }
 
     fn add_workspace(
@@ -318,6 +349,11 @@ impl Plan<'_> {
     }
 }
 
+/// The value at a path of keys.
+fn at<'n>(root: &'n Node, keys: &[&'n str]) -> Option<&'n Node> {
+    keys.iter().try_fold(root, |node, key| node.last(key))
+}
+
 /// The package that an override is of: `b` in `a>b@1`, in `a/b`, and in `**/b`.
 fn overridden(key: &str) -> &str {
     let last = key.rsplit('>').next().unwrap_or(key).trim();
@@ -336,13 +372,9 @@ fn overridden(key: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use serde_json::Value as Json;
 
     use super::*;
-    use crate::base::change::File as Known;
-    use crate::base::debris::Debris;
-    use crate::restore::{self, Origin, Version as Original};
 
     const DIR: &str = ".docker-deps";
 
@@ -437,9 +469,6 @@ mod tests {
                 assert_eq!(found.as_deref().unwrap_or(before), prepared, "{case}");
             }
             let specs = text(case, "specs");
-            // The overrides of a manifest count more for pnpm 10, and not for pnpm 11.
-            let own = specs.replace("\"^1.0.0\"", "\"file:../DIR/acme-log-1.0.0.tgz\"");
-            let is_own = case["name"] == "has-overrides";
             let root = manifest::parse(before.as_bytes()).unwrap();
             let to_top = if directory.is_empty() { "" } else { "../" };
             let spec = |one: &Packed| (one.name.clone(), format!("file:{to_top}DIR/{}", one.file));
@@ -447,9 +476,9 @@ mod tests {
                 Changes { specs: four().iter().map(spec).collect(), ..Changes::default() };
             let new = manifest::changed(before.as_bytes(), &root, &changes).unwrap();
             assert_eq!(String::from_utf8(new).unwrap(), specs, "{case}");
+            // With overrides in a manifest, pnpm 10 ignores those of the other file.
             let found = run("pnpm@10.6.5").file(&name.to_string());
-            let own = is_own.then(|| own.replacen("file:../DIR/acme-http-1.0.0.tgz", "*", 1));
-            assert_eq!(found, own, "{case}");
+            assert_eq!(found.is_some(), case["name"] == "has-overrides", "{case}");
             assert_eq!(run("pnpm@11.0.0").file(&name.to_string()), None, "{case}");
         }
     }
@@ -483,5 +512,220 @@ mod tests {
             let case = Case { manifest, packed: &packed, manager, ..Case::default() };
             assert!(case.run().unwrap_err().cause().contains("is not an object"));
         }
+    }
+
+    #[test]
+    fn each_package_manager_gets_what_it_reads() {
+        let mut packed = [packed("react"), packed("log")];
+        packed[0].manifest.peers.insert("@acme/log".to_owned(), "^1.0.0".to_owned());
+        let manifest = br#"{"dependencies":{"@acme/react":"workspace:*"}}"#;
+        let yaml = "overrides:\n  \"@acme/log\": \"file:../DIR/acme-log-1.0.0.tgz\"\n  \
+                    \"@acme/react\": \"file:../DIR/acme-react-1.0.0.tgz\"\n";
+        let log = r#""@acme/log":"file:../DIR/acme-log-1.0.0.tgz""#;
+        let react = r#""@acme/react":"file:../DIR/acme-react-1.0.0.tgz""#;
+        let deps = format!(r#"{{"dependencies":{{{react}}}"#);
+        let listed = format!(r#"{{"dependencies":{{{react},{log}}}"#);
+        let own = r#"{"dependencies":{"@acme/react":"workspace:*","#.to_owned() + log + "}}";
+        for (manager, text, workspace) in [
+            (
+                "pnpm@9.15.9",
+                Some(format!(r#"{listed},"pnpm":{{"overrides":{{{log},{react}}}}}}}"#)),
+                None,
+            ),
+            ("pnpm@10.5.0", Some(own.clone()), Some(yaml)),
+            ("pnpm@10.34.9", Some(own), Some(yaml)),
+            ("pnpm@11.0.0", None, Some(yaml)),
+            ("pnpm@12.0.0", None, Some(yaml)),
+            ("npm@11.0.0", Some(format!(r#"{deps},"overrides":{{{log},{react}}}}}"#)), None),
+            ("yarn@4.0.0", Some(format!(r#"{deps},"resolutions":{{{log},{react}}}}}"#)), None),
+        ] {
+            let case = Case { manifest, packed: &packed, manager, ..Case::default() };
+            assert_eq!(case.file("tree/backend/package.json"), text, "{manager}");
+            let found = case.file("tree/backend/pnpm-workspace.yaml");
+            assert_eq!(found.as_deref(), workspace, "{manager}");
+        }
+    }
+
+    #[test]
+    fn overrides_do_not_reach_every_dependency() {
+        let mut packed = [packed("react"), packed("log"), packed("ui")];
+        packed[0].manifest.peers.insert("@acme/log".to_owned(), "*".to_owned());
+        packed[2].manifest.dependencies.insert("@acme/react".to_owned(), "*".to_owned());
+        let log = r#""@acme/log":"file:../DIR/acme-log-1.0.0.tgz""#;
+        let listed = |rest: &str| Some(format!(r#"{{"dependencies":{{{rest}{log}}}}}"#));
+        let own =
+            Some(format!(r#"{{"peerDependencies":{{"@acme/log":"*"}},"dependencies":{{{log}}}}}"#));
+        let is_manual = Some("autoInstallPeers: false\n");
+        for (manifest, workspace, ten, twelve) in [
+            (r#"{"dependencies":{"@acme/ui":"*"}}"#, None, listed(r#""@acme/ui":"*","#), None),
+            (
+                r#"{"dependencies":{"@acme/ui":"*"}}"#,
+                is_manual,
+                listed(r#""@acme/ui":"*","#),
+                listed(r#""@acme/ui":"*","#),
+            ),
+            (
+                r#"{"dependencies":{"@acme/ui":"*"},"devDependencies":{"@acme/log":"1"}}"#,
+                None,
+                None,
+                None,
+            ),
+            (r#"{"peerDependencies":{"@acme/log":"*"}}"#, None, None, own),
+            (
+                r#"{"dependencies":{"l":"npm:@acme/log@^1","m":"npm:@other/log@1"}}"#,
+                None,
+                Some(r#"{"dependencies":{"l":"F","m":"npm:@other/log@1"}}"#.to_owned()),
+                Some(r#"{"dependencies":{"l":"F","m":"npm:@other/log@1"}}"#.to_owned()),
+            ),
+            (
+                r#"{"dependencies":{"l":"workspace:@acme/log@*"}}"#,
+                None,
+                Some(r#"{"dependencies":{"l":"F"}}"#.to_owned()),
+                Some(r#"{"dependencies":{"l":"F"}}"#.to_owned()),
+            ),
+        ] {
+            for (manager, text) in [("pnpm@10.6.5", &ten), ("pnpm@12.21.0", &twelve)] {
+                let used: Vec<Packed> = packed
+                    .iter()
+                    // A peer of a package that the manifest does not need.
+                    .filter(|one| manifest.contains("ui") || one.name == "@acme/log")
+                    .cloned()
+                    .collect();
+                let bytes = manifest.as_bytes();
+                let case =
+                    Case { manifest: bytes, workspace, packed: &used, manager, ..Case::default() };
+                let text = text.as_ref();
+                let text = text.map(|text| text.replace("\"F\"", log.split_at(12).1));
+                assert_eq!(case.file("tree/backend/package.json"), text, "{manager} {manifest}");
+            }
+        }
+        // An optional peer is not installed, and one that every user of the package has is given.
+        packed[2].manifest.dependencies.insert("@acme/log".to_owned(), "*".to_owned());
+        let manifest = br#"{"dependencies":{"@acme/ui":"*"}}"#;
+        let case = Case { manifest, packed: &packed, ..Case::default() };
+        assert_eq!(case.file("tree/backend/package.json"), None);
+        packed[2].manifest.dependencies.remove("@acme/log");
+        packed[0].manifest.optional_peers.insert("@acme/log".to_owned());
+        let case = Case { manifest, packed: &packed, ..Case::default() };
+        assert_eq!(case.file("tree/backend/package.json"), None);
+    }
+
+    #[test]
+    fn an_image_that_installs_at_the_top_gets_its_files() {
+        let packed = [packed("log")];
+        let top = Top {
+            manifest: Some(br#"{"private":true}"#),
+            workspace: Some(b"packages: [backend]\n"),
+            is_installed: true,
+        };
+        let manifest = br#"{"dependencies":{"l":"npm:@acme/log@1","@acme/log":"1"}}"#;
+        let run =
+            |manager| Case { manifest, packed: &packed, top, manager, ..Case::default() }.show().0;
+        let log = |to_top: &str| format!("\"file:{to_top}DIR/acme-log-1.0.0.tgz\"");
+        let (near, far) = (log(""), log("../"));
+        let file = |path: &str, text: String| (path.to_owned(), text);
+        assert_eq!(
+            run("pnpm@10.6.5"),
+            [
+                file(
+                    "tree/backend/package.json",
+                    format!(r#"{{"dependencies":{{"l":{far},"@acme/log":"1"}}}}"#)
+                ),
+                file(
+                    "tree/pnpm-workspace.yaml",
+                    format!("overrides:\n  \"@acme/log\": {near}\npackages: [backend]\n")
+                )
+            ]
+        );
+        let member = file(
+            "tree/backend/package.json",
+            format!(r#"{{"dependencies":{{"l":{far},"@acme/log":{far}}}}}"#),
+        );
+        for (manager, open, close) in [
+            ("pnpm@10.4.1", r#""pnpm":{"overrides":{"#, "}}"),
+            ("yarn@4.0.0", r#""resolutions":{"#, "}"),
+        ] {
+            let text = format!(r#"{{"private":true,{open}"@acme/log":{near}{close}}}"#);
+            assert_eq!(run(manager), [member.clone(), file("tree/package.json", text)]);
+        }
+        let text = format!(r#"{{"private":true,"devDependencies":{{"@acme/log":{near}}},"#)
+            + r#""overrides":{"@acme/log":"$@acme/log"}}"#;
+        assert_eq!(run("npm@11.0.0"), [member, file("tree/package.json", text)]);
+        let top = Top { manifest: None, ..top };
+        let case =
+            Case { manifest, packed: &packed, top, manager: "npm@11.0.0", ..Case::default() };
+        assert_eq!(case.run().unwrap_err().doing(), "prepare package.json");
+    }
+
+    #[test]
+    fn catalogs_are_carried_only_where_they_are_used() {
+        let packed = [packed("log")];
+        let top =
+            Top { workspace: Some(b"catalog: {ms: ^2, l: 'npm:@acme/log@2'}\n"), ..Top::default() };
+        for (manifest, carried) in [
+            (r#"{"dependencies":{"@acme/log":"1","ms":"1"}}"#, false),
+            (r#"{"dependencies":{"ms":"catalog:"}}"#, true),
+            (r#"{"peerDependencies":{"ms":"catalog:default"}}"#, true),
+        ] {
+            let case =
+                Case { manifest: manifest.as_bytes(), packed: &packed, top, ..Case::default() };
+            let text = case.file("tree/backend/pnpm-workspace.yaml").unwrap();
+            assert_eq!(text.contains("\ncatalog:\n  \"ms\": \"^2\"\n"), carried, "{manifest}");
+            let case = Case { manager: "pnpm@9.15.9", ..case };
+            let text = case.file("tree/backend/package.json").unwrap();
+            let is_replaced = manifest.starts_with(r#"{"dependencies":{"ms":"catalog:"#);
+            assert_eq!(text.contains(r#""ms":"^2""#), is_replaced, "{manifest}");
+        }
+        let manifest = br#"{"dependencies":{"l":"catalog:"}}"#;
+        let (files, warnings) = Case { manifest, packed: &packed, top, ..Case::default() }.show();
+        assert!(files[0].1.contains("\"l\":\"file:../DIR/acme-log-1.0.0.tgz\""), "{files:?}");
+        assert_eq!(
+            warnings,
+            ["backend/package.json asks for l 2, but the packed version is 1.0.0: the registry \
+                 would give another one"]
+        );
+    }
+
+    #[test]
+    fn a_person_learns_where_the_image_differs() {
+        let mut packed = [packed("log"), packed("http"), packed("log2")];
+        packed[1].manifest.dependencies.insert("@acme/log".to_owned(), "^1.1.0".to_owned());
+        packed[2].name = "log2".to_owned();
+        let manifest = br#"{"dependencies":{"@acme/http":"^2.0.0","@acme/log":"workspace:^"},
+            "devDependencies":{"log2":"npm:@acme/log@*"},
+            "pnpm":{"overrides":{"a>@acme/log@1":"1","@acme/log":"1","ms":"1","@acme/log>ms":"1"}},
+            "resolutions":{"a/@acme/http":"1","**/log2":"1","b/c":"1"}}"#;
+        let case = Case { manifest, packed: &packed, ..Case::default() };
+        let other = "the packed version is 1.0.0: the registry would give another one";
+        let stays = "stays: where it applies, the image does not get the packed package";
+        assert_eq!(
+            case.show().1,
+            [
+                format!("backend/package.json asks for @acme/http ^2.0.0, but {other}"),
+                "backend/package.json has log2 as an alias of another package, and a package of \
+                 this name is packed as well: rename the alias"
+                    .to_owned(),
+                format!("@acme/http asks for @acme/log ^1.1.0, but {other}"),
+                format!("the override a>@acme/log@1 {stays}"),
+                format!("the override a/@acme/http {stays}"),
+                format!("the override **/log2 {stays}"),
+            ]
+        );
+        let manifest = br#"{"overrides":{"@acme/log":{"ms":"1"},"x":{"@acme/http@1":"1"}}}"#;
+        let case =
+            Case { manifest, packed: &packed[..2], manager: "npm@11.0.0", ..Case::default() };
+        assert_eq!(
+            case.show().1,
+            [
+                format!("@acme/http asks for @acme/log ^1.1.0, but {other}"),
+                "the override @acme/log has overrides for its dependencies, which the packed \
+                 package does not get"
+                    .to_owned(),
+                format!("the override x {stays}"),
+            ]
+        );
+        let workspace = Some("overrides:\n  'a>@acme/log': '1'\n");
+        let case = Case { workspace, packed: &packed[..1], ..Case::default() };
+        assert_eq!(case.show().1, [format!("the override a>@acme/log {stays}")]);
     }
 }

@@ -163,7 +163,10 @@ mod tests {
             Needed::new(&manifests, &set(chosen), &set(&["@acme"]), |name| packages.get(name))
         };
         let all = of(&set(&["@acme/http"]), &[]).unwrap();
-        assert_eq!((all.all.clone(), all.of_manifests, all.left), (both.clone(), vec![both.clone()], set(&[])));
+        assert_eq!(
+            (all.all.clone(), all.of_manifests, all.left),
+            (both.clone(), vec![both.clone()], set(&[]))
+        );
         let log = of(&both, &["@acme/log"]).unwrap();
         assert_eq!((log.all, log.left), (set(&["@acme/log"]), set(&["@acme/http"])));
         assert_eq!(of(&set(&[]), &["@acme/x"]).unwrap_err().chain, "--package needs @acme/x");

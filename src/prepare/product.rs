@@ -71,6 +71,16 @@ impl<'a> Product<'a> {
         default().into_iter().chain(named()).find_map(|catalog| catalog.last(name)?.text())
     }
 
+    /// The dependencies that are not packed and take their specs from a catalog, with those specs.
+    pub(super) fn from_catalogs(&self) -> Vec<(String, String)> {
+        let specs = SECTIONS.into_iter().flat_map(|section| self.specs(section));
+        let others = specs.filter(|(name, spec)| self.find(name, spec).is_none());
+        others
+            .filter_map(|(name, spec)| Some((name, self.from_catalog(name, spec)?)))
+            .map(|(name, spec)| (name.to_owned(), spec.to_owned()))
+            .collect()
+    }
+
     /// Whether a spec takes its version from a catalog.
     pub(super) fn uses_catalogs(&self) -> bool {
         let sections = SECTIONS.into_iter().chain(["peerDependencies"]);
@@ -79,7 +89,7 @@ impl<'a> Product<'a> {
             .any(|(_, spec)| spec.starts_with("catalog:"))
     }
 
-    fn lists(&self, name: &str) -> bool {
+    pub(super) fn lists(&self, name: &str) -> bool {
         SECTIONS.into_iter().flat_map(|section| self.specs(section)).any(|(key, _)| key == name)
     }
 

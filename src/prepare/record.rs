@@ -86,9 +86,10 @@ impl Record {
             let RecordedPackage { name, version, key, file } = package;
             json!({ "name": name, "version": version, "key": key, "file": file })
         });
-        let files = self.files.iter().map(|RecordedFile { path, sha256 }| {
-            json!({ "path": path, "sha256": sha256 })
-        });
+        let files = self
+            .files
+            .iter()
+            .map(|RecordedFile { path, sha256 }| json!({ "path": path, "sha256": sha256 }));
         let root = json!({
             "schema": SCHEMA,
             "bakstop": self.version,

@@ -33,10 +33,7 @@ pub(crate) enum BuildCommand {
 impl BuildCommand {
     /// The words of the command. The scripts of `packages` are run with `...`, which adds what a
     /// package needs: a build against an older state of that would not be the one of its inputs.
-    pub(crate) fn words<'a>(
-        &self,
-        packages: impl Iterator<Item = &'a str>,
-    ) -> Option<Vec<String>> {
+    pub(crate) fn words<'a>(&self, packages: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
         match self {
             Self::None => None,
             Self::Command(words) => Some(words.clone()),

@@ -234,7 +234,7 @@ impl Editing<'_> {
     /// Replaces an empty value.
     fn fill(&mut self, key: &Key, node: &Node, overrides: &Entries) -> Result<(), String> {
         let map = format!("{{{}}}", flow(overrides));
-        if node.text() == Some("") {
+        if node.span.is_empty() {
             let after = self.text.get(key.span.end..).unwrap_or_default();
             if !after.starts_with(b":") {
                 return Err("its overrides are not a mapping".to_owned());
@@ -244,5 +244,93 @@ impl Editing<'_> {
             self.replace(node.span.start, node.span.end, map);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours() -> Vec<(String, String)> {
+        [("@s/a", "file:a.tgz"), ("@s/b", "file:b.tgz")]
+            .map(|(name, spec)| (name.to_owned(), spec.to_owned()))
+            .to_vec()
+    }
+
+    fn edited(text: &str) -> Result<String, String> {
+        let root = parse(text.as_bytes())?;
+        with(text.as_bytes(), &root, &ours()).map(|new| String::from_utf8(new).unwrap())
+    }
+
+    #[test]
+    fn everything_else_in_the_file_is_kept() {
+        let both = "overrides:\n  \"@s/a\": \"file:a.tgz\"\n  \"@s/b\": \"file:b.tgz\"\n";
+        let line = "{\"@s/a\": \"file:a.tgz\", \"@s/b\": \"file:b.tgz\"}";
+        let windows = both.replace('\n', "\r\n");
+        for (before, after) in [
+            ("", both.to_owned()),
+            ("# only this", format!("# only this\n{both}")),
+            ("# top\npackages:\n  - a # a\n", format!("# top\n{both}packages:\n  - a # a\n")),
+            ("\u{feff}packages: [a]\r\n", format!("\u{feff}{windows}packages: [a]\r\n")),
+            ("---\npackages: [a]\n...\n", format!("---\n{both}packages: [a]\n...\n")),
+            ("{packages: [a]}", "{overrides: ".to_owned() + line + ", packages: [a]}"),
+            ("overrides: {} # none\nx: 1", format!("overrides: {line} # none\nx: 1")),
+            ("overrides:\nx: 1\n", format!("overrides: {line}\nx: 1\n")),
+            ("overrides: ~ # x\n", format!("overrides: {line} # x\n")),
+            (
+                "overrides: { c: 1 }\n",
+                format!("overrides: {{ {}, c: 1 }}\n", line.trim_matches(['{', '}'])),
+            ),
+            (
+                "overrides:\n    # why\n    '@s/b': ^1.0.0   # b\n    c: 1\n",
+                "overrides:\n    # why\n    \"@s/a\": \"file:a.tgz\"\n    \
+                 '@s/b': \"file:b.tgz\"   # b\n    c: 1\n"
+                    .to_owned(),
+            ),
+            (
+                "base: &base {'@s/a': '1'}\noverrides:\n  <<: *base\n  x: 1\n",
+                "base: &base {'@s/a': '1'}\noverrides:\n  <<: *base\n  \"@s/a\": \"file:a.tgz\"\n  \
+                 \"@s/b\": \"file:b.tgz\"\n  x: 1\n"
+                    .to_owned(),
+            ),
+        ] {
+            let found = edited(before);
+            assert_eq!(found, Ok(after.clone()), "{before:?}");
+            // Once prepared, nothing changes.
+            assert_eq!(edited(&after), Ok(after.clone()), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn an_uncertain_place_is_refused() {
+        for (text, cause) in [
+            ("- a\n", "it is not a mapping"),
+            ("packages: [\n", "in line"),
+            ("---\n", "it is not a mapping"),
+            ("# a\n...\n# b\n", "it has no key"),
+            ("overrides: [a]\n", "not a mapping"),
+            ("overrides: 1\n", "not a mapping"),
+            ("a: &a {x: 1}\noverrides: *a\n", "an alias"),
+            ("a: &a '1'\noverrides: {'@s/a': *a}\n", "not a value on its own line, in line 2"),
+            ("overrides:\n  '@s/a': >-\n    1\n", "more than its overrides would change"),
+            ("? packages\n: [a]\n", "not at the start of its line, in line 1"),
+            ("a: &a {x: 1}\noverrides:\n  <<: *a\n", "only merge keys"),
+        ] {
+            let error = edited(text).unwrap_err();
+            assert!(error.contains(cause), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn catalogs_are_copied() {
+        let root = parse(
+            b"packages: [a]\ncatalog:\n  ms: ^2 # c\n  'q\"': 1\n  ms: ^3\ncatalogs:\n  std: \
+              {semver: ^7}\n  none: {}\n",
+        );
+        assert_eq!(
+            new(&ours()[..1], Some(&root.unwrap())),
+            "overrides:\n  \"@s/a\": \"file:a.tgz\"\ncatalog:\n  \"q\\\"\": \"1\"\n  \
+             \"ms\": \"^3\"\ncatalogs:\n  \"std\":\n    \"semver\": \"^7\"\n"
+        );
     }
 }

@@ -9,14 +9,27 @@ use crate::report::common::plural;
 use crate::report::json;
 use crate::report::paint::Paint;
 
+/// The maximum number of packed packages that are listed, unless nothing is packed yet.
+const LISTED: usize = 20;
+
 /// A line for each package that is packed and, in a dry run, for each file; then a summary.
 pub(crate) fn human(prepared: &Prepared, paint: Paint) -> String {
     let mut text = String::new();
-    for PreparedPackage { name, version, source, .. } in &prepared.packages {
-        let Source::Packed(reason) = source else { continue };
-        let verb = if prepared.dry_run { "would pack" } else { "packed" };
+    let (verb, listed) =
+        if prepared.dry_run { ("would pack", usize::MAX) } else { ("packed", LISTED) };
+    let reason = |package: &PreparedPackage| match package.source {
+        Source::Packed(reason) => Some(reason),
+        Source::Kept | Source::Cached => None,
+    };
+    let packed = prepared.packages.iter().filter_map(|it| Some((it, reason(it)?)));
+    for (number, (package, reason)) in packed.clone().enumerate().take(listed) {
+        let PreparedPackage { name, version, .. } = package;
         let (name, version) = (Escaped(name.as_bytes()), Escaped(version.as_bytes()));
-        text += &format!("{} {name} {version}: {}\n", paint.good(verb), why(*reason));
+        text += &format!("{} {name} {version}: {}\n", paint.good(verb), why(reason));
+        let rest = packed.clone().count() - number - 1;
+        if number + 1 == listed && rest > 0 {
+            text += &format!("and {}\n", plural(rest, "more package"));
+        }
     }
     if prepared.dry_run {
         for (path, change) in &prepared.files {

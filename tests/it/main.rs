@@ -24,6 +24,7 @@ mod matrix;
 mod new_pins;
 mod picture;
 mod pins;
+mod prep;
 mod printed_commands;
 mod prove;
 mod push;

@@ -160,7 +160,9 @@ impl LeftoverDirectory {
             .collect();
         let state = |(path, bytes): &(RepoPath, &Vec<u8>)| {
             let limit = bytes.len() as u64;
-            let now = existing.contains(path).then(|| read::file(&self.at(path), FinalLink::Refuse, limit));
+            let now = existing
+                .contains(path)
+                .then(|| read::file(&self.at(path), FinalLink::Refuse, limit));
             let is_same = now.and_then(Result::ok).as_ref() == Some(*bytes);
             (path.clone(), if is_same { FileChange::Unchanged } else { FileChange::Written })
         };
@@ -182,14 +184,15 @@ impl LeftoverDirectory {
         record: Record,
     ) -> Result<Vec<(RepoPath, FileChange)>, Error> {
         let mut all = wanted.clone();
-        let files = wanted.iter().map(|(path, bytes)| RecordedFile {
-            path: path.clone(),
-            sha256: sha256(bytes),
-        });
+        let files = wanted
+            .iter()
+            .map(|(path, bytes)| RecordedFile { path: path.clone(), sha256: sha256(bytes) });
         let record = Record { files: files.collect(), ..record };
         all.insert(record::FILE.to_owned(), record.text().into_bytes());
         let changes = self.changes(&all)?;
-        let of = |path: &RepoPath| all.iter().find(|(inner, _)| self.path.join(&inner.as_str().into()) == *path);
+        let of = |path: &RepoPath| {
+            all.iter().find(|(inner, _)| self.path.join(&inner.as_str().into()) == *path)
+        };
         let written: Vec<(&str, &[u8])> = changes
             .iter()
             .filter(|(_, change)| *change == FileChange::Written)
@@ -214,7 +217,9 @@ impl LeftoverDirectory {
     fn put(&self, inner: &str, bytes: &[u8]) -> Result<(), Error> {
         let place = self.place.join(inner);
         let parent = place.parent().unwrap_or(&self.place);
-        let make = || if parent.is_dir() { Ok(()) } else { atomic::make_directory(parent, Bits::New(0o777)) };
+        let make = || {
+            if parent.is_dir() { Ok(()) } else { atomic::make_directory(parent, Bits::New(0o777)) }
+        };
         make().and_then(|()| atomic::write(&place, bytes, Bits::Kept, Old::Any)).map_err(|error| {
             let path = self.path.join(&inner.into());
             self.failed("write", &path, error)
@@ -228,7 +233,11 @@ impl LeftoverDirectory {
         let mut above = RepoPath::new(path.parent());
         while above.as_bytes().len() > self.path.as_bytes().len() {
             match remove(&above) {
-                Err(WriteError::Io(error)) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => break,
+                Err(WriteError::Io(error))
+                    if error.kind() == std::io::ErrorKind::DirectoryNotEmpty =>
+                {
+                    break;
+                }
                 done => done.map_err(|error| self.failed("remove", &above, error))?,
             }
             above = RepoPath::new(above.parent());

@@ -1,6 +1,8 @@
 //! Packs the packages that changed, by the package manager of the sibling.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -124,8 +126,11 @@ impl Packing<'_> {
             let stem = stem.ok_or_else(|| {
                 let directory = &package.directory;
                 let path = format!("{directory}/package.json of {}", self.sibling.shown);
-                Error::new(format!("pack {}", shown(name)), format!("{path} has no valid name and version"))
-                    .help("give it a name such as @acme/log, and a version such as 1.0.0")
+                Error::new(
+                    format!("pack {}", shown(name)),
+                    format!("{path} has no valid name and version"),
+                )
+                .help("give it a name such as @acme/log, and a version such as 1.0.0")
             })?;
             stems.insert(name.clone(), stem);
         }
@@ -141,11 +146,8 @@ impl Packing<'_> {
     fn pack(&self, missing: &BTreeMap<String, Reason>) -> Result<Vec<Tarball>, Error> {
         let root = &self.sibling.root;
         let lock = DirectoryLock::wait(root).map_err(|Busy| {
-            Error::new(
-                format!("pack {}", self.sibling.shown),
-                "another bakstop is packing there",
-            )
-            .help("run this again when it has ended")
+            Error::new(format!("pack {}", self.sibling.shown), "another bakstop is packing there")
+                .help("run this again when it has ended")
         })?;
         let scratch = Scratch::new().map_err(|error| {
             Error::new("create a temporary directory", error).help("set TMPDIR to a directory")
@@ -191,13 +193,17 @@ impl Packing<'_> {
         missing: &BTreeMap<String, Reason>,
         scratch: &Path,
     ) -> Result<Vec<PathBuf>, Error> {
-        let help = "repair what it reports; nothing was written";
+        let help = &*format!(
+            "repair what it reports, for instance by `pnpm install` in {}; nothing was written",
+            self.sibling.shown
+        );
         if pnpm.version >= PACKS_ALL {
             let mut arguments = vec!["--recursive".to_owned()];
             arguments.extend(missing.keys().map(|name| format!("--filter={name}")));
             arguments.extend(pack_arguments(scratch));
             let doing = format!("pack {}", self.sibling.shown);
-            pnpm.run(&doing, &arguments, &self.sibling.root).map_err(|error| error.or_help(help))?;
+            pnpm.run(&doing, &arguments, &self.sibling.root)
+                .map_err(|error| error.or_help(help))?;
             return listed(scratch);
         }
         let progress = Progress::new("packages packed:", missing.len(), self.terminal);
@@ -207,7 +213,8 @@ impl Packing<'_> {
             let target = scratch.join(number.to_string());
             let place = self.place(&self.sibling.packages[*name]);
             let doing = format!("pack {}", shown(name));
-            pnpm.run(&doing, &pack_arguments(&target), &place).map_err(|error| error.or_help(help))?;
+            pnpm.run(&doing, &pack_arguments(&target), &place)
+                .map_err(|error| error.or_help(help))?;
             progress.lock().unwrap_or_else(PoisonError::into_inner).step();
             listed(&target)
         });
@@ -215,9 +222,7 @@ impl Packing<'_> {
     }
 
     fn place(&self, package: &Package) -> PathBuf {
-        use std::os::unix::ffi::OsStrExt;
-        let directory = std::ffi::OsStr::from_bytes(package.directory.as_bytes());
-        self.sibling.root.join(directory)
+        self.sibling.root.join(OsStr::from_bytes(package.directory.as_bytes()))
     }
 
     /// The tarballs by the names in them; every package must have one.
@@ -243,11 +248,10 @@ impl Packing<'_> {
         }
         match missing.keys().find(|name| !found.contains_key(*name)) {
             None => Ok(found),
-            Some(name) => Err(Error::new(
-                format!("pack {}", shown(name)),
-                "pnpm made no tarball of it",
-            )
-            .help("is its directory in pnpm-workspace.yaml? Nothing was written")),
+            Some(name) => {
+                Err(Error::new(format!("pack {}", shown(name)), "pnpm made no tarball of it")
+                    .help("is its directory in pnpm-workspace.yaml? Nothing was written"))
+            }
         }
     }
 
@@ -300,9 +304,8 @@ fn unpacked(doing: &str, bytes: &[u8], all: bool) -> Result<(Unpacked, BTreeSet<
     let name = PACKED_MANIFEST;
     let packed = tarball::read(bytes, name, all)
         .map_err(|error| Error::new(doing, format!("its tarball cannot be read: {error}")))?;
-    let text = packed
-        .manifest
-        .ok_or_else(|| Error::new(doing, format!("its tarball has no {name}")))?;
+    let text =
+        packed.manifest.ok_or_else(|| Error::new(doing, format!("its tarball has no {name}")))?;
     let root = parsed(&RepoPath::from(name), &text)?;
     Ok((Unpacked { root, text }, packed.files))
 }

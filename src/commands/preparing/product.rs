@@ -84,15 +84,20 @@ impl Reader<'_> {
             let (manager, version) = self.manager(&directory, pins.as_ref())?;
             let workspace = self.beside(&directory, FileKind::PnpmWorkspace)?;
             let path = entry.path;
-            manifests
-                .push(ProductManifest { directory, path, text, asks, manager, version, workspace });
+            manifests.push(ProductManifest {
+                directory,
+                path,
+                text,
+                asks,
+                manager,
+                version,
+                workspace,
+            });
         }
         manifests.sort_by(|a, b| a.directory.cmp(&b.directory));
         let top = RepoPath::from("");
-        let of_top = (
-            self.beside(&top, FileKind::Manifest)?,
-            self.beside(&top, FileKind::PnpmWorkspace)?,
-        );
+        let of_top =
+            (self.beside(&top, FileKind::Manifest)?, self.beside(&top, FileKind::PnpmWorkspace)?);
         let installs_at_top = of_top.1.is_some() && self.workspace_is_copied()?;
         Ok(Product { manifests, top: of_top, installs_at_top })
     }
@@ -176,9 +181,7 @@ impl Reader<'_> {
 
     /// The text of a file of a kind in a directory.
     fn beside(&self, directory: &RepoPath, kind: FileKind) -> Result<Option<Vec<u8>>, Error> {
-        let is_it = |path: &RepoPath| {
-            path.parent() == directory.as_bytes() && kind.matches(path)
-        };
+        let is_it = |path: &RepoPath| path.parent() == directory.as_bytes() && kind.matches(path);
         let found = self.files.entries(&is_it)?;
         found.first().map(|entry| self.text(entry)).transpose()
     }

@@ -91,7 +91,9 @@ impl Sibling {
                 format!("list the packages of {shown}"),
                 "no package there has a name with a scope, such as @acme/log",
             )
-            .help("`prep.packages` and `prep.scope` of bakstop.json say which packages are packed"));
+            .help(
+                "`prep.packages` and `prep.scope` of bakstop.json say which packages are packed",
+            ));
         }
         let (root, build) = (request.from.clone(), request.settings.build.clone());
         Ok(Self { root, shown, pnpm, packages, scopes, build, files })
@@ -271,9 +273,8 @@ impl Reading<'_> {
             Ok(NewVersion { manager: Manager::Pnpm, version, .. }) => Ok(version),
             Ok(_) => {
                 let cause = format!("it is {}", Escaped(named.as_bytes()));
-                Err(Error::new(doing, cause).help(
-                    "only pnpm is known to replace workspace: and catalog: in what it packs",
-                ))
+                Err(Error::new(doing, cause)
+                    .help("only pnpm is known to replace workspace: and catalog: in what it packs"))
             }
             Err(reason) => {
                 let cause = format!("{}: {reason}", Escaped(named.as_bytes()));
@@ -319,7 +320,9 @@ impl Reading<'_> {
                 version: root.last("version").and_then(Node::text).unwrap_or_default().to_owned(),
                 manifest: PackedManifest::parse(&root, &text),
                 needs: BTreeSet::new(),
-                has_build: root.last("scripts").is_some_and(|scripts| scripts.last("build").is_some()),
+                has_build: root
+                    .last("scripts")
+                    .is_some_and(|scripts| scripts.last("build").is_some()),
             };
             named.push((name, package, root));
         }
@@ -347,8 +350,7 @@ impl Reading<'_> {
 
 /// The packages of a workspace that a manifest names, in any field.
 fn needs(root: &Node, names: &BTreeSet<String>) -> BTreeSet<String> {
-    let fields =
-        ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
+    let fields = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
     let entries = fields.iter().filter_map(|field| root.last(field)).flat_map(Node::entries);
     entries.map(|(key, _)| key.text.clone()).filter(|name| names.contains(name)).collect()
 }

@@ -107,8 +107,7 @@ impl Pnpm {
         let own = program == Manager::Pnpm.name();
         let arguments = if own { self.arguments(rest) } else { rest.to_vec() };
         let program = if own { self.program } else { program };
-        let call =
-            Call { program, arguments: &arguments, directory: root, variables: &VARIABLES };
+        let call = Call { program, arguments: &arguments, directory: root, variables: &VARIABLES };
         let doing = "build the sibling";
         let ran = child::run_tool(&call).map_err(|failed| {
             failed.error.help("`prep.build` of bakstop.json names the program that builds it")

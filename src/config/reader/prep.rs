@@ -26,9 +26,8 @@ pub(super) fn read(reader: &mut ConfigReader<'_>, node: &Node, config: &mut Conf
 /// Checks what depends on another key: `into` is a leftover directory.
 pub(super) fn check(reader: &mut ConfigReader<'_>, root: &Node, config: &Config) {
     let Some(name) = &config.prep.into else { return };
-    let span = |root: &Node| -> Option<Span> {
-        Some(root.last("prep")?.last("into")?.span.clone())
-    };
+    let span =
+        |root: &Node| -> Option<Span> { Some(root.last("prep")?.last("into")?.span.clone()) };
     let is_known = config.debris.directories().iter().any(|directory| directory.name == *name);
     if let Some(span) = span(root).filter(|_| !is_known) {
         reader.problem(&span, format!("{} is not a directory of `debris`", quoted(name)));

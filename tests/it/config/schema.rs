@@ -21,7 +21,7 @@ enum Answer {
 use Answer::{Bad, BeyondSchema, Good};
 
 /// Whole configurations.
-const WHOLE: [(&str, Answer); 36] = [
+const WHOLE: [(&str, Answer); 54] = [
     ("{}", Good),
     (r#"{"$schema": "https://example.org/bakstop.json"}"#, Good),
     (r#"{"$schema": 1}"#, Bad("given.json:1:13: expected a string")),
@@ -41,6 +41,31 @@ const WHOLE: [(&str, Answer); 36] = [
     ),
     (r#"{"rules": {"stray-backup": "Off"}}"#, Bad(r#"expected "error", "warning" or "off""#)),
     (r#"{"rules": {"stray-backup": false}}"#, Bad(r#"expected "error", "warning" or "off""#)),
+    (r#"{"prep": {}}"#, Good),
+    (
+        r#"{"prep": {"from": "../plat", "packages": ["packages/*"], "scope": ["@acme"],
+            "into": ".docker-deps", "manifests": ["", "web"], "build": ["pnpm", "-r", "build"]}}"#,
+        Good,
+    ),
+    (r#"{"debris": {".packed": {}}, "prep": {"into": ".packed"}}"#, Good),
+    (r#"{"prep": {"build": false, "manifests": []}}"#, Good),
+    (r#"{"prep": []}"#, Bad("expected an object")),
+    (r#"{"prep": {"form": "x"}}"#, Bad(r#"unknown key "form"; did you mean "from"?"#)),
+    (r#"{"prep": {"from": 1}}"#, Bad("expected the path of a directory")),
+    (r#"{"prep": {"from": ""}}"#, Bad("expected the path of a directory")),
+    (r#"{"prep": {"packages": "a"}}"#, Bad("expected a list of patterns")),
+    (r#"{"prep": {"packages": []}}"#, Bad("the list is empty: leave the key out")),
+    (r#"{"prep": {"scope": ["acme"]}}"#, Bad(r#"expected a scope, such as "@acme""#)),
+    (r#"{"prep": {"scope": [1]}}"#, Bad("expected a string")),
+    (r#"{"prep": {"into": ["x"]}}"#, Bad("expected the name of a directory")),
+    (
+        r#"{"prep": {"into": ".packed"}}"#,
+        BeyondSchema(r#"".packed" is not a directory of `debris`"#),
+    ),
+    (r#"{"prep": {"manifests": ["/web"]}}"#, Bad("the path is not in the repository")),
+    (r#"{"prep": {"build": true}}"#, Bad("expected a list of words, the first one a program")),
+    (r#"{"prep": {"build": []}}"#, Bad("the list is empty")),
+    (r#"{"prep": {"build": [1]}}"#, Bad("expected a string")),
     (r#"{"backups": []}"#, Good),
     (r#"{"backups": "*.orig"}"#, Bad("expected a list of patterns")),
     (r#"{"backups": [1]}"#, Bad("expected a pattern")),

@@ -163,6 +163,7 @@ fn output_of_verify_and_pins() {
                 &["pins"],
                 &["restore", "--dry-run"],
                 &["restore", "--dry-run", "--staged"],
+                &["prep", "--dry-run", "--from", "."],
             ] {
                 harmless(
                     &sandbox,

@@ -62,7 +62,7 @@ fn with_options() -> Sandbox {
 /// Every verb and every scope of `check`, with a name where one is possible.
 fn verbs(name: &str) -> Vec<Vec<String>> {
     let path = format!("{name}/report");
-    let all: [&[&str]; 35] = [
+    let all: [&[&str]; 36] = [
         &["check"],
         &["check", "--verbose", "--config", name],
         &["check", "--range", name],
@@ -89,6 +89,7 @@ fn verbs(name: &str) -> Vec<Vec<String>> {
         &["restore", "--dry-run", "--", name],
         &["restore", "--staged", "--dry-run"],
         &["restore"],
+        &["prep", "--dry-run", "--from", "."],
         &["install", "--dry-run"],
         &["install"],
         &["status"],
