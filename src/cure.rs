@@ -226,8 +226,8 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
              or edit the rest by hand"
         }
         Crashed::Preparation => {
-            "no tracked file was changed; run `bakstop prep` again, or empty the leftover directory: \
-             `bakstop restore`"
+            "no tracked file was changed; run `bakstop prep` again, or empty the leftover \
+             directory: `bakstop restore`"
         }
         Crashed::Hooks => {
             "each hook is either unchanged or complete (see `bakstop status`); run the command \

@@ -176,7 +176,8 @@ mod tests {
         assert_eq!(all, ["@acme/config", "@acme/http", "@acme/log", "@acme/react"]);
         assert_eq!(
             of("@acme/above").unwrap_err().chain,
-            "web/package.json needs @acme/above, which needs @acme/lost, which needs @acme/\\u{001b}"
+            "web/package.json needs @acme/above, which needs @acme/lost, which needs \
+             @acme/\\u{001b}"
         );
         assert_eq!(of("@acme/x").unwrap_err().name, "@acme/x");
     }

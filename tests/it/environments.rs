@@ -356,6 +356,7 @@ fn directories_are_missing_or_read_only() {
 fn a_guard_that_cannot_answer_never_passes() {
     let place = Place::new();
     let sandbox = place.guarded();
+    crate::prep::add_sibling(&sandbox);
     for words in [
         &["--help"][..],
         &["--version"],
@@ -367,6 +368,7 @@ fn a_guard_that_cannot_answer_never_passes() {
         &["verify", "--format", "json"],
         &["verify", "--format", "json", "--", "true"],
         &["pins"],
+        &["prep", "--dry-run", "--from", "../plat"],
         &["restore"],
         &["restore", "--staged", "--format", "json"],
         &["doctor", "--format", "json"],

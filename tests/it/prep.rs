@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::real::npm_tools;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
 /// Packs with tar, as pnpm packs: the same bytes for the same files. A call is a line of `calls`.
@@ -232,7 +233,7 @@ fn a_damaged_preparation_or_cache_is_not_used() {
     fs::write(directory.join("acme-old-1.0.0.tgz"), "of another script").unwrap();
     fs::write(directory.join(".bakstop-Ab12"), "of a killed run").unwrap();
     let ran = pair.prep(&[]);
-    assert!(ran.out.contains("2 cached; 3 files written, 2 removed"), "{ran:?}");
+    assert!(ran.out.contains("2 cached; 2 files written, 2 removed"), "{ran:?}");
     assert!(pair.content() == first);
     pair.calls();
     for entry in fs::read_dir(pair.at("home/.cache/bakstop/pack")).unwrap() {
@@ -470,6 +471,20 @@ fn a_report_that_cannot_be_written_is_an_error() {
     assert!(ran.code == Some(0) && ran.out.contains("2 packed"), "{ran:?}");
 }
 
+/// A sibling `../plat` of a workspace, with the package that its manifests need.
+pub(crate) fn add_sibling(sandbox: &Sandbox) {
+    let plat = sandbox.outside().join("plat");
+    let write = |path: &str, text: &str| {
+        fs::create_dir_all(plat.join(path).parent().unwrap()).unwrap();
+        fs::write(plat.join(path), text).unwrap();
+    };
+    write("package.json", r#"{"packageManager": "pnpm@10.6.5"}"#);
+    write("pnpm-workspace.yaml", "packages: [packages/*]\n");
+    write("packages/ui/package.json", r#"{"name": "@acme/ui", "version": "1.4.0"}"#);
+    let ran = finish(sandbox.command("git").args(["init", "-q"]).arg(&plat));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+}
+
 /// A product that was prepared, and whose sibling changed since: the new packages are cached.
 pub(crate) fn outdated() -> Sandbox {
     let pair = Pair::new("10.6.5");
@@ -494,4 +509,76 @@ fn odd_names_and_texts_are_escaped() {
         must_fail(&ran, "could not pack @acme/\\u{001b}[2J");
         assert!(!ran.err.contains('\u{1b}') && !ran.err.contains("\n::error"), "{ran:?}");
     }
+}
+
+/// Prepares with the real pnpm, and installs as an image does, without a registry: direct, needed by
+/// others, optional, for development; `workspace:` and `catalog:` in the sibling.
+fn installs(version: &str) {
+    let programs = npm_tools(&[&format!("pnpm@{version}")]);
+    let pair = Pair::new(version);
+    let workspace = "packages: [packages/*]\ncatalog:\n  '@acme/log': ^1.0.0\n";
+    pair.plat("pnpm-workspace.yaml", workspace);
+    let build = "\"scripts\": {\"build\": \"mkdir -p dist && cp src.js dist/index.js\"}";
+    let package = |name: &str, needs: &str, code: &str| {
+        let manifest = format!(
+            "{{\"name\": \"@acme/{name}\", \"version\": \"1.0.0\", \"main\": \"dist/index.js\", \
+             \"files\": [\"dist\"], {build}{needs}}}"
+        );
+        pair.plat(&format!("packages/{name}/package.json"), &manifest);
+        pair.plat(&format!("packages/{name}/src.js"), code);
+    };
+    package("log", "", "module.exports = 'log';\n");
+    package(
+        "http",
+        ", \"dependencies\": {\"@acme/log\": \"catalog:\", \"@acme/other\": \"workspace:^\"}",
+        "module.exports = 'http+' + require('@acme/log') + '+' + require('@acme/other');\n",
+    );
+    package("other", "", "module.exports = 'other';\n");
+    let manifest = format!(
+        "{{\"name\": \"backend\", \"packageManager\": \"pnpm@{version}\", \"dependencies\": \
+         {{\"@acme/http\": \"workspace:*\"}}, \"devDependencies\": {{\"@acme/log\": \"^1.0.0\"}}}}"
+    );
+    pair.product.write("backend/package.json", &manifest);
+    let path = std::env::join_paths(
+        std::iter::once(programs).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let path = path.unwrap();
+    let run = |directory: &Path, words: &[&str]| {
+        let mut command = pair.product.command("sh");
+        command.args(["-c", "exec \"$@\"", "sh"]).args(words).current_dir(directory);
+        command.env("PATH", &path).env("npm_config_registry", "http://127.0.0.1:9/");
+        // This pnpm is not replaced by the one that a manifest names.
+        command.env("npm_config_manage_package_manager_versions", "false");
+        let ran = finish(command.env("pnpm_config_pm_on_fail", "ignore"));
+        assert_eq!(ran.code, Some(0), "{words:?}: {ran:?}");
+        ran
+    };
+    run(&pair.at("plat"), &["pnpm", "install", "--offline"]);
+    for packed in ["3 packed", "3 kept; nothing to write"] {
+        let ran = run(&pair.product.top, &[BAKSTOP, "prep"]);
+        assert!(ran.out.contains(packed), "{ran:?}");
+    }
+    let image = pair.at("image");
+    let lines = "mkdir -p $0/backend && cp -R .docker-deps $0 && cp backend/package.json $0/backend \
+                 && cp -R .docker-deps/tree/backend/. $0/backend";
+    run(&pair.product.top, &["sh", "-c", lines, image.to_str().unwrap()]);
+    for options in [&[][..], &["--prod"]] {
+        let install = ["pnpm", "install", "--lockfile=false", "--ignore-scripts"];
+        run(&image.join("backend"), &[&install[..], options].concat());
+        let ran = run(&image.join("backend"), &["node", "-p", "require('@acme/http')"]);
+        assert_eq!(ran.out, "http+log+other\n", "{options:?}");
+    }
+    assert_eq!(pair.product.git(&["status", "--porcelain", "--", ".docker-deps"]), "");
+}
+
+#[test]
+#[ignore = "fetches pnpm from the npm registry"]
+fn real_pnpm_10_6_prepares() {
+    installs("10.6.5");
+}
+
+#[test]
+#[ignore = "fetches pnpm from the npm registry"]
+fn real_pnpm_10_34_prepares() {
+    installs("10.34.9");
 }

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -39,6 +40,11 @@ impl LeftoverDirectory {
     pub(in crate::commands) fn record(&self) -> Option<Record> {
         let place = self.place.join(record::FILE);
         Record::parse(&read::file(&place, FinalLink::Refuse, record::LIMIT).ok()?)
+    }
+
+    /// When the record was written.
+    pub(in crate::commands) fn written(&self) -> Option<SystemTime> {
+        self.place.join(record::FILE).symlink_metadata().ok()?.modified().ok()
     }
 
     /// The path of the record, from the top of the work tree.
@@ -208,7 +214,8 @@ impl LeftoverDirectory {
         for (path, _) in changes.iter().filter(|(_, change)| *change == FileChange::Removed) {
             self.remove(path)?;
         }
-        if changes.iter().any(|(_, change)| *change != FileChange::Unchanged) {
+        let is_record = |path: &RepoPath| path.file_name() == record::FILE.as_bytes();
+        if changes.iter().any(|(path, change)| is_record(path) && *change == FileChange::Written) {
             self.put(record::FILE, &all[record::FILE])?;
         }
         Ok(changes)

@@ -85,10 +85,9 @@ fn relative(top: &Path, directory: &Path) -> String {
 }
 
 fn unnamed() -> Error {
-    Error::new("find the sibling", "nothing names it").help(format!(
-        "name it in {}: {{\"prep\": {{\"from\": \"../common-plat\"}}}}; or: bakstop prep --from DIR",
-        config::FILE
-    ))
+    let example = "{\"prep\": {\"from\": \"../common-plat\"}}";
+    Error::new("find the sibling", "nothing names it")
+        .help(format!("name it in {}: {example}; or: bakstop prep --from DIR", config::FILE))
 }
 
 /// The leftover directory to write to.

@@ -335,7 +335,7 @@ fn the_examples_in_the_documentation_are_correct() {
     let schema = jsonschema::validator_for(&schema()).unwrap();
     // The number of the block that is refused.
     for (page, refused) in [
-        ("configuration.md", Some(3)),
+        ("configuration.md", Some(4)),
         ("rules/expired-allowance.md", None),
         ("rules/unused-allowance.md", None),
         ("rules/invalid-configuration.md", Some(0)),
@@ -360,13 +360,13 @@ fn messages_quoted_in_the_documentation_are_printed() {
     let (examples, quoted) = (blocks(page, "json"), blocks(page, "text"));
     let sandbox = Sandbox::workspace();
     sandbox.write("fixtures/a.bak", "");
-    sandbox.write("bakstop.json", &examples[3]);
+    sandbox.write("bakstop.json", &examples[4]);
     sandbox.git(&["add", "-A", "-f"]);
     let ran = sandbox.bakstop(&["check"]);
     assert_eq!((ran.code, &ran.err), (Some(2), &quoted[0]));
-    sandbox.write("bakstop.json", &examples[4]);
+    sandbox.write("bakstop.json", &examples[5]);
     sandbox.git(&["add", "-A", "-f"]);
     let ran = sandbox.bakstop(&["check", "--verbose"]);
     assert!(ran.code == Some(0) && ran.err.ends_with(&quoted[1]), "{ran:?}");
-    assert_eq!((examples.len(), quoted.len()), (5, 2));
+    assert_eq!((examples.len(), quoted.len()), (6, 2));
 }
