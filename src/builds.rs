@@ -13,6 +13,7 @@ mod model;
 mod bases;
 pub(crate) mod arguments;
 pub(crate) mod visits;
+pub(crate) mod overlays;
 pub(crate) mod settings;
 pub(crate) mod stores;
 

@@ -16,6 +16,7 @@ use crate::builds::described::{
     BuildOrigin, Builder, Described, Descriptions, DockerfileSource, MAX_BUILDS, Unjudged,
     Unreadable,
 };
+use crate::builds::overlays::Overlays;
 use crate::builds::steps::BuildStage;
 use crate::builds::{bake, ci, compose, steps};
 use crate::edit::appended;
@@ -43,6 +44,10 @@ pub(crate) struct Builds {
     /// Those paths of the tree that are manifests.
     pub manifests: RepoTree,
     pub list: Vec<Build>,
+    /// What a preparation writes, if there is one.
+    pub overlays: Option<Overlays>,
+    /// With overlays: those of the list that nothing names, as if their context were the top.
+    pub implied: Vec<Build>,
     pub pins: PinTable,
     /// The files of builds that cannot be read as such.
     pub unreadable: Vec<Unreadable>,
@@ -109,6 +114,8 @@ impl Builds {
             tree,
             manifests,
             list: Vec::new(),
+            overlays: None,
+            implied: Vec::new(),
             pins,
             unreadable: found.unreadable,
             doubts: found.doubts,
@@ -126,6 +133,20 @@ impl Builds {
         builds.doubts.sort();
         builds.doubts.dedup();
         builds
+    }
+
+    /// Adds what a preparation writes.
+    pub(crate) fn prepare(&mut self, overlays: Overlays) {
+        self.overlays = Some(overlays);
+        let is_alone = |build: &&Build| {
+            build.context.is_none() && build.origin.is_none() && build.inline.is_none()
+        };
+        let alone = self.list.iter().filter(is_alone).map(|build| build.dockerfile);
+        for file in alone.collect::<Vec<usize>>() {
+            let (path, known) = (self.file(file).path.to_string(), self.list.len());
+            self.add(Described::alone(&path, Some(String::new()), Builder::Docker));
+            self.implied.extend(self.list.drain(known..));
+        }
     }
 
     /// The file of this number.

@@ -1,6 +1,7 @@
 //! `bakstop prep`: prepares a build beside the tree, in the ignored leftover directory alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -12,11 +13,13 @@ use crate::base::finding::Verdict;
 use crate::commands::judge::{Options, configuration};
 use crate::commands::preparing::cache::Cache;
 use crate::commands::preparing::directory::LeftoverDirectory;
+use crate::commands::preparing::dockerfiles::{self, Taken};
 use crate::commands::preparing::pack::{Packing, Tarball};
 use crate::commands::preparing::product::{Product, Reader};
 use crate::commands::preparing::request::{DOING, Request};
+use crate::commands::preparing::running::PreparedRun;
 use crate::commands::preparing::sibling::{Package, Sibling};
-use crate::commands::{Context, Outcome};
+use crate::commands::{Context, Outcome, restore};
 use crate::disk::lock::{Busy, DirectoryLock};
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
@@ -32,8 +35,10 @@ use crate::report::{HumanOrJson, prep as report};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 prepared; 1 a Dockerfile does not take what would be prepared; 2 could not prepare, \
-and nothing was written.")]
+Exit codes: 0 prepared; 1 a Dockerfile does not take what would be prepared, or the build may have \
+used something else; 2 could not prepare, and nothing was written; 126 or 127 could not start the \
+build; otherwise the exit code of a build that failed.\n\n\
+Example: bakstop verify -- bakstop prep -- docker compose build")]
 pub(crate) struct Args {
     /// Print what would be packed, and why, and each file that would be written; change nothing
     #[arg(short = 'n', long)]
@@ -60,6 +65,24 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME@VERSION")]
     pub(super) package_manager: Option<String>,
 
+    /// Write the line that brings the overlay to each Dockerfile that lacks it
+    #[arg(long, conflicts_with = "dry_run")]
+    fix_dockerfiles: bool,
+
+    /// With CMD: leave the tree prepared
+    #[arg(long, requires = "command")]
+    keep: bool,
+
+    /// The same as `bakstop restore`
+    #[arg(
+        long,
+        hide = true,
+        conflicts_with_all = [
+            "force", "no_build", "package", "from", "package_manager", "fix_dockerfiles", "command",
+        ]
+    )]
+    restore: bool,
+
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub(super) format: HumanOrJson,
@@ -67,6 +90,11 @@ pub(crate) struct Args {
     /// Use this configuration instead of the one of the repository
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+
+    /// The build to run while it is prepared; then the leftover directory is emptied. If the build
+    /// fails, bakstop returns its exit code
+    #[arg(last = true, value_name = "CMD", conflicts_with = "dry_run")]
+    command: Vec<OsString>,
 }
 
 impl Args {
@@ -79,11 +107,21 @@ impl Args {
 /// Packs what changed, and writes the tarballs and the overlay of each manifest: nothing before all
 /// is packed.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    if args.restore {
+        let (format, config) = (args.format, args.config.clone());
+        return restore::run(&restore::Args::of_prep(args.dry_run, format, config), context);
+    }
     let started = Instant::now();
     child::catch_sigchld();
     let tree = WorkTree::open(&context.directory)?;
     let gathered = Gathered::new(args, &tree, context)?;
     gathered.directory.must_be_ignored(&tree)?;
+    let overlays = dockerfiles::overlays(&gathered.product, &gathered.request.into.name);
+    let fixes = args.fix_dockerfiles;
+    let notes = match dockerfiles::judged(&overlays, args.config.as_deref(), fixes, context)? {
+        Taken::Yes(notes) => notes,
+        Taken::No(outcome) => return Ok(outcome),
+    };
     let lock = (!args.dry_run).then(|| DirectoryLock::wait(tree.top())).transpose();
     let lock = lock.map_err(|Busy| {
         Error::new(DOING, "another bakstop is preparing one here")
@@ -91,27 +129,31 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     })?;
     // Before anything is packed: a link there is an error.
     gathered.directory.files()?;
-    let record = gathered.directory.record();
-    let cache = Cache::new(&context.env);
-    let packing = Packing {
-        request: &gathered.request,
-        sibling: &gathered.sibling,
-        keys: &gathered.keys,
-        cache: &cache,
-        directory: &gathered.directory,
-        record: record.as_ref(),
-        force: args.force,
-        terminal: context.terminal,
+    let prepare = || {
+        let prepared = gathered.carried_out(args, context, started)?;
+        let to_error = !args.command.is_empty() && args.format == HumanOrJson::Human;
+        let text = match args.format {
+            HumanOrJson::Human => report::human(&prepared, context.paint),
+            HumanOrJson::Json => report::json(&prepared),
+        };
+        let outcome = if to_error {
+            // Standard output is that of the command.
+            Outcome { notes: text, ..Outcome::new(Verdict::Clean, "") }
+        } else {
+            Outcome::new(Verdict::Clean, text)
+        };
+        Ok(notes.iter().fold(outcome, Outcome::note))
     };
-    let mut prepared =
-        if args.dry_run { gathered.planned(&packing)? } else { gathered.prepared(&packing)? };
+    let outcome = if args.command.is_empty() {
+        prepare()
+    } else {
+        let (directory, command, keep) = (&gathered.directory, &args.command[..], args.keep);
+        let is_document = args.format == HumanOrJson::Json;
+        PreparedRun { directory, command, is_document, keep }.run(prepare)
+    };
+    // Nobody else prepares here while the command builds.
     drop(lock);
-    prepared.took = started.elapsed();
-    let out = match args.format {
-        HumanOrJson::Human => report::human(&prepared, context.paint),
-        HumanOrJson::Json => report::json(&prepared),
-    };
-    Ok(Outcome::new(Verdict::Clean, out))
+    outcome
 }
 
 /// What is to be prepared.
@@ -146,6 +188,31 @@ impl Gathered {
         let keys = sibling.keys()?;
         let directory = LeftoverDirectory::new(tree.top(), &request.into);
         Ok(Self { request, sibling, product, needed, keys, directory })
+    }
+
+    /// Packs and writes, or only says what would be.
+    fn carried_out(
+        &self,
+        args: &Args,
+        context: &Context,
+        started: Instant,
+    ) -> Result<Prepared, Error> {
+        let record = self.directory.record();
+        let cache = Cache::new(&context.env);
+        let packing = Packing {
+            request: &self.request,
+            sibling: &self.sibling,
+            keys: &self.keys,
+            cache: &cache,
+            directory: &self.directory,
+            record: record.as_ref(),
+            force: args.force,
+            terminal: context.terminal,
+        };
+        let mut prepared =
+            if args.dry_run { self.planned(&packing)? } else { self.prepared(&packing)? };
+        prepared.took = started.elapsed();
+        Ok(prepared)
     }
 
     /// Packs and writes.

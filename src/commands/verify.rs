@@ -12,7 +12,7 @@ use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::commands::destination::destination;
-use crate::commands::{Context, Outcome};
+use crate::commands::{Context, Outcome, preparing};
 use crate::config::{self, Config};
 use crate::disk::destination::Destination;
 use crate::disk::read::{self, FinalLink};
@@ -58,7 +58,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     match args.command.split_first() {
         None => {
-            let (changes, notes) = watch.allow(watch.look(Detail::Paths)?.changes_since_clean());
+            let (changes, mut notes) =
+                watch.allow(watch.look(Detail::Paths)?.changes_since_clean());
+            notes.extend(preparing::state::note(&tree, &config));
             watch.report(&changes, Since::Clean, &notes)
         }
         Some((program, arguments)) => run_build(&watch, program, arguments),

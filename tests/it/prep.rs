@@ -41,12 +41,12 @@ esac
 "#;
 
 /// A product and its sibling, with a program `pnpm`.
-struct Pair {
-    product: Sandbox,
+pub(crate) struct Pair {
+    pub(crate) product: Sandbox,
 }
 
 impl Pair {
-    fn new(version: &str) -> Self {
+    pub(crate) fn new(version: &str) -> Self {
         let product = Sandbox::workspace();
         let dependencies = [("backend", "http"), ("web", "log")];
         for (name, needs) in dependencies {
@@ -83,12 +83,12 @@ impl Pair {
     }
 
     /// A path next to the product.
-    fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.product.outside().join(name)
     }
 
     /// Writes a file of the sibling.
-    fn plat(&self, path: &str, text: &str) {
+    pub(crate) fn plat(&self, path: &str, text: &str) {
         let place = self.at("plat").join(path);
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         fs::write(place, text).unwrap();
@@ -110,7 +110,7 @@ impl Pair {
         assert_eq!(ran.code, Some(0), "{ran:?}");
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.product.command(BAKSTOP);
         let path = std::env::join_paths(
             std::iter::once(self.at("programs"))
@@ -120,19 +120,19 @@ impl Pair {
         command
     }
 
-    fn prep(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn prep(&self, arguments: &[&str]) -> Ran {
         finish(&mut self.command(arguments))
     }
 
     /// The calls of pnpm since the last question.
-    fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.at("calls")).unwrap_or_default();
         let _ = fs::remove_file(self.at("calls"));
         text.lines().map(str::to_owned).collect()
     }
 
     /// The names of the files in the leftover directory, without the digests in them.
-    fn prepared(&self) -> Vec<String> {
+    pub(crate) fn prepared(&self) -> Vec<String> {
         fn list(directory: &Path, top: &Path, found: &mut Vec<String>) {
             for entry in fs::read_dir(directory).into_iter().flatten() {
                 let path = entry.unwrap().path();

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -38,6 +40,44 @@ impl LeftoverDirectory {
     pub(in crate::commands) fn record(&self) -> Option<Record> {
         let place = self.place.join(record::FILE);
         Record::parse(&read::file(&place, FinalLink::Refuse, record::LIMIT).ok()?)
+    }
+
+    /// When the record was written.
+    pub(in crate::commands) fn written(&self) -> Option<SystemTime> {
+        self.place.join(record::FILE).symlink_metadata().ok()?.modified().ok()
+    }
+
+    /// The path of the record, from the top of the work tree.
+    pub(in crate::commands) fn record_path(&self) -> RepoPath {
+        self.path_of(&record::FILE.into())
+    }
+
+    /// The path of a file of the preparation, from the top of the work tree.
+    pub(in crate::commands) fn path_of(&self, inner: &RepoPath) -> RepoPath {
+        self.path.join(inner)
+    }
+
+    /// Removes every file of it but those that are kept, the record first: what is left by a run
+    /// that is killed here is no preparation. A directory that is empty then goes as well, so that
+    /// the tree is as in a fresh clone.
+    pub(in crate::commands) fn empty(&self) -> Result<(), Error> {
+        let files = self.files()?;
+        let record = self.record_path();
+        for path in files.iter().filter(|path| **path == record) {
+            self.remove(path)?;
+        }
+        for path in files.iter().filter(|path| **path != record) {
+            self.remove(path)?;
+        }
+        match atomic::remove(&self.place) {
+            Ok(()) => Ok(()),
+            Err(WriteError::Io(error))
+                if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(self.failed("remove", &self.path, error)),
+        }
     }
 
     /// A file of the preparation.
