@@ -46,6 +46,9 @@ pub(in crate::commands) struct Tarball {
     pub source: Source,
 }
 
+/// A tarball of an earlier run, or why the package is packed.
+type Known = Result<Tarball, Reason>;
+
 /// Packs packages, or finds the tarballs of earlier runs.
 pub(in crate::commands) struct Packing<'a> {
     pub request: &'a Request,
@@ -67,13 +70,13 @@ impl Packing<'_> {
     pub(in crate::commands) fn known(
         &self,
         names: &BTreeSet<String>,
-    ) -> Result<Vec<(String, Result<Tarball, Reason>)>, Error> {
+    ) -> Result<Vec<(String, Known)>, Error> {
         let names: Vec<&String> = names.iter().collect();
         let known = names.par_iter().map(|name| Ok(((*name).clone(), self.known_one(name)?)));
         known.collect()
     }
 
-    fn known_one(&self, name: &str) -> Result<Result<Tarball, Reason>, Error> {
+    fn known_one(&self, name: &str) -> Result<Known, Error> {
         if self.force {
             return Ok(Err(Reason::Forced));
         }

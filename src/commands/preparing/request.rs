@@ -99,7 +99,7 @@ pub(in crate::commands) fn directory(
     let known = debris.directories().iter().find(|directory| directory.name == name);
     known.cloned().ok_or_else(|| {
         Error::new(DOING, format!("{name} is not a leftover directory of {}", config::FILE))
-            .help(format!("add it to `debris`, or name another one: {{\"prep\": {{\"into\": …}}}}"))
+            .help("add it to `debris`, or name another one as `into` of `prep`")
     })
 }
 

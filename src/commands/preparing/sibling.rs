@@ -27,6 +27,7 @@ use crate::prepare::PackedManifest;
 use crate::prepare::closure::{is_in, scope};
 use crate::prepare::key::{self, Inputs, Parts};
 use crate::prepare::settings::BuildCommand;
+use crate::project::directories::join;
 use crate::project::kinds::FileKind;
 use crate::project::workspaces::includes;
 
@@ -104,7 +105,8 @@ impl Sibling {
         let Ok(top) = top.canonicalize() else { return BTreeSet::new() };
         let Ok(base) = self.root.strip_prefix(top) else { return BTreeSet::new() };
         let base = RepoPath::from(base);
-        self.packages.values().map(|package| base.join(&package.directory)).collect()
+        let inner = |package: &Package| join(base.as_bytes(), package.directory.as_bytes());
+        self.packages.values().map(|package| RepoPath::new(inner(package))).collect()
     }
 
     pub(in crate::commands) fn manifest(&self, name: &str) -> Option<&PackedManifest> {
@@ -305,7 +307,7 @@ impl Reading<'_> {
                 && !path.components().any(is_skipped)
         };
         let mut packages: BTreeMap<String, Package> = BTreeMap::new();
-        let mut named: Vec<(String, Package, Node)> = Vec::new();
+        let mut found: Vec<(String, Package, Node)> = Vec::new();
         for path in self.files.iter().filter(is_manifest) {
             if place(self.root, path).symlink_metadata().is_err() {
                 continue;
@@ -324,10 +326,10 @@ impl Reading<'_> {
                     .last("scripts")
                     .is_some_and(|scripts| scripts.last("build").is_some()),
             };
-            named.push((name, package, root));
+            found.push((name, package, root));
         }
-        let names: BTreeSet<String> = named.iter().map(|(name, ..)| name.clone()).collect();
-        for (name, package, root) in named {
+        let names: BTreeSet<String> = found.iter().map(|(name, ..)| name.clone()).collect();
+        for (name, package, root) in found {
             let needs = needs(&root, &names);
             let package = Package { needs, ..package };
             let directory = package.directory.clone();
