@@ -288,9 +288,9 @@ impl<'a> Engine<'a> {
         let searches = !self.only_new_in_builds && self.overlays.is_none();
         let (given, config) = (self.overlays.clone(), self.config);
         let overlays = |builds: &Builds| {
-            given.clone().or_else(|| {
-                building::configured_overlays(config.prep(), config.debris(), builds)
-            })
+            given
+                .clone()
+                .or_else(|| building::configured_overlays(config.prep(), config.debris(), builds))
         };
         let builds = self.collect(first, change, |findings| {
             building::read(files, change, configured, searches, &overlays, findings)

@@ -140,7 +140,8 @@ fn judge<'b>(
     }
     let directory = std::str::from_utf8(own.path.parent()).ok()?;
     let directory = overlays.directories.get(directory)?;
-    let place = path.rsplit_once('/').map(|(place, _)| if place.is_empty() { "/" } else { place })?;
+    let place =
+        path.rsplit_once('/').map(|(place, _)| if place.is_empty() { "/" } else { place })?;
     if visit.directory.as_ref().is_some_and(|installed| !are_related(installed, place)) {
         return None;
     }
@@ -184,8 +185,8 @@ fn obstacle<'b>(
         last_source(step, &overlaid, &manifest) > after
     };
     let from = at.unwrap_or_default();
-    let lacks_overlay = !steps.iter().enumerate().skip(from).any(covers)
-        && !mounts(&overlaid, &manifest);
+    let lacks_overlay =
+        !steps.iter().enumerate().skip(from).any(covers) && !mounts(&overlaid, &manifest);
     let depth = directory.split('/').filter(|part| !part.is_empty()).count();
     let expected = absolute(Some(place), &format!("{}{}", "../".repeat(depth), overlays.into))?;
     let to = format!("{expected}/{TARBALL}");
@@ -295,9 +296,8 @@ fn manifest_source(build: &Build, overlays: &Overlays) -> Option<Span> {
     let is_named = |source: &str| {
         let source = cleaned(source);
         let directory = source.strip_suffix(MANIFEST);
-        directory.is_some_and(|directory| {
-            overlays.directories.contains(directory.trim_end_matches('/'))
-        })
+        directory
+            .is_some_and(|directory| overlays.directories.contains(directory.trim_end_matches('/')))
     };
     let sources = build.sources();
     sources.iter().find(|one| one.path.is_some_and(is_named)).map(|one| one.span.clone())

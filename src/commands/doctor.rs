@@ -4,6 +4,7 @@
 mod bases;
 
 use crate::base::error::Error;
+use crate::commands::fixing::{self, FixArgs, FixMode, Fixed};
 use crate::commands::judge::{ANOTHER_CONFIG, Options, ReportArgs, Scope, judge};
 use crate::commands::preparing::state;
 use crate::commands::{Context, Outcome};
@@ -11,7 +12,6 @@ use crate::git::worktree::WorkTree;
 use crate::report::fixes::{self, FixSummary, Tense};
 use crate::report::paint::Paint;
 use crate::report::{self, Format, Report};
-use crate::commands::fixing::{self, FixArgs, FixMode, Fixed};
 
 mod live;
 

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
-use crate::commands::preparing::directory::LeftoverDirectory;
 use crate::commands::Outcome;
+use crate::commands::preparing::directory::LeftoverDirectory;
 use crate::os::child::{self, NotRun, Output};
 use crate::os::signals::NotedSignals;
 use crate::prepare::key::sha256;
@@ -77,7 +77,9 @@ impl PreparedRun<'_> {
 
     /// The files that are not as they were written. Without a record, it is one itself.
     fn changed(&self) -> Vec<RepoPath> {
-        let Some(record) = self.directory.record() else { return vec![self.directory.record_path()] };
+        let Some(record) = self.directory.record() else {
+            return vec![self.directory.record_path()];
+        };
         let digest = |path: &str| self.directory.read(path).map(|bytes| sha256(&bytes));
         record.changed(digest).iter().map(|path| self.directory.path_of(path)).collect()
     }

@@ -31,7 +31,10 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
         let message = format!("a prepared manifest may be copied here: {}", one.reason);
         findings
             .place(builds.file(one.build.dockerfile), &one.span, message)
-            .help("check that an overlay is copied after it: see `bakstop explain missing-overlay`", &[])
+            .help(
+                "check that an overlay is copied after it: see `bakstop explain missing-overlay`",
+                &[],
+            )
             .severity(Severity::Warning);
     }
 }
@@ -75,10 +78,11 @@ fn report(builds: &Builds, overlays: &Overlays, one: &Unreached<'_>, findings: &
             };
             let lines = Lines { dockerfile, overlays, one };
             let (help, edits) = lines.missing(*lacks_overlay, packages.as_deref());
-            findings
-                .place(dockerfile, &one.span, message)
-                .help(help, &[])
-                .fix(Safety::Safe, edits, &[dockerfile]);
+            findings.place(dockerfile, &one.span, message).help(help, &[]).fix(
+                Safety::Safe,
+                edits,
+                &[dockerfile],
+            );
         }
     }
 }
@@ -132,13 +136,9 @@ impl Lines<'_> {
             (_, Some(_)) => "add the overlay as the last source",
             (_, None) => "copy what is prepared after it",
         };
-        let shown = Escaped(if inner.is_some() { source.as_bytes() } else { b"" }).to_string();
-        let shown = if shown.is_empty() {
-            lines.iter().map(|line| Escaped(line.as_bytes()).to_string()).collect()
-        } else {
-            vec![shown]
-        };
-        let help = format!("{help}: {}", shown.join("; "));
+        let written = inner.iter().map(|_| source.as_str());
+        let written: Vec<&str> = written.chain(after.iter().map(String::as_str)).collect();
+        let help = format!("{help}: {}", Escaped(written.join("; ").as_bytes()));
         (help, if is_plain { edits } else { Vec::new() })
     }
 
@@ -166,9 +166,9 @@ impl Lines<'_> {
         let end = copy.sources.first().map_or(step.span.start, |source| source.span.start);
         let text = self.dockerfile.text.get(step.span.start..end).unwrap_or_default();
         let words = String::from_utf8_lossy(text);
-        let kept = words.split_whitespace().filter(|word| {
-            word.starts_with("--chown=") || word.starts_with("--chmod=")
-        });
+        let kept = words
+            .split_whitespace()
+            .filter(|word| word.starts_with("--chown=") || word.starts_with("--chmod="));
         kept.map(|word| format!("{word} ")).collect()
     }
 }
@@ -283,10 +283,8 @@ mod tests {
         let found = judged(&format!("COPY .docker-deps* ./.docker-deps/\n{copy}"));
         assert_eq!(
             messages(&found),
-            [
-                "Dockerfile:4:1: the packed packages for backend/package.json are not at \
-                 /app/.docker-deps"
-            ]
+            ["Dockerfile:4:1: the packed packages for backend/package.json are not at \
+                 /app/.docker-deps"]
         );
         assert_eq!(fixed(&found[0]), ["+COPY .docker-dep[s] /app/.docker-deps/"]);
         for fine in [
@@ -307,23 +305,18 @@ mod tests {
         ]);
         assert_eq!(
             messages(&found),
-            [
-                "backend/Dockerfile:3:1: nothing lies over backend/package.json: .docker-deps is \
-                 not in the context backend"
-            ]
+            ["backend/Dockerfile:3:1: nothing lies over backend/package.json: .docker-deps is \
+                 not in the context backend"]
         );
         assert_eq!(found[0].labels[0].path.to_string(), "compose.yaml");
         let copy = "COPY backend/package.json .docker-dep[s]/tree/backend ./\nRUN pnpm install";
         let dockerfile = format!("FROM node:22\nWORKDIR /app/backend\n{PACKAGES}{copy}\n");
         for ignored in [".docker-deps", "*.tgz\n**/*.tgz", ".docker-deps/tree"] {
-            let found =
-                judged_files(&[("Dockerfile", &dockerfile), (".dockerignore", ignored)]);
+            let found = judged_files(&[("Dockerfile", &dockerfile), (".dockerignore", ignored)]);
             assert_eq!(
                 messages(&found),
-                [
-                    "Dockerfile:4:1: nothing lies over backend/package.json: .dockerignore \
-                     excludes .docker-deps"
-                ],
+                ["Dockerfile:4:1: nothing lies over backend/package.json: .dockerignore \
+                     excludes .docker-deps"],
                 "{ignored}"
             );
         }
@@ -336,10 +329,8 @@ mod tests {
         let found = judged_files(&[("docker/Dockerfile.api", lines)]);
         assert_eq!(
             messages(&found),
-            [
-                "docker/Dockerfile.api:3:1: nothing lies over backend/package.json before the \
-                 install"
-            ]
+            ["docker/Dockerfile.api:3:1: nothing lies over backend/package.json before the \
+                 install"]
         );
     }
 
