@@ -15,6 +15,7 @@ mod members;
 mod manifest;
 mod product;
 mod workspace;
+mod means;
 pub(crate) mod overlay;
 #[cfg(test)]
 mod matrix;

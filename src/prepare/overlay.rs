@@ -3,12 +3,12 @@
 use semver::Version;
 
 use crate::base::error::Error;
-use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
-use crate::formats::document::{Node, Value};
+use crate::formats::document::Node;
 use crate::pins::pin::Manager;
 use crate::prepare::Packed;
 use crate::prepare::manifest::{self, Changes};
+use crate::prepare::means::{Means, NPM, PNPM, at, narrower};
 use crate::prepare::product::Product;
 use crate::prepare::workspace;
 use crate::project::directories::{ancestors, join};
@@ -100,30 +100,6 @@ pub(crate) fn files(input: &Input<'_>) -> Result<Overlay, Error> {
     Ok(overlay)
 }
 
-/// Where a package manager reads overrides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Means {
-    /// In `pnpm-workspace.yaml`: pnpm since 10.5. Dependencies need no new specs.
-    Workspace,
-    /// In an object of the manifest, with these keys.
-    Manifest(&'static [&'static str]),
-}
-
-const PNPM: &[&str] = &["pnpm", "overrides"];
-const NPM: &[&str] = &["overrides"];
-const YARN: &[&str] = &["resolutions"];
-
-impl Means {
-    fn of(manager: Manager, version: &Version) -> Self {
-        match manager {
-            Manager::Pnpm if (version.major, version.minor) >= (10, 5) => Self::Workspace,
-            Manager::Pnpm => Self::Manifest(PNPM),
-            Manager::Npm => Self::Manifest(NPM),
-            Manager::Yarn => Self::Manifest(YARN),
-        }
-    }
-}
-
 /// A file of the repository.
 #[derive(Debug, Clone, Copy)]
 struct File<'a> {
@@ -182,6 +158,7 @@ impl Plan<'_> {
         let entry = |one: &Packed| (one.name.clone(), self.spec(directory, one));
         let mut specs: Vec<_> = packages.into_iter().map(entry).collect();
         specs.sort();
+        specs.dedup();
         specs
     }
 
@@ -196,9 +173,9 @@ impl Plan<'_> {
             overlay.warnings.extend(product.warnings(&file.path().to_string()));
         }
         if file.directory == self.installed_in {
-            for keys in self.read_in_manifest() {
+            for keys in self.means.in_manifest(self.input.version) {
                 let object = at(&root, keys).into_iter();
-                overlay.warnings.extend(object.flat_map(|node| self.narrower(node)));
+                overlay.warnings.extend(object.flat_map(|node| narrower(node, self.input.packed)));
             }
         }
         if text != file.text {
@@ -207,31 +184,20 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// The objects of the manifest where the package manager reads overrides.
-    fn read_in_manifest(&self) -> &'static [&'static [&'static str]] {
-        match self.means {
-            Means::Manifest(keys) if keys == NPM => &[NPM],
-            Means::Manifest(keys) if keys == YARN => &[YARN],
-            // pnpm 11 reads neither.
-            Means::Workspace if self.input.version.major > 10 => &[],
-            _ => &[PNPM, YARN],
-        }
-    }
-
     fn changes(&self, directory: &[u8], root: &Node, product: &Product<'_>) -> Changes {
         let is_needed = |is_alias| is_alias || self.means != Means::Workspace;
         let mut changes = Changes::default();
         for asked in product.asked().into_iter().filter(|asked| is_needed(asked.is_alias())) {
             changes.specs.push((asked.name.to_owned(), self.spec(directory, asked.package)));
         }
-        changes.specs.dedup();
         if self.means == Means::Manifest(PNPM) && self.settings.is_none() {
             // The image has no file with catalogs.
             changes.specs.extend(product.from_catalogs());
         }
-        let mut peers = self.peers_of_packages(product);
-        peers.extend(self.own_peers(product));
-        peers.dedup_by_key(|package| &package.name);
+        // Of several specs of a name, the first field counts.
+        changes.specs.sort_by(|(one, _), (other, _)| one.cmp(other));
+        changes.specs.dedup_by(|(later, _), (first, _)| later == first);
+        let peers = self.peers_of_packages(product).into_iter().chain(self.own_peers(product));
         changes.added.push(("dependencies", self.specs(directory, peers)));
         if directory == self.installed_in {
             self.override_in(directory, root, product, &mut changes);
@@ -264,7 +230,7 @@ impl Plan<'_> {
             Means::Manifest(keys) => changes.overrides = Some((keys, overrides)),
             // With overrides in a manifest, pnpm 10 ignores those of `pnpm-workspace.yaml`.
             Means::Workspace => {
-                let read = self.read_in_manifest().iter();
+                let read = self.means.in_manifest(self.input.version).iter();
                 let mut read = read.filter_map(|keys| at(root, keys)?.entries().next());
                 changes.overrides = read.next().map(|_| (PNPM, overrides));
             }
@@ -317,57 +283,10 @@ impl Plan<'_> {
         let text = workspace::with(file.text, &root, &overrides);
         let text = text.map_err(|cause| file.refused(cause))?;
         let own = root.last("overrides").into_iter();
-        overlay.warnings.extend(own.flat_map(|node| self.narrower(node)));
+        overlay.warnings.extend(own.flat_map(|node| narrower(node, self.input.packed)));
         overlay.files.push((file.in_overlay(), text));
         Ok(())
     }
-
-    /// The overrides of a part of an installation that are of a packed package: they stay.
-    fn narrower(&self, overrides: &Node) -> Vec<String> {
-        let mut warnings = Vec::new();
-        for (key, node) in overrides.entries() {
-            let is_packed = |name: &str| self.input.packed.iter().any(|one| one.name == name);
-            let shown = Escaped(key.text.as_bytes());
-            if is_packed(&key.text) {
-                if matches!(node.value, Value::Map(_)) {
-                    warnings.push(format!(
-                        "the override {shown} has overrides for its dependencies, which the \
-                         packed package does not get"
-                    ));
-                }
-                continue;
-            }
-            let inner = node.entries().any(|(key, _)| is_packed(overridden(&key.text)));
-            if inner || is_packed(overridden(&key.text)) {
-                warnings.push(format!(
-                    "the override {shown} stays: where it applies, the image does not get the \
-                     packed package"
-                ));
-            }
-        }
-        warnings
-    }
-}
-
-/// The value at a path of keys.
-fn at<'n>(root: &'n Node, keys: &[&'n str]) -> Option<&'n Node> {
-    keys.iter().try_fold(root, |node, key| node.last(key))
-}
-
-/// The package that an override is of: `b` in `a>b@1`, in `a/b`, and in `**/b`.
-fn overridden(key: &str) -> &str {
-    let last = key.rsplit('>').next().unwrap_or(key).trim();
-    let slashes: Vec<usize> = last.match_indices('/').map(|(at, _)| at).collect();
-    let name = match slashes.as_slice() {
-        [.., before, at] if last.get(before + 1..*at).is_some_and(|part| part.starts_with('@')) => {
-            last.get(before + 1..)
-        }
-        [.., at] if !last.starts_with('@') || slashes.len() > 1 => last.get(at + 1..),
-        _ => Some(last),
-    };
-    let name = name.unwrap_or(last);
-    let version = name.get(1..).and_then(|rest| rest.find('@'));
-    version.and_then(|at| name.get(..=at)).unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -556,6 +475,9 @@ mod tests {
         let own =
             Some(format!(r#"{{"peerDependencies":{{"@acme/log":"*"}},"dependencies":{{{log}}}}}"#));
         let is_manual = Some("autoInstallPeers: false\n");
+        let twice = Some(format!(
+            r#"{{"dependencies":{{"@acme/ui":"*",{log}}},"peerDependencies":{{"@acme/log":"*"}}}}"#
+        ));
         for (manifest, workspace, ten, twelve) in [
             (r#"{"dependencies":{"@acme/ui":"*"}}"#, None, listed(r#""@acme/ui":"*","#), None),
             (
@@ -571,6 +493,13 @@ mod tests {
                 None,
             ),
             (r#"{"peerDependencies":{"@acme/log":"*"}}"#, None, None, own),
+            // A package needs the same peer.
+            (
+                r#"{"dependencies":{"@acme/ui":"*"},"peerDependencies":{"@acme/log":"*"}}"#,
+                is_manual,
+                twice.clone(),
+                twice,
+            ),
             (
                 r#"{"dependencies":{"l":"npm:@acme/log@^1","m":"npm:@other/log@1"}}"#,
                 None,

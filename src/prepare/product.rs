@@ -8,6 +8,9 @@ use crate::pins::pin::satisfies;
 use crate::prepare::Packed;
 use crate::prepare::manifest::SECTIONS;
 
+/// Takes a version from a catalog of `pnpm-workspace.yaml`.
+const CATALOG: &str = "catalog:";
+
 /// A manifest, as an installation reads it.
 pub(super) struct Product<'a> {
     root: &'a Node,
@@ -63,7 +66,7 @@ impl<'a> Product<'a> {
 
     /// The spec that a catalog has for a name.
     fn from_catalog(&self, name: &'a str, spec: &'a str) -> Option<&'a str> {
-        let catalog = spec.strip_prefix("catalog:")?.trim();
+        let catalog = spec.strip_prefix(CATALOG)?.trim();
         let root = self.catalogs?;
         let named =
             || root.last("catalogs")?.last(if catalog.is_empty() { "default" } else { catalog });
@@ -77,6 +80,7 @@ impl<'a> Product<'a> {
         let others = specs.filter(|(name, spec)| self.find(name, spec).is_none());
         others
             .filter_map(|(name, spec)| Some((name, self.from_catalog(name, spec)?)))
+            .filter(|(_, spec)| !spec.starts_with(CATALOG))
             .map(|(name, spec)| (name.to_owned(), spec.to_owned()))
             .collect()
     }
@@ -84,9 +88,7 @@ impl<'a> Product<'a> {
     /// Whether a spec takes its version from a catalog.
     pub(super) fn uses_catalogs(&self) -> bool {
         let sections = SECTIONS.into_iter().chain(["peerDependencies"]);
-        sections
-            .flat_map(|section| self.specs(section))
-            .any(|(_, spec)| spec.starts_with("catalog:"))
+        sections.flat_map(|section| self.specs(section)).any(|(_, spec)| spec.starts_with(CATALOG))
     }
 
     pub(super) fn lists(&self, name: &str) -> bool {

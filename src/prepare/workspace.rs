@@ -273,6 +273,7 @@ mod tests {
             ("# top\npackages:\n  - a # a\n", format!("# top\n{both}packages:\n  - a # a\n")),
             ("\u{feff}packages: [a]\r\n", format!("\u{feff}{windows}packages: [a]\r\n")),
             ("---\npackages: [a]\n...\n", format!("---\n{both}packages: [a]\n...\n")),
+            ("'packages': [a]", format!("{both}'packages': [a]")),
             ("{packages: [a]}", "{overrides: ".to_owned() + line + ", packages: [a]}"),
             ("overrides: {} # none\nx: 1", format!("overrides: {line} # none\nx: 1")),
             ("overrides:\nx: 1\n", format!("overrides: {line}\nx: 1\n")),

@@ -511,13 +511,11 @@ fn odd_names_and_texts_are_escaped() {
     }
 }
 
-/// Prepares with the real pnpm, and installs as an image does, without a registry: direct, needed by
-/// others, optional, for development; `workspace:` and `catalog:` in the sibling.
+/// Prepares with the real pnpm, and installs as an image does, without a registry: packages that a
+/// manifest names, and those that they need.
 fn installs(version: &str) {
     let programs = npm_tools(&[&format!("pnpm@{version}")]);
     let pair = Pair::new(version);
-    let workspace = "packages: [packages/*]\ncatalog:\n  '@acme/log': ^1.0.0\n";
-    pair.plat("pnpm-workspace.yaml", workspace);
     let build = "\"scripts\": {\"build\": \"mkdir -p dist && cp src.js dist/index.js\"}";
     let package = |name: &str, needs: &str, code: &str| {
         let manifest = format!(
@@ -530,7 +528,7 @@ fn installs(version: &str) {
     package("log", "", "module.exports = 'log';\n");
     package(
         "http",
-        ", \"dependencies\": {\"@acme/log\": \"catalog:\", \"@acme/other\": \"workspace:^\"}",
+        ", \"dependencies\": {\"@acme/log\": \"workspace:*\", \"@acme/other\": \"workspace:^\"}",
         "module.exports = 'http+' + require('@acme/log') + '+' + require('@acme/other');\n",
     );
     package("other", "", "module.exports = 'other';\n");
