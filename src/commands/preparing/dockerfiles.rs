@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::base::error::Error;
 use crate::base::finding::{Severity, Verdict};
-use crate::builds::overlays::Overlays;
+use crate::builds::Overlays;
 use crate::commands::fixing::{self, FixMode, Fixed};
 use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::preparing::product::Product;

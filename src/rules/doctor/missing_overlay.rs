@@ -5,10 +5,10 @@ use crate::base::debris::Debris;
 use crate::base::edit::Edit;
 use crate::base::escape::Escaped;
 use crate::base::finding::Severity;
-use crate::builds::Builds;
 use crate::builds::context::cleaned;
-use crate::builds::overlays::{Obstacle, Overlays, Unreached, undecided, unreached};
+use crate::builds::overlays::{Obstacle, Unreached, undecided, unreached};
 use crate::builds::steps::{Action, BuildStep, CopyStep, absolute};
+use crate::builds::{Builds, Overlays, Prepared};
 use crate::edit::fix::Safety;
 use crate::project::kinds::PACKED_MANIFEST;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -23,7 +23,7 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
-    let Some(overlays) = &builds.overlays else { return };
+    let Some(Prepared { overlays, .. }) = &builds.prepared else { return };
     for one in unreached(builds, overlays) {
         report(builds, overlays, &one, findings);
     }
