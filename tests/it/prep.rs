@@ -412,6 +412,18 @@ fn the_configuration_and_arguments_choose() {
 }
 
 #[test]
+fn a_workspace_may_be_its_own_sibling() {
+    let pair = Pair::new("10.6.5");
+    pair.plat(".gitignore", "dist\nnode_modules\n.docker-deps/*\n");
+    pair.plat("apps/web/package.json", r#"{"dependencies": {"@acme/http": "workspace:*"}}"#);
+    let mut command = pair.command(&["--from", "."]);
+    let ran = finish(command.current_dir(pair.at("plat")));
+    assert!(ran.code == Some(0) && ran.out.contains("2 packages of . in"), "{ran:?}");
+    assert!(pair.at("plat/.docker-deps/tree/apps/web/pnpm-workspace.yaml").exists());
+    assert!(!pair.at("plat/.docker-deps/tree/packages").exists());
+}
+
+#[test]
 fn two_at_once_wait_for_each_other() {
     let pair = Pair::new("10.6.5");
     let runs = [(); 3].map(|()| {

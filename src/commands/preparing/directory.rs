@@ -142,10 +142,14 @@ impl LeftoverDirectory {
         Ok(())
     }
 
+    /// The top of the work tree.
+    pub(in crate::commands) fn top(&self) -> &Path {
+        self.place.parent().unwrap_or(&self.place)
+    }
+
     /// The place of a path from the top of the work tree.
     fn at(&self, path: &RepoPath) -> PathBuf {
-        let top = self.place.parent().unwrap_or(&self.place);
-        top.join(OsStr::from_bytes(path.as_bytes()))
+        self.top().join(OsStr::from_bytes(path.as_bytes()))
     }
 
     fn failed(&self, verb: &str, path: &RepoPath, error: impl std::fmt::Display) -> Error {

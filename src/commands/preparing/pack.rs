@@ -145,7 +145,9 @@ impl Packing<'_> {
     /// Builds and packs, in a directory of its own: nothing is written before all is packed.
     fn pack(&self, missing: &BTreeMap<String, Reason>) -> Result<Vec<Tarball>, Error> {
         let root = &self.sibling.root;
-        let lock = DirectoryLock::wait(root).map_err(|Busy| {
+        // The lock of the product is held already, and one sibling may be the product itself.
+        let is_other = self.directory.top().canonicalize().ok().as_ref() != Some(root);
+        let lock = is_other.then(|| DirectoryLock::wait(root)).transpose().map_err(|Busy| {
             Error::new(format!("pack {}", self.sibling.shown), "another bakstop is packing there")
                 .help("run this again when it has ended")
         })?;
