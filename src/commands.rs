@@ -16,6 +16,7 @@ pub(crate) mod completions;
 pub(crate) mod destination;
 pub(crate) mod rules;
 pub(crate) mod explain;
+mod configuring;
 pub(crate) mod install;
 mod paths;
 mod restoring;

@@ -6,7 +6,8 @@
 //! each hook. `shim` and `block` are the two texts that are installed. `manager` lists the hook
 //! managers whose configuration the user edits, and `by_hand` renders what to add to it. `lookup`
 //! finds the program that a hook runs, and `binary` is about one; `fallback` is what a hook does
-//! without it. `rehearsal` runs a hook without a commit. `occasion` is what a hook is run for.
+//! without it. `configured` is about hooks that git's configuration names. `rehearsal` runs a hook
+//! without a commit. `occasion` is what a hook is run for.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -38,6 +39,7 @@ pub(crate) mod server;
 pub(crate) mod setup;
 pub(crate) mod prepare;
 pub(crate) mod plan;
+pub(crate) mod configured;
 pub(crate) mod apply;
 pub(crate) mod health;
 

@@ -16,7 +16,7 @@ use crate::builds::described::{
     BuildOrigin, Builder, Described, Descriptions, DockerfileSource, MAX_BUILDS, Unjudged,
     Unreadable,
 };
-use crate::builds::overlays::Overlays;
+use crate::builds::prepared::Prepared;
 use crate::builds::steps::BuildStage;
 use crate::builds::{bake, ci, compose, steps};
 use crate::edit::appended;
@@ -44,10 +44,7 @@ pub(crate) struct Builds {
     /// Those paths of the tree that are manifests.
     pub manifests: RepoTree,
     pub list: Vec<Build>,
-    /// What a preparation writes, if there is one.
-    pub overlays: Option<Overlays>,
-    /// With overlays: those of the list that nothing names, as if their context were the top.
-    pub implied: Vec<Build>,
+    pub prepared: Option<Prepared>,
     pub pins: PinTable,
     /// The files of builds that cannot be read as such.
     pub unreadable: Vec<Unreadable>,
@@ -114,8 +111,7 @@ impl Builds {
             tree,
             manifests,
             list: Vec::new(),
-            overlays: None,
-            implied: Vec::new(),
+            prepared: None,
             pins,
             unreadable: found.unreadable,
             doubts: found.doubts,
@@ -133,20 +129,6 @@ impl Builds {
         builds.doubts.sort();
         builds.doubts.dedup();
         builds
-    }
-
-    /// Adds what a preparation writes.
-    pub(crate) fn prepare(&mut self, overlays: Overlays) {
-        self.overlays = Some(overlays);
-        let is_alone = |build: &&Build| {
-            build.context.is_none() && build.origin.is_none() && build.inline.is_none()
-        };
-        let alone = self.list.iter().filter(is_alone).map(|build| build.dockerfile);
-        for file in alone.collect::<Vec<usize>>() {
-            let (path, known) = (self.file(file).path.to_string(), self.list.len());
-            self.add(Described::alone(&path, Some(String::new()), Builder::Docker));
-            self.implied.extend(self.list.drain(known..));
-        }
     }
 
     /// The file of this number.
@@ -286,7 +268,7 @@ impl Builds {
         files.filter(is_dockerfile).map(|(number, _)| number).collect()
     }
 
-    fn add(&mut self, described: Described) {
+    pub(super) fn add(&mut self, described: Described) {
         let Described { dockerfile, context, given, origin, builder } = described;
         let (file, text) = match dockerfile {
             DockerfileSource::Inline(file, text) => (file, Some(text)),

@@ -1,53 +1,15 @@
 //! Whether the installs of a build get what a preparation lays over their manifests.
 
-use std::collections::BTreeSet;
-
 use crate::base::finding::Span;
 use crate::builds::build::Build;
 use crate::builds::context::{BuildContext, cleaned};
+use crate::builds::described::{Builder, Described};
 use crate::builds::model::Builds;
+use crate::builds::prepared::{Overlays, Prepared, TARBALL};
 use crate::builds::steps::{Action, BuildStep, CopyStep, absolute};
 use crate::builds::visits::{ImageFile, Landing, Visit, mounted, visits};
 use crate::formats::dockerignore::IgnorePattern;
 use crate::project::kinds::{FileKind, PACKED_MANIFEST as MANIFEST};
-
-/// What a preparation writes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Overlays {
-    /// The leftover directory at the top of the repository, such as `.docker-deps`.
-    pub into: String,
-    /// The directories of the manifests; empty for the top.
-    pub directories: BTreeSet<String>,
-}
-
-/// The name of a tarball like those of a preparation.
-const TARBALL: &str = "acme-log-1.0.0-00000000.tgz";
-
-impl Overlays {
-    /// The source that brings an overlay, and may be missing: `.docker-dep[s]/tree/backend`.
-    pub(crate) fn source(&self, directory: &str) -> String {
-        let slash = if directory.is_empty() { "" } else { "/" };
-        format!("{}/tree{slash}{directory}", self.packages())
-    }
-
-    /// The source that brings the tarballs, and may be missing: `.docker-dep[s]`. The pattern is in
-    /// the first name that may be missing, as BuildKit needs it.
-    pub(crate) fn packages(&self) -> String {
-        let last = self.into.rfind(|letter: char| letter.is_ascii_alphanumeric());
-        let (start, rest) = self.into.split_at(last.unwrap_or_default());
-        let (letter, end) = rest.split_at(rest.len().min(1));
-        format!("{start}[{letter}]{end}")
-    }
-
-    fn overlaid(&self, directory: &str) -> String {
-        let slash = if directory.is_empty() { "" } else { "/" };
-        format!("{}/tree{slash}{directory}/{}", self.into, MANIFEST)
-    }
-
-    fn tarball(&self) -> String {
-        format!("{}/{TARBALL}", self.into)
-    }
-}
 
 /// A prepared manifest that an install of a build uses as it is.
 #[derive(Debug)]
@@ -88,15 +50,29 @@ pub(crate) struct Undecided<'b> {
     pub reason: &'static str,
 }
 
+impl Builds {
+    /// Adds what a preparation writes.
+    pub(crate) fn prepare(&mut self, overlays: Overlays) {
+        let is_alone = |build: &&Build| {
+            build.context.is_none() && build.origin.is_none() && build.inline.is_none()
+        };
+        let alone = self.list.iter().filter(is_alone).map(|build| build.dockerfile);
+        let mut implied = Vec::new();
+        for file in alone.collect::<Vec<usize>>() {
+            let (path, known) = (self.file(file).path.to_string(), self.list.len());
+            self.add(Described::alone(&path, Some(String::new()), Builder::Docker));
+            implied.extend(self.list.drain(known..));
+        }
+        self.prepared = Some(Prepared { overlays, implied });
+    }
+}
+
 /// The manifests that are used without their overlay, each once for each Dockerfile.
 pub(crate) fn unreached<'b>(builds: &'b Builds, overlays: &'b Overlays) -> Vec<Unreached<'b>> {
     let mut found: Vec<Unreached<'b>> = Vec::new();
-    for build in builds.list.iter().chain(&builds.implied) {
-        if builds.implied.iter().any(|implied| std::ptr::eq(implied, build))
-            && !implies_top(build, overlays)
-        {
-            continue;
-        }
+    let implied = builds.prepared.iter().flat_map(|prepared| &prepared.implied);
+    let implied = implied.filter(|build| implies_top(build, overlays));
+    for build in builds.list.iter().chain(implied) {
         for visit in visits(builds, build) {
             for (path, file) in visit.image.files() {
                 let Some(one) = judge(builds, build, overlays, (&visit, path, file)) else {
@@ -169,12 +145,9 @@ fn obstacle<'b>(
     if let Some((pattern, ignore)) = excluding.zip(context.ignore.as_ref()) {
         return Some(Obstacle::Ignored { file: ignore.file, pattern });
     }
-    let manifest = format!("{}/{}", place.trim_end_matches('/'), MANIFEST);
-    let named = if directory.is_empty() {
-        MANIFEST.to_owned()
-    } else {
-        format!("{directory}/{}", MANIFEST)
-    };
+    let manifest = format!("{}/{MANIFEST}", place.trim_end_matches('/'));
+    let named =
+        if directory.is_empty() { MANIFEST.to_owned() } else { format!("{directory}/{MANIFEST}") };
     let mounts = |inside: &str, to: &str| {
         let directory = visit.install.step.directory.as_deref();
         let mounts = visit.install.run.mounts.iter().filter(|mount| mount.binds_context());

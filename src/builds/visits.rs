@@ -244,8 +244,7 @@ impl<'b> ImageWalk<'b> {
             image.has_other_settings |= self.count(&mount.span) > 0;
             return;
         };
-        let source = mount.option(&["source", "src"]).unwrap_or_default();
-        let matcher = FileMatcher::new(source);
+        let matcher = FileMatcher::new(mount.option(&["source", "src"]).unwrap_or_default());
         let place = |(inside, file): &(String, usize)| {
             let path = absolute(Some(&target), matcher.rest(inside)?)?;
             Some((path, ImageFile { file: *file, span: mount.span.clone() }))
@@ -288,7 +287,6 @@ fn is_installed_from(kind: FileKind) -> bool {
 /// Where a source of a `COPY` puts files of the context.
 pub(super) struct Landing {
     matcher: FileMatcher,
-    /// The destination, absolute.
     to: String,
     is_directory: bool,
     keeps_parents: bool,
@@ -306,8 +304,7 @@ impl Landing {
         Some(Self { matcher, to, is_directory, keeps_parents: copy.keeps_parents })
     }
 
-    /// The absolute path of a file of the context in the image; `None` if the source does not
-    /// bring it.
+    /// The absolute path of a file of the context in the image; `None` if it is not brought.
     pub(super) fn path(&self, inside: &str) -> Option<String> {
         let rest = self.matcher.rest(inside)?;
         let name = if self.keeps_parents {

@@ -4,9 +4,10 @@ use std::slice;
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
-use crate::commands::{Context, Outcome};
+use crate::commands::{Context, Outcome, configuring};
 use crate::cure::setup as cure;
 use crate::git::Git;
+use crate::hooks::configured::Reach;
 use crate::hooks::fallback::{Fallback, WhenMissing};
 use crate::hooks::health::{self, Health};
 use crate::hooks::layout::{self, Layout};
@@ -54,7 +55,18 @@ pub(crate) struct Args {
     /// Install pre-receive into a bare repository, to guard pushes to it
     #[arg(long, conflicts_with_all = ["native", "husky", "strict", "how", "missing", "prepare"])]
     server: bool,
+
+    /// Name the hooks in git's configuration of this clone, not in files (git 2.54)
+    #[arg(long, conflicts_with_all = CONFIGURING)]
+    config: bool,
+
+    /// Name the hooks in the global configuration of git, for every clone of this user (git 2.54)
+    #[arg(long, conflicts_with = "config", conflicts_with_all = CONFIGURING)]
+    global: bool,
 }
+
+/// What hooks in the configuration of git have no use for.
+const CONFIGURING: [&str; 6] = ["native", "husky", "server", "how", "missing", "prepare"];
 
 impl Args {
     fn choice(&self) -> Choice {
@@ -71,6 +83,15 @@ impl Args {
             Choice::Detect => None,
             Choice::Native => Some("--native"),
             Choice::Husky => Some("--husky"),
+        }
+    }
+
+    /// The configuration of git to name the hooks in.
+    fn reach(&self) -> Option<Reach> {
+        match (self.config, self.global) {
+            (true, _) => Some(Reach::Clone),
+            (_, true) => Some(Reach::User),
+            _ => None,
         }
     }
 
@@ -97,6 +118,9 @@ fn check_server_flag(args: &Args, layout: &Layout) -> Result<(), Error> {
 
 /// Plans and makes the edits, and checks that git will run the hooks.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    if let Some(reach) = args.reach() {
+        return configuring::install(reach, args.strict, args.dry_run, context);
+    }
     let git = Git::new(&context.directory);
     let script = context.env.get(SCRIPT);
     let layout = match Layout::of(&git) {
@@ -108,6 +132,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     check_server_flag(args, &layout)?;
     let _lock = if args.dry_run { None } else { Some(apply::lock(&layout.common)?) };
+    match configuring::refuse_beside(&git) {
+        // The dependencies are installed again and again; the choice of this clone stays.
+        Err(error) if script.is_some() => return Ok(passed_over(error.cause())),
+        refused => refused?,
+    }
     let setup = Setup::find(&layout, &git, args.choice(), args.hooks())?;
     let place = place(&setup, &layout, args)?;
     let program = binary::this(&context.directory, &context.env);
@@ -144,7 +173,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         unprepared.write(with_script, &layout.top)?;
     }
 
-    let health = health::of(&setup, &layout, &context.env)?;
+    let health = health::in_clone(&setup, &layout, &git, &context.env)?;
     text += &broken(&health, layout.below_top, context.paint);
     let program =
         program.as_ref().map(|program| (program.as_path(), binary::is_for_everyone(program)));

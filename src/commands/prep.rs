@@ -34,6 +34,7 @@ use crate::prepare::settings::BuildCommand;
 use crate::report::{HumanOrJson, prep as report};
 
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 #[command(after_help = "\
 Exit codes: 0 prepared; 1 a Dockerfile does not take what would be prepared, or the build may have \
 used something else; 2 could not prepare, and nothing was written; 126 or 127 could not start the \

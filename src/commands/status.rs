@@ -35,8 +35,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
     let setup = Setup::find(&layout, &git, Choice::Detect, &Hook::USUAL)?;
-    let health = health::of(&setup, &layout, &context.env)?;
-    let mut interference = health::interference(&setup, &context.env)?;
+    let health = health::in_clone(&setup, &layout, &git, &context.env)?;
+    let mut interference = health::interference(&setup, &health, &context.env)?;
     if health.iter().all(|health| matches!(health.state, HookState::NotInForce(_))) {
         // A guard that does not run blocks no commits.
         interference.retain(|one| !matches!(one, Interference::Blocks(_)));

@@ -6,10 +6,11 @@ use std::os::unix::ffi::OsStringExt;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
-use crate::commands::{Context, Outcome};
+use crate::commands::{Context, Outcome, configuring};
 use crate::cure::setup as cure;
 use crate::git::Git;
 use crate::git::process::records;
+use crate::hooks::configured::{self, Reach, Sections};
 use crate::hooks::layout::Layout;
 use crate::hooks::plan::HookEdit;
 use crate::hooks::{apply, display_path, plan, setup};
@@ -20,6 +21,10 @@ pub(crate) struct Args {
     /// Print what would change, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
+
+    /// Remove the hooks that the global configuration of git names, and leave this clone as it is
+    #[arg(long)]
+    global: bool,
 }
 
 /// The files of which git tracks another content now, as arguments of git.
@@ -44,6 +49,9 @@ fn shared(edits: &[HookEdit], layout: &Layout, git: &Git) -> Result<Vec<String>,
 
 /// Plans and makes the edits.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    if args.global {
+        return configuring::uninstall_global(args.dry_run, context);
+    }
     let git = Git::new(&context.directory);
     let layout = Layout::of(&git)?;
     let _lock = if args.dry_run { None } else { Some(apply::lock(&layout.common)?) };
@@ -52,16 +60,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     for place in &places {
         edits.extend(plan::uninstall(place)?);
     }
-    let text = plan::describe(&edits, &layout.top, !args.dry_run);
-    let summary = match (edits.is_empty(), args.dry_run) {
-        (true, _) => "not installed",
-        (false, true) => "nothing was changed (--dry-run)",
-        (false, false) => "uninstalled",
-    };
+    let named = configured::uninstall(Reach::Clone, &Sections::read(&git, Reach::Clone)?)?;
+    let is_global = configured::is_global(&git)?;
+    let mut text = plan::describe(&edits, &layout.top, !args.dry_run);
+    text += &configured::describe(&named, !args.dry_run);
+    let summary = configuring::uninstalled(edits.is_empty() && named.is_empty(), args.dry_run);
     if !args.dry_run {
         apply::apply(&edits, &places, &layout.top)?;
+        apply::configure(&git, &named)?;
     }
-    let mut text = text;
+    if is_global {
+        text += &format!("{}\n", cure::GLOBAL_STAYS);
+    }
     if let Some(line) = cure::after_uninstall(&shared(&edits, &layout, &git)?) {
         text += &format!("{line}\n");
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::base::path::{RepoPath, TO_TOP, shell_quote};
 use crate::config::FILE;
 use crate::hooks::by_hand::Style;
+use crate::hooks::configured::Reach;
 use crate::hooks::health::{Health, Interference, Note, Off};
 use crate::hooks::layout::{HooksPath, Layout, SettingScope};
 use crate::hooks::operation::Operation;
@@ -132,6 +133,25 @@ pub(crate) fn after_install(
     }
 }
 
+/// The next steps after the hooks were named in a configuration of git. `program` is the one that
+/// they run.
+pub(crate) fn after_configuring(reach: Reach, program: &RepoPath) -> String {
+    let everywhere = match reach {
+        Reach::Clone => "a commit or push with an older git is not judged",
+        Reach::User => {
+            "every repository of this user is guarded, where git is 2.54 or newer; to switch one \
+             hook off in one of them: git config hook.bakstop-pre-commit.enabled false"
+        }
+    };
+    format!(
+        "the hooks run {program} and no other; uninstall them before you remove it\n{everywhere}"
+    )
+}
+
+/// For a clone whose hooks were removed, while those of the user stay.
+pub(crate) const GLOBAL_STAYS: &str = "the global configuration of git still names the hooks, for \
+     every clone of this user: `bakstop uninstall --global` removes them";
+
 /// The script that would install the hooks for everyone.
 pub(crate) fn script_to_add(key: &str, command: &str) -> String {
     format!(
@@ -182,6 +202,10 @@ fn defect_help(defect: &Defect, below_top: bool) -> Option<String> {
         Defect::NoProgram(Some(command)) | Defect::NoProgramButPasses(Some(command)) => {
             format!("install the dependencies (`{go}{command}`)")
         }
+        Defect::NoConfiguredProgram(_, install) => {
+            format!("put it there again, or run `{install}` with another one")
+        }
+        Defect::NotRun(_, command) => format!("`{command}`"),
         Defect::Crlf(_) => "add `.husky/* text eol=lf` to .gitattributes".to_owned(),
         Defect::Misplaced(_) => "`bakstop install` moves it up".to_owned(),
         Defect::HuskyNotPrepared { old: true } => {
@@ -218,6 +242,7 @@ pub(crate) fn install_helps(state: &HookState) -> bool {
 /// What to do about the hooks of a repository, if one step helps.
 pub(crate) fn hooks_help(setup: &Setup, health: &[Health], layout: &Layout) -> Option<String> {
     match setup {
+        _ if health.iter().all(|health| health.state == HookState::InForce) => None,
         Setup::Foreign(foreign) => (!foreign.is_named()).then(|| foreign_help(foreign, layout)),
         _ => health
             .iter()
@@ -398,6 +423,8 @@ mod tests {
             Defect::NoProgramButPasses(None),
             Defect::NoProgramButPasses(Some("npm install".to_owned())),
             Defect::NoServerProgram,
+            Defect::NoConfiguredProgram(file(), "bakstop install --config"),
+            Defect::NotRun("disabled".to_owned(), "git config x true".to_owned()),
             Defect::Crlf(file()),
             Defect::Misplaced(file()),
             Defect::HuskyNotPrepared { old: true },

@@ -5,6 +5,8 @@ use std::path::Path;
 use crate::base::error::Error;
 use crate::disk::atomic::{self, Old, WriteError};
 use crate::disk::lock::{Busy, DirectoryLock};
+use crate::git::Git;
+use crate::hooks::configured::{ConfigEdit, Sections};
 use crate::hooks::display_path;
 use crate::hooks::plan::{HookEdit, Overwrite};
 use crate::hooks::slot::{HookDirectory, HookFile, Slot};
@@ -39,9 +41,7 @@ pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) ->
         make(edit, planned_on).map_err(|error| {
             let help = match error {
                 WriteError::Changed => LOOK,
-                WriteError::Io(_) => {
-                    "fix the cause, then run the command again: it continues where it stopped"
-                }
+                WriteError::Io(_) => AGAIN,
             };
             Error::new(format!("change {}", display_path(edit.path(), top)), error).help(help)
         })?;
@@ -49,6 +49,21 @@ pub(crate) fn apply(edits: &[HookEdit], places: &[HookDirectory], top: &Path) ->
     Ok(())
 }
 
+/// Makes changes of git's configuration, by git itself, in order. A section that has changed since
+/// they were planned is an error.
+pub(crate) fn configure(git: &Git, edits: &[ConfigEdit]) -> Result<(), Error> {
+    for edit in edits {
+        if Sections::read(git, edit.reach)?.of(edit.hook) != edit.old {
+            return Err(Error::new(edit.doing(), WriteError::Changed).help(LOOK));
+        }
+        for call in edit.calls() {
+            git.output(&edit.doing(), &call).map_err(|error| error.or_help(AGAIN))?;
+        }
+    }
+    Ok(())
+}
+
+const AGAIN: &str = "fix the cause, then run the command again: it continues where it stopped";
 const LOOK: &str = "inspect it, then run the command again";
 
 /// Whether the file is unchanged since the plan was made. A link may point to a hook that an

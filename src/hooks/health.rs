@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
+use crate::git::Git;
 use crate::hooks::block::{self, Condition, Found};
+use crate::hooks::configured::{self, Configured, NotRun};
 use crate::hooks::fallback::Fallback;
 use crate::hooks::layout::Layout;
-use crate::hooks::lookup::{ProgramSearch, Recorded};
+use crate::hooks::lookup::{ProgramSearch, ProgramSource, Recorded};
 use crate::hooks::plan::still_ignored;
 use crate::hooks::setup::{self, Foreign, Husky, Owner, Setup, mentions_bakstop};
 use crate::hooks::shim::Author;
@@ -28,6 +30,8 @@ pub(crate) struct Health {
     pub notes: Vec<Note>,
     /// Where it finds the program.
     pub lookup: ProgramSearch,
+    /// Whether the configuration of git names it, and so git runs it without a hook file.
+    pub configured: bool,
     /// Whether it lets everything pass without the program.
     warns: bool,
     /// The command of a package manager that installs the program, as the hook prints it.
@@ -42,7 +46,7 @@ pub(crate) struct Note {
     pub install_helps: bool,
 }
 
-/// Judges every hook of a repository.
+/// Judges every hook file of a repository.
 pub(crate) fn of(setup: &Setup, layout: &Layout, env: &Environment) -> Result<Vec<Health>, Error> {
     let top = &layout.top;
     match setup {
@@ -122,6 +126,7 @@ impl Health {
             state,
             notes: Vec::new(),
             lookup: ProgramSearch::default(),
+            configured: false,
             warns: false,
             manager_command: None,
         }
@@ -174,6 +179,91 @@ impl Health {
             });
         }
         self
+    }
+}
+
+/// Judges every hook of a repository, also those that the configuration of git names.
+pub(crate) fn in_clone(
+    setup: &Setup,
+    layout: &Layout,
+    git: &Git,
+    env: &Environment,
+) -> Result<Vec<Health>, Error> {
+    let all = of(setup, layout, env)?;
+    if layout.bare {
+        return Ok(all);
+    }
+    Ok(with_configured(all, &configured::effective(git)?, layout))
+}
+
+/// Adds the configured hooks to those of a clone.
+fn with_configured(
+    mut all: Vec<Health>,
+    configured: &[Configured],
+    layout: &Layout,
+) -> Vec<Health> {
+    for one in configured {
+        let hook = one.hook.guard;
+        let at = all.iter().position(|health| health.hook == hook);
+        let at = at.unwrap_or_else(|| {
+            all.push(Health::new(hook, HookState::NotInForce(Defect::NotInstalled(None))));
+            all.len() - 1
+        });
+        all[at].configure(one, layout);
+    }
+    all
+}
+
+impl Health {
+    /// Takes a configured hook into account, which runs before the hook file.
+    fn configure(&mut self, one: &Configured, layout: &Layout) {
+        let (place, name) = (one.reach.place(), one.hook.name());
+        if let Some(NotRun { reason, help }) = &one.off {
+            let reason = format!("git does not run hook.{name} of {place}: {reason}");
+            if self.is_absent() && !one.is_after() {
+                self.state = HookState::NotInForce(Defect::NotRun(reason, help.clone()));
+            } else {
+                self.note(format!("{reason} (`{help}`)"));
+            }
+            return;
+        }
+        let Some(program) = &one.program else {
+            let state = HookState::Doubtful(format!("hook.{name} in {place} was edited"));
+            if self.state != HookState::InForce {
+                self.state = state;
+            }
+            return;
+        };
+        if !one.has_program() {
+            let program = display_path(program, &layout.top);
+            self.state =
+                HookState::NotInForce(Defect::NoConfiguredProgram(program, one.reach.install()));
+            return;
+        }
+        if one.is_after() {
+            // A second look, not a hook of its own.
+            return;
+        }
+        if self.state == HookState::InForce {
+            self.note(format!("{place} runs it too, first: findings are printed twice"));
+        } else {
+            if let Some(reason) = self.state.reason().filter(|_| !self.is_absent()) {
+                self.note(format!("the hook file is not in force: {reason}"));
+            }
+            self.state = HookState::InForce;
+            self.note(format!("{place} names it, so git runs it before any hook file"));
+        }
+        self.configured = true;
+        let first = (program.clone(), ProgramSource::Recorded);
+        let old = (self.lookup.program.replace(first.0), self.lookup.source.replace(first.1));
+        if let (Some(program), Some(source)) = old {
+            self.lookup.others.insert(0, (program, source));
+        }
+    }
+
+    /// Whether it is not installed as a file.
+    fn is_absent(&self) -> bool {
+        matches!(self.state, HookState::NotInForce(Defect::NotInstalled(None)))
     }
 }
 
@@ -320,12 +410,18 @@ impl fmt::Display for Interference {
 
 /// The parts of the environment that disable the guard: either everything that switches it off, or
 /// the effect of [`SKIP`].
-pub(crate) fn interference(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, Error> {
+pub(crate) fn interference(
+    setup: &Setup,
+    health: &[Health],
+    env: &Environment,
+) -> Result<Vec<Interference>, Error> {
     if matches!(setup, Setup::Server(_)) {
         // The hook runs in the environment of the server: no push can disable it.
         return Ok(Vec::new());
     }
-    let mut off = switched_off(setup, env)?;
+    // Git runs a configured hook without husky.
+    let husky = matches!(setup, Setup::Husky(_)) && !health.iter().all(|one| one.configured);
+    let mut off = switched_off(husky, env)?;
     if off.is_empty() {
         // A guard that is switched off skips no rule.
         off.extend(skips(env));
@@ -333,13 +429,13 @@ pub(crate) fn interference(setup: &Setup, env: &Environment) -> Result<Vec<Inter
     Ok(off)
 }
 
-fn switched_off(setup: &Setup, env: &Environment) -> Result<Vec<Interference>, Error> {
+fn switched_off(husky: bool, env: &Environment) -> Result<Vec<Interference>, Error> {
     let zero = |name: &'static str| {
         let is_zero = env.get(name).is_some_and(|value| value == "0");
         is_zero.then_some(Interference::Disarms(Off::Variable(name)))
     };
     let mut off: Vec<Interference> = zero(SWITCH).into_iter().collect();
-    if matches!(setup, Setup::Husky(_)) {
+    if husky {
         off.extend(zero("HUSKY"));
         let start = env
             .get("XDG_CONFIG_HOME")

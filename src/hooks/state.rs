@@ -26,6 +26,10 @@ pub(crate) enum Defect {
     NoProgram(Option<String>),
     /// The same, but the hook lets everything pass.
     NoProgramButPasses(Option<String>),
+    /// The program that git's configuration names is missing, and the command that installs there.
+    NoConfiguredProgram(RepoPath, &'static str),
+    /// git does not run the hook that its configuration names: why, and the command that helps.
+    NotRun(String, String),
     /// The hook of a server finds no program to run.
     NoServerProgram,
     /// The lines of husky's file end in CRLF.
@@ -74,6 +78,10 @@ impl fmt::Display for Defect {
             Self::NoProgramButPasses(_) => {
                 write!(f, "it cannot find bakstop, so it checks nothing")
             }
+            Self::NoConfiguredProgram(program, _) => {
+                write!(f, "git's configuration names {program}, which is missing, so it blocks")
+            }
+            Self::NotRun(reason, _) => write!(f, "{reason}"),
             Self::NoServerProgram => write!(f, "it cannot find bakstop, so it blocks every push"),
             Self::Crlf(file) => {
                 write!(f, "{file} has CRLF line endings, which sh cannot run")

@@ -53,7 +53,8 @@ def write(path, text):
 
 def make_sibling(plat):
     write(plat / "pnpm-workspace.yaml", "packages:\n  - packages/*\n")
-    write(plat / "package.json", {"name": "plat", "private": True, "packageManager": f"pnpm@{PNPM}"})
+    manifest = {"name": "plat", "private": True, "packageManager": f"pnpm@{PNPM}"}
+    write(plat / "package.json", manifest)
     write(plat / ".gitignore", "node_modules/\n")
     for name, asks in (("log", {}), ("http", {"@acme/log": "workspace:*"})):
         manifest = {"name": f"@acme/{name}", "version": "1.0.0", "main": "index.js",

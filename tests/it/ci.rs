@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop};
 
+mod action;
 mod moving;
+mod release;
 mod yaml;
 
 use yaml::{evaluate, yaml};

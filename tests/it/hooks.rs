@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
+mod configured;
 mod fallback;
 mod husky;
 mod managers;

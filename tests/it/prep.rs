@@ -569,8 +569,9 @@ fn installs(version: &str) {
         assert!(ran.out.contains(packed), "{ran:?}");
     }
     let image = pair.at("image");
-    let lines = "mkdir -p $0/backend && cp -R .docker-deps $0 && cp backend/package.json $0/backend \
-                 && cp -R .docker-deps/tree/backend/. $0/backend";
+    let lines = "mkdir -p $0/backend && cp -R .docker-deps $0 && \
+                 cp backend/package.json $0/backend && \
+                 cp -R .docker-deps/tree/backend/. $0/backend";
     run(&pair.product.top, &["sh", "-c", lines, image.to_str().unwrap()]);
     for options in [&[][..], &["--prod"]] {
         let install = ["pnpm", "install", "--lockfile=false", "--ignore-scripts"];

@@ -102,7 +102,8 @@ fn nothing_is_to_be_undone_after_a_kill() {
     pair.product.git(&["checkout", "-q", "-b", "other"]);
     pair.product.git(&["commit", "-qam", "Edit"]);
     assert_eq!(fs::read_to_string(pair.product.top.join("backend/package.json")).unwrap(), edited);
-    assert_eq!(pair.product.git(&["show", "--name-only", "--format="]), "backend/package.json");
+    let committed = pair.product.git(&["show", "--name-only", "--format="]);
+    assert_eq!(committed.trim(), "backend/package.json");
     let status = pair.product.bakstop(&["status"]);
     assert!(status.err.contains(".docker-deps is prepared since "), "{status:?}");
     assert!(status.err.contains("its sibling is as it was"), "{status:?}");

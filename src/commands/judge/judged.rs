@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::change::Change;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::builds::overlays::Overlays;
+use crate::builds::Overlays;
 use crate::commands::{Context, listed};
 use crate::config::{self, Config};
 use crate::disk::read::{self, FinalLink, ReadError};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::base::error::Error;
 use crate::base::finding::{Severity, Verdict};
-use crate::builds::overlays::Overlays;
+use crate::builds::Overlays;
 use crate::commands::fixing::{self, FixMode, Fixed};
 use crate::commands::judge::{Options, Scope, judge};
 use crate::commands::preparing::product::Product;
@@ -35,16 +35,16 @@ pub(in crate::commands) enum Taken {
     No(Outcome),
 }
 
-/// Judges every Dockerfile of the work tree; with `fixes`, after the line is written to those that
+/// Judges every Dockerfile of the work tree; with `writes`, after the line is written to those that
 /// lack it.
 pub(in crate::commands) fn judged(
     overlays: &Overlays,
     config: Option<&std::path::Path>,
-    fixes: bool,
+    writes: bool,
     context: &Context,
 ) -> Result<Taken, Error> {
     let options = Options { config, doctor: true, overlays: Some(overlays), ..Options::default() };
-    let fixed = fixes.then(|| fixing::fix(FixMode::Write, &options, context)).transpose()?;
+    let fixed = writes.then(|| fixing::fix(FixMode::Write, &options, context)).transpose()?;
     let judged = judge(&Scope::WorkTree, &options, context)?;
     let findings = &judged.judgement.findings;
     let mut lines: Vec<String> = match &fixed {
@@ -72,7 +72,7 @@ pub(in crate::commands) fn judged(
     };
     let text = report::check(Format::Human, &report);
     let outcome = lines.iter().fold(Outcome::new(Verdict::Found, text), Outcome::note);
-    let has_fix = !fixes && findings.iter().any(|finding| finding.fix.is_some());
+    let has_fix = !writes && findings.iter().any(|finding| finding.fix.is_some());
     let outcome = outcome.note("bakstop: nothing is prepared: a Dockerfile would not take it");
     Ok(Taken::No(if has_fix {
         outcome.note("help: bakstop prep --fix-dockerfiles")

@@ -125,12 +125,13 @@ impl Attempt<'_> {
 
     fn hook_facts(&self) -> Result<HookFacts, Error> {
         let setup = Setup::find(self.layout, self.git, Choice::Detect, &[HOOK])?;
-        let health = health::of(&setup, self.layout, &self.context.env)?;
+        let health = health::in_clone(&setup, self.layout, self.git, &self.context.env)?;
         let health = health
             .into_iter()
             .rfind(|health| health.hook == HOOK)
             .ok_or_else(|| Error::new("inspect the hooks", "the state of pre-commit is unknown"))?;
-        let interference = health::interference(&setup, &self.context.env)?;
+        let one = std::slice::from_ref(&health);
+        let interference = health::interference(&setup, one, &self.context.env)?;
         Ok(HookFacts { setup, health, interference })
     }
 

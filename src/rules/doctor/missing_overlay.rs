@@ -5,10 +5,10 @@ use crate::base::debris::Debris;
 use crate::base::edit::Edit;
 use crate::base::escape::Escaped;
 use crate::base::finding::Severity;
-use crate::builds::Builds;
 use crate::builds::context::cleaned;
-use crate::builds::overlays::{Obstacle, Overlays, Unreached, undecided, unreached};
+use crate::builds::overlays::{Obstacle, Unreached, undecided, unreached};
 use crate::builds::steps::{Action, BuildStep, CopyStep, absolute};
+use crate::builds::{Builds, Overlays, Prepared};
 use crate::edit::fix::Safety;
 use crate::project::kinds::PACKED_MANIFEST;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -23,7 +23,7 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
-    let Some(overlays) = &builds.overlays else { return };
+    let Some(Prepared { overlays, .. }) = &builds.prepared else { return };
     for one in unreached(builds, overlays) {
         report(builds, overlays, &one, findings);
     }
@@ -136,13 +136,9 @@ impl Lines<'_> {
             (_, Some(_)) => "add the overlay as the last source",
             (_, None) => "copy what is prepared after it",
         };
-        let shown = Escaped(if inner.is_some() { source.as_bytes() } else { b"" }).to_string();
-        let shown = if shown.is_empty() {
-            lines.iter().map(|line| Escaped(line.as_bytes()).to_string()).collect()
-        } else {
-            vec![shown]
-        };
-        let help = format!("{help}: {}", shown.join("; "));
+        let written = inner.iter().map(|_| source.as_str());
+        let written: Vec<&str> = written.chain(after.iter().map(String::as_str)).collect();
+        let help = format!("{help}: {}", Escaped(written.join("; ").as_bytes()));
         (help, if is_plain { edits } else { Vec::new() })
     }
 
