@@ -9,10 +9,12 @@ mod build;
 mod compose;
 mod bake;
 mod ci;
+mod prepared;
 mod model;
 mod bases;
 pub(crate) mod arguments;
 pub(crate) mod visits;
+pub(crate) mod overlays;
 pub(crate) mod settings;
 pub(crate) mod stores;
 
@@ -21,4 +23,5 @@ pub(crate) use build::{Build, ContextSource};
 pub(crate) use context::{BuildContext, CopySource};
 pub(crate) use described::{BuildOrigin, OriginName};
 pub(crate) use model::{Builds, ConfiguredBuild, DescribedBuilds};
+pub(crate) use prepared::{Overlays, Prepared};
 pub(crate) use steps::Action;

@@ -7,7 +7,7 @@ use crate::base::change::{Change, Commit, Entry};
 use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::Severity;
-use crate::builds::Builds;
+use crate::builds::{Builds, Overlays};
 use crate::config::{self, Config, ConfigPlace, Treatment};
 use crate::locks::JudgedLock;
 use crate::pins::PinTable;
@@ -79,6 +79,8 @@ pub(crate) struct Engine<'a> {
     locks: Vec<JudgedLock>,
     /// Whether only errors of builds in which a new file takes part are reported.
     only_new_in_builds: bool,
+    /// What a preparation writes; by default what the configuration says.
+    overlays: Option<Overlays>,
 }
 
 impl<'a> Engine<'a> {
@@ -102,6 +104,7 @@ impl<'a> Engine<'a> {
             builds: None,
             locks: Vec::new(),
             only_new_in_builds: false,
+            overlays: None,
         }
     }
 
@@ -110,6 +113,13 @@ impl<'a> Engine<'a> {
     #[must_use]
     pub(crate) fn only_new_in_builds(mut self, only: bool) -> Self {
         self.only_new_in_builds = only;
+        self
+    }
+
+    /// What a preparation writes, instead of what the configuration says.
+    #[must_use]
+    pub(crate) fn preparing(mut self, overlays: Option<Overlays>) -> Self {
+        self.overlays = overlays;
         self
     }
 
@@ -281,10 +291,16 @@ impl<'a> Engine<'a> {
         }
         let before = self.found.len();
         let configured = self.config.builds();
-        // Nothing that depends on the variables of files is an error.
-        let searches = !self.only_new_in_builds;
+        // Nothing that depends on the variables of files is an error, or about an overlay.
+        let searches = !self.only_new_in_builds && self.overlays.is_none();
+        let (given, config) = (self.overlays.clone(), self.config);
+        let overlays = |builds: &Builds| {
+            given
+                .clone()
+                .or_else(|| building::configured_overlays(config.prep(), config.debris(), builds))
+        };
         let builds = self.collect(first, change, |findings| {
-            building::read(files, change, configured, searches, findings)
+            building::read(files, change, configured, searches, &overlays, findings)
         })?;
         for rule in self.rules.clone() {
             if let Check::Builds(judge) = rule.check {

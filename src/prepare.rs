@@ -5,6 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
 
+pub(crate) mod settings;
+pub(crate) mod key;
+pub(crate) mod closure;
+pub(crate) mod built;
+pub(crate) mod plan;
+pub(crate) mod record;
 mod members;
 mod manifest;
 mod product;

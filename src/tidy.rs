@@ -485,6 +485,9 @@ fn the_program_handles_panics_from_its_first_statement() {
     }
 }
 
+/// It packs with another program, which takes a while.
+const PACKING: &str = "commands/preparing/pack.rs";
+
 #[test]
 fn each_stream_is_touched_in_one_place() {
     for (stream, places) in [
@@ -494,7 +497,7 @@ fn each_stream_is_touched_in_one_place() {
         // our stream.
         ("stderr()", &["main.rs", "program.rs", "os/crash.rs", "os/progress.rs", "os/child.rs"]),
         ("Timestamp::now", &["program.rs"]),
-        ("Progress::new", &["commands/judge/past.rs", "git/worktree.rs"]),
+        ("Progress::new", &["commands/judge/past.rs", "git/worktree.rs", PACKING]),
     ] {
         for source in sources().iter().filter(|source| !places.contains(&source.path.as_str())) {
             assert!(!source.code.contains(stream), "{} uses {stream}", source.path);

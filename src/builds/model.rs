@@ -16,6 +16,7 @@ use crate::builds::described::{
     BuildOrigin, Builder, Described, Descriptions, DockerfileSource, MAX_BUILDS, Unjudged,
     Unreadable,
 };
+use crate::builds::prepared::Prepared;
 use crate::builds::steps::BuildStage;
 use crate::builds::{bake, ci, compose, steps};
 use crate::edit::appended;
@@ -43,6 +44,7 @@ pub(crate) struct Builds {
     /// Those paths of the tree that are manifests.
     pub manifests: RepoTree,
     pub list: Vec<Build>,
+    pub prepared: Option<Prepared>,
     pub pins: PinTable,
     /// The files of builds that cannot be read as such.
     pub unreadable: Vec<Unreadable>,
@@ -109,6 +111,7 @@ impl Builds {
             tree,
             manifests,
             list: Vec::new(),
+            prepared: None,
             pins,
             unreadable: found.unreadable,
             doubts: found.doubts,
@@ -265,7 +268,7 @@ impl Builds {
         files.filter(is_dockerfile).map(|(number, _)| number).collect()
     }
 
-    fn add(&mut self, described: Described) {
+    pub(super) fn add(&mut self, described: Described) {
         let Described { dockerfile, context, given, origin, builder } = described;
         let (file, text) = match dockerfile {
             DockerfileSource::Inline(file, text) => (file, Some(text)),

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::base::change::{Change, Content, Entry, Mode};
+use crate::base::change::{Change, Content, Entry, File, Mode};
+use crate::base::debris::{DOCKER_DEPS, Debris};
 use crate::base::edit::Edit;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::builds::Overlays;
 use crate::builds::arguments::{names, open_variables};
 use crate::builds::{Builds, ConfiguredBuild, DescribedBuilds};
 use crate::engine::gathering::Gathering;
+use crate::prepare::settings::PrepSettings;
 use crate::project::kinds::FileKind;
 use crate::rule::{Finding, Findings};
 
@@ -21,12 +24,14 @@ pub(super) fn may_concern(change: &dyn Change) -> bool {
 }
 
 /// The builds of a state, with those of the configuration. `searches` says whether all files are
-/// searched for the variables that a step may read.
+/// searched for the variables that a step may read; `overlays` is asked for what a preparation
+/// writes.
 pub(super) fn read(
     files: &mut Gathering<'_>,
     change: &dyn Change,
     configured: &[ConfiguredBuild],
     searches: bool,
+    overlays: &dyn Fn(&Builds) -> Option<Overlays>,
     findings: &mut Findings,
 ) -> Result<Builds, Error> {
     // A walk over the whole state is expensive.
@@ -52,6 +57,9 @@ pub(super) fn read(
     }
     let tree = entries.iter().map(|entry| entry.path.clone()).collect();
     let mut builds = Builds::new(described, tree, configured);
+    if let Some(overlays) = overlays(&builds) {
+        builds.prepare(overlays);
+    }
     if searches {
         match named_variables(open_variables(&builds), change, &entries) {
             Ok(named) => builds.named_variables = Some(named),
@@ -137,6 +145,35 @@ fn named_variables(
         }
     }
     Ok(named)
+}
+
+/// What a preparation writes by these settings: for the configured manifests, or for those that
+/// name a package of a configured scope. `None` if only the sibling knows its scopes.
+pub(super) fn configured_overlays(
+    settings: &PrepSettings,
+    debris: &Debris,
+    builds: &Builds,
+) -> Option<Overlays> {
+    let names_scope = |text: &[u8], scopes: &[String]| {
+        let mut names = scopes.iter().map(|scope| format!("\"{scope}/"));
+        names.any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
+    };
+    let directories: BTreeSet<String> = match (&settings.manifests, &settings.scope) {
+        (Some(manifests), _) => manifests.iter().cloned().collect(),
+        (None, Some(scopes)) => {
+            let files = builds.project.files().iter().map(|source| &source.file);
+            let asks = files.filter(|file| {
+                FileKind::Manifest.matches(&file.path)
+                    && debris.content_of(&file.path, Mode::File).is_none()
+                    && names_scope(&file.text, scopes)
+            });
+            let directory = |file: &File| String::from_utf8(file.path.parent().to_vec()).ok();
+            asks.filter_map(directory).collect()
+        }
+        (None, None) => return None,
+    };
+    let into = settings.into.clone().unwrap_or_else(|| DOCKER_DEPS.to_owned());
+    Some(Overlays { into, directories })
 }
 
 #[cfg(test)]

@@ -98,13 +98,24 @@ pub(crate) fn run(
     arguments: &[OsString],
     output: Output,
 ) -> Result<Ran, NotRun> {
-    let not_run = |error: io::Error| {
-        let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
-        let shown = shell_quote(program.as_encoded_bytes());
-        NotRun { code, error: Error::new(format!("start {shown}"), error) }
-    };
     let mut command = Command::new(program);
     command.args(arguments);
+    supervise(command, output)
+}
+
+/// [`run`] for a tool: in its directory, without input, and with its output on standard error.
+pub(crate) fn run_tool(call: &Call<'_>) -> Result<Ran, NotRun> {
+    let mut command = call.command();
+    command.stdin(Stdio::null());
+    supervise(command, Output::ToStandardError)
+}
+
+fn supervise(mut command: Command, output: Output) -> Result<Ran, NotRun> {
+    let shown = shell_quote(command.get_program().as_encoded_bytes()).into_owned();
+    let not_run = |error: io::Error| {
+        let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
+        NotRun { code, error: Error::new(format!("start {shown}"), error) }
+    };
     if output == Output::ToStandardError {
         command.stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(not_run)?));
     }
@@ -171,6 +182,58 @@ fn processes() -> Vec<Process> {
     let (program, arguments) = family::PS;
     let printed = printed(Path::new(program), &arguments, GRACE);
     printed.map(|printed| family::parse_ps(&printed.out)).unwrap_or_default()
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub program: &'a str,
+    pub arguments: &'a [String],
+    /// The directory that it runs in.
+    pub directory: &'a Path,
+    /// Variables of the environment in addition to ours.
+    pub variables: &'a [(&'a str, &'a str)],
+}
+
+impl Call<'_> {
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program);
+        command.args(self.arguments).current_dir(self.directory);
+        command.envs(self.variables.iter().copied());
+        command
+    }
+}
+
+/// What a tool printed until it exited, up to [`PRINTED`] bytes of each stream.
+#[derive(Debug)]
+pub(crate) struct Captured {
+    pub ended: Ended,
+    pub out: Vec<u8>,
+    pub errors: Vec<u8>,
+}
+
+/// Runs a tool without input, and keeps its output. There is no time limit: a tool may build.
+pub(crate) fn captured(call: &Call<'_>) -> io::Result<Captured> {
+    let mut command = call.command();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let (out, errors) = (child.stdout.take(), child.stderr.take());
+    let (out, errors) = std::thread::scope(|scope| {
+        let errors = scope.spawn(|| start_of(errors));
+        (start_of(out), errors.join().unwrap_or_default())
+    });
+    Ok(Captured { ended: how_ended(child.wait()?), out, errors })
+}
+
+/// The first [`PRINTED`] bytes of a stream. The rest is read as well: a tool could not write it
+/// otherwise.
+fn start_of(pipe: Option<impl Read>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        let read = pipe.by_ref().take(PRINTED).read_to_end(&mut bytes);
+        let _ = read.and_then(|_| io::copy(&mut pipe, &mut io::sink()));
+    }
+    bytes
 }
 
 /// The timeout for a line of a program, and the maximum size of the line in bytes.
