@@ -10,9 +10,11 @@ mod compose;
 mod bake;
 mod ci;
 mod model;
+mod members;
 mod bases;
 pub(crate) mod arguments;
 pub(crate) mod visits;
+mod lockfiles;
 pub(crate) mod settings;
 pub(crate) mod stores;
 

@@ -274,9 +274,12 @@ impl<'a> Engine<'a> {
         let before = self.found.len();
         let configured = self.config.builds();
         // Nothing that depends on the variables of files is an error.
-        let searches = !self.only_new_in_builds;
+        let is_wanted =
+            |rule: &&&Rule| !self.only_new_in_builds && (self.explain || !self.config.is_off(rule));
+        let asking = self.rules.iter().filter(is_wanted);
+        let variables: Vec<_> = asking.filter_map(|rule| rule.asks_for_variables).collect();
         let builds = self.collect(first, change, |findings| {
-            building::read(files, change, configured, searches, findings)
+            building::read(files, change, configured, &variables, findings)
         })?;
         for rule in self.rules.clone() {
             if let Check::Builds(judge) = rule.check {
