@@ -11,10 +11,12 @@ mod bake;
 mod ci;
 mod prepared;
 mod model;
+mod members;
 mod bases;
 pub(crate) mod arguments;
 pub(crate) mod visits;
 pub(crate) mod overlays;
+mod lockfiles;
 pub(crate) mod settings;
 pub(crate) mod stores;
 

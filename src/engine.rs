@@ -291,16 +291,19 @@ impl<'a> Engine<'a> {
         }
         let before = self.found.len();
         let configured = self.config.builds();
-        // Nothing that depends on the variables of files is an error, or about an overlay.
-        let searches = !self.only_new_in_builds && self.overlays.is_none();
+        // Nothing that depends on the variables of files is an error.
+        let is_wanted =
+            |rule: &&&Rule| !self.only_new_in_builds && (self.explain || !self.config.is_off(rule));
+        let asking = self.rules.iter().filter(is_wanted);
+        let variables: Vec<_> = asking.filter_map(|rule| rule.asks_for_variables).collect();
         let (given, config) = (self.overlays.clone(), self.config);
         let overlays = |builds: &Builds| {
-            given
-                .clone()
-                .or_else(|| building::configured_overlays(config.prep(), config.debris(), builds))
+            let configured =
+                || building::configured_overlays(config.prep(), config.debris(), builds);
+            given.clone().or_else(configured)
         };
         let builds = self.collect(first, change, |findings| {
-            building::read(files, change, configured, searches, &overlays, findings)
+            building::read(files, change, configured, &overlays, &variables, findings)
         })?;
         for rule in self.rules.clone() {
             if let Check::Builds(judge) = rule.check {

@@ -266,29 +266,39 @@ impl FileKind {
 
     /// Whether a Docker build, or what it installs, may depend on such a file.
     pub(crate) fn may_build(self) -> bool {
+        self.describes_builds()
+            || matches!(
+                self,
+                Gitignore
+                    | EnvironmentExample
+                    | Npmrc
+                    | NpmrcCopy
+                    | Manifest
+                    | PnpmWorkspace
+                    | PnpmLock
+                    | NpmLock
+                    | YarnLock
+                    | BunLock
+                    | Yarnrc
+                    | YarnrcYml
+                    | Bunfig
+            )
+            || self.may_lock()
+    }
+
+    /// Whether a path has the part that all names of Dockerfiles have. This is faster than
+    /// [`FileKind::matches`].
+    pub(crate) fn may_be_dockerfile(path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        name.as_bytes().windows(4).any(|part| part.eq_ignore_ascii_case(b"file"))
+    }
+
+    /// Whether such a file says that there are Docker builds, or which files they get.
+    pub(crate) fn describes_builds(self) -> bool {
         matches!(
             self,
-            Dockerfile
-                | Dockerignore
-                | BakeHcl
-                | BakeJson
-                | Gitignore
-                | EnvironmentExample
-                | Compose
-                | Workflow
-                | GitlabPipeline
-                | Npmrc
-                | NpmrcCopy
-                | Manifest
-                | PnpmWorkspace
-                | PnpmLock
-                | NpmLock
-                | YarnLock
-                | BunLock
-                | Yarnrc
-                | YarnrcYml
-                | Bunfig
-        ) || self.may_lock()
+            Dockerfile | Dockerignore | BakeHcl | BakeJson | Compose | Workflow | GitlabPipeline
+        )
     }
 
     /// The first kind of a path that `is_asked` accepts.
@@ -458,6 +468,16 @@ impl FileKind {
         glob_match(GLOB, path.file_name())
     }
 
+    /// Whether a path is that of texts for people, in one of the languages of a program.
+    pub(crate) fn is_translation(path: &RepoPath) -> bool {
+        const HOMES: [&[u8]; 7] =
+            [b"i18n", b"lang", b"langs", b"locale", b"locales", b"messages", b"translations"];
+        let is_home = |part: &[u8]| HOMES.contains(&part);
+        glob_match("*.{json,json5,yaml,yml,po,pot,xlf,ftl}", path.file_name())
+            && !Self::Manifest.matches(path)
+            && RepoPath::new(path.parent()).components().any(is_home)
+    }
+
     /// The file of variables that many tools load.
     pub(crate) const ENVIRONMENT: &str = ".env";
 
@@ -544,6 +564,13 @@ mod tests {
         }
         for (path, expected) in [("a/b.png", true), ("b.woff2", true), ("png", false)] {
             assert_eq!(FileKind::is_binary(&path.into()), expected, "{path}");
+        }
+        for (path, expected) in [
+            ("src/lang/de.json", true),
+            ("web/locales/en/common.yml", true),
+            ("lang/package.json", false),
+        ] {
+            assert_eq!(FileKind::is_translation(&path.into()), expected, "{path}");
         }
         for (path, expected) in
             [(".babelrc.js", true), ("babel.config.cjs", true), (".swcrc", true), ("a.ts", false)]
