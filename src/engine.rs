@@ -23,6 +23,7 @@ mod building;
 mod pinned;
 mod locking;
 
+use building::Asked;
 use entries::about_configuration;
 pub(crate) use entries::{EntryJudge, FoundInEntries};
 use found::{key, sorted, with_commit};
@@ -280,9 +281,10 @@ impl<'a> Engine<'a> {
                 || building::configured_overlays(config.prep(), config.debris(), builds);
             given.clone().or_else(configured)
         };
-        let builds = self.collect(first, change, |findings| {
-            building::read(files, change, configured, &overlays, &variables, findings)
-        })?;
+        let (overlays, variables) = (&overlays, &*variables);
+        let asked = Asked { configured, overlays, variables, every_file: false };
+        let builds = self
+            .collect(first, change, |findings| building::read(files, change, &asked, findings))?;
         for rule in self.rules.clone() {
             if let Check::Builds(judge) = rule.check {
                 let debris = self.config.debris();

@@ -23,7 +23,7 @@ use crate::edit::appended;
 use crate::formats::dockerfile::{self, Instruction};
 use crate::formats::dockerignore::{IgnoreFile, InvalidPattern};
 use crate::models::dockerfile::Base;
-use crate::pins::{FilePins, dockerfile_pins, pins_of_file};
+use crate::pins::{FilePins, PinTable, dockerfile_pins, pins_of_file};
 use crate::project::kinds::FileKind;
 use crate::project::{Project, SourceFile};
 
@@ -44,6 +44,8 @@ pub(crate) struct Builds {
     pub prepared: Option<Prepared>,
     /// The pins of each file, once they are asked for.
     pins: Vec<OnceCell<Rc<FilePins>>>,
+    /// The pins of all files, compared, once they are asked for.
+    table: OnceCell<PinTable>,
     /// The patterns of the workspace members that each file declares, once they are asked for.
     pub(super) members: OnceCell<Vec<Option<Vec<String>>>>,
     /// The files of builds that cannot be read as such.
@@ -126,6 +128,7 @@ impl Builds {
             list: Vec::new(),
             prepared: None,
             pins,
+            table: OnceCell::new(),
             members: OnceCell::new(),
             unreadable: found.unreadable,
             doubts: found.doubts,
@@ -189,6 +192,11 @@ impl Builds {
     /// The pins of the file of this number, without those that its callers decide.
     pub(crate) fn pins_of_file(&self, file: usize) -> &FilePins {
         self.pins[file].get_or_init(|| pins_of_file(&self.project.files()[file]))
+    }
+
+    /// The pins of all files, compared.
+    pub(crate) fn pin_table(&self) -> &PinTable {
+        self.table.get_or_init(|| PinTable::new(self.project.clone()))
     }
 
     /// How to keep what a pattern matches out of a context: the help, and the edit of the ignore

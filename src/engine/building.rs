@@ -28,23 +28,32 @@ pub(super) fn may_concern(change: &dyn Change) -> bool {
 /// The variables that a rule asks for.
 pub(super) type AskedVariables = fn(&Builds) -> BTreeSet<String>;
 
-/// The builds of a state, with those of the configuration. All files are searched for the variables
-/// that are asked for; `overlays` is asked for what a preparation writes.
+/// What is asked about the builds of a state.
+pub(super) struct Asked<'a> {
+    /// Builds that the configuration describes.
+    pub configured: &'a [ConfiguredBuild],
+    /// What a preparation writes.
+    pub overlays: &'a dyn Fn(&Builds) -> Option<Overlays>,
+    /// All files are searched for these variables, if there are any.
+    pub variables: &'a [AskedVariables],
+    /// Whether every file on which a build may depend is read, even without a build.
+    pub every_file: bool,
+}
+
+/// The builds of a state, with those of the configuration.
 pub(super) fn read(
     files: &mut Gathering<'_>,
     change: &dyn Change,
-    configured: &[ConfiguredBuild],
-    overlays: &dyn Fn(&Builds) -> Option<Overlays>,
-    variables: &[AskedVariables],
+    asked: &Asked<'_>,
     findings: &mut Findings,
 ) -> Result<Builds, Error> {
     // A walk over the whole state is expensive.
     let mut entries = change.entries(&|_| true)?;
     entries.sort_by(|a, b| a.path.cmp(&b.path));
-    let described = describe(files, &entries, configured, findings)?;
+    let described = describe(files, &entries, asked, findings)?;
     let tree = entries.iter().map(|entry| &entry.path).collect();
-    let mut builds = Builds::new(described, tree, configured);
-    if let Some(overlays) = overlays(&builds) {
+    let mut builds = Builds::new(described, tree, asked.configured);
+    if let Some(overlays) = (asked.overlays)(&builds) {
         builds.prepare(overlays);
     }
     // Lockfiles are large.
@@ -54,9 +63,9 @@ pub(super) fn read(
     for lockfile in files.of_entries(lockfiles, findings)? {
         builds.fill(lockfile);
     }
-    let asked: BTreeSet<String> = variables.iter().flat_map(|asked| asked(&builds)).collect();
-    if !variables.is_empty() {
-        match named_variables(asked, change, &entries) {
+    if !asked.variables.is_empty() {
+        let variables = asked.variables.iter().flat_map(|variables| variables(&builds)).collect();
+        match named_variables(variables, change, &entries) {
             Ok(named) => builds.named_variables = Some(named),
             Err((path, reason)) => builds.leave_out(path, reason),
         }
@@ -69,7 +78,7 @@ pub(super) fn read(
 fn describe(
     files: &mut Gathering<'_>,
     entries: &[Entry],
-    configured: &[ConfiguredBuild],
+    Asked { configured, every_file, .. }: &Asked<'_>,
     findings: &mut Findings,
 ) -> Result<DescribedBuilds, Error> {
     let is = |kinds: fn(FileKind) -> bool| {
@@ -86,10 +95,10 @@ fn describe(
         DescribedBuilds::new(found.values().cloned().collect())
     };
     let mut described = add(files.of_entries(describing.into_iter(), findings)?);
-    let mut asked = BTreeSet::new();
+    let mut tried = BTreeSet::new();
     for _ in 0..ROUNDS {
         let mut named = described.missing(configured);
-        named.retain(|path| asked.insert(path.clone()));
+        named.retain(|path| tried.insert(path.clone()));
         let named = named.iter().filter_map(|path| find(entries, path.as_bytes()));
         let named = files.of_entries(named, findings)?;
         if named.is_empty() {
@@ -97,8 +106,9 @@ fn describe(
         }
         described = add(named);
     }
-    if described.has_builds(configured) {
-        let others = others.into_iter().filter(|entry| !is(FileKind::is_lockfile)(entry));
+    if *every_file || described.has_builds(configured) {
+        let is_lockfile = is(FileKind::is_lockfile);
+        let others = others.into_iter().filter(|entry| *every_file || !is_lockfile(entry));
         for source in files.of_entries(others, findings)? {
             described.fill(source);
         }

@@ -99,11 +99,6 @@ impl WorkTree {
         &self.prefix
     }
 
-    /// The top of the work tree.
-    pub(crate) fn top(&self) -> &Path {
-        &self.top
-    }
-
     /// Whether git ignores all of these files, which need not exist.
     pub(crate) fn ignores(&self, paths: &[RepoPath]) -> Result<bool, Error> {
         let places = paths.iter().map(|path| self.place(path).into_os_string());
