@@ -13,6 +13,7 @@ mod prepared;
 mod model;
 mod members;
 mod bases;
+mod exclusion;
 pub(crate) mod arguments;
 pub(crate) mod visits;
 pub(crate) mod overlays;

@@ -6,8 +6,6 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::change::File;
-use crate::base::edit::Edit;
-use crate::base::escape::Escaped;
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
 use crate::builds::build::{Build, Inline};
@@ -19,7 +17,6 @@ use crate::builds::described::{
 use crate::builds::prepared::Prepared;
 use crate::builds::steps::BuildStage;
 use crate::builds::{bake, ci, compose, steps};
-use crate::edit::appended;
 use crate::formats::dockerfile::{self, Instruction};
 use crate::formats::dockerignore::{IgnoreFile, InvalidPattern};
 use crate::models::dockerfile::Base;
@@ -197,22 +194,6 @@ impl Builds {
     /// The pins of all files, compared.
     pub(crate) fn pin_table(&self) -> &PinTable {
         self.table.get_or_init(|| PinTable::new(self.project.clone()))
-    }
-
-    /// How to keep what a pattern matches out of a context: the help, and the edit of the ignore
-    /// file if there is one.
-    pub(crate) fn exclusion(
-        &self,
-        context: &BuildContext,
-        pattern: &str,
-    ) -> (String, Option<Edit>) {
-        let Some(ignore) = &context.ignore else {
-            let path = context.path(".dockerignore");
-            return (format!("write `{pattern}` to {}", Escaped(path.as_bytes())), None);
-        };
-        let file = self.file(ignore.file);
-        let help = format!("add the line `{pattern}` at the end of {}", file.path);
-        (help, Some(appended(file, &[pattern])))
     }
 
     /// Names something that was not judged.

@@ -157,6 +157,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     outcome
 }
 
+/// The files of overlays, by their paths in the leftover directory.
+type OverlayFiles = BTreeMap<String, Vec<u8>>;
+
 /// What is to be prepared.
 struct Gathered {
     request: Request,
@@ -312,10 +315,7 @@ impl Gathered {
     }
 
     /// The overlays of all manifests, and what a person should know of them.
-    fn overlay(
-        &self,
-        packed: &[Packed],
-    ) -> Result<(BTreeMap<String, Vec<u8>>, Vec<String>), Error> {
+    fn overlay(&self, packed: &[Packed]) -> Result<(OverlayFiles, Vec<String>), Error> {
         let Product { manifests, top, installs_at_top } = &self.product;
         let mut files = BTreeMap::new();
         let mut warnings: Vec<String> = Vec::new();

@@ -60,7 +60,7 @@ mod tests {
             let mut done = vec![0; states];
             let results = each(&mut done, (0..items).collect(), |done: &mut usize, item: usize| {
                 *done += 1;
-                if item % 7 == 0 {
+                if item.is_multiple_of(7) {
                     thread::yield_now();
                 }
                 item * 2

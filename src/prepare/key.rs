@@ -109,6 +109,6 @@ mod tests {
             parts.iter().fold(Parts::default(), |all, part| all.with(part.as_bytes())).finish()
         };
         assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
-        assert_eq!(sha256(b"")[..8], *"e3b0c442");
+        assert!(sha256(b"").starts_with("e3b0c442"));
     }
 }

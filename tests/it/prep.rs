@@ -140,9 +140,9 @@ impl Pair {
                     list(&path, top, found);
                 } else {
                     let name = path.strip_prefix(top).unwrap().to_str().unwrap().to_owned();
-                    let stem =
-                        name.strip_suffix(".tgz").map(|stem| stem[..stem.len() - 9].to_owned());
-                    found.push(stem.unwrap_or(name));
+                    // Without the digest.
+                    let stem = name.strip_suffix(".tgz").and_then(|stem| stem.rsplit_once('-'));
+                    found.push(stem.map_or(name.clone(), |(stem, _)| stem.to_owned()));
                 }
             }
         }
