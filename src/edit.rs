@@ -50,7 +50,7 @@ pub(crate) fn apply_checked<M>(
 /// The edit that adds lines at the end of a file. A last line without a line feed stays one.
 pub(crate) fn appended(file: &File, lines: &[&str]) -> Edit {
     let (end, lines) = (file.text.len(), lines.join("\n"));
-    // A byte order mark is no line.
+    // A byte order mark is not a line.
     let lines_before = file.text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&file.text);
     let is_cut = lines_before.last().is_some_and(|byte| *byte != b'\n');
     let text = if is_cut { format!("\n{lines}") } else { format!("{lines}\n") };

@@ -226,7 +226,7 @@ impl<'a> Engine<'a> {
         self.builds(files, change)
     }
 
-    /// Judges what is new about pins.
+    /// Judges new statements about pins.
     fn new_pins(
         &mut self,
         files: &mut Gathering<'_>,

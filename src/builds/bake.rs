@@ -120,7 +120,7 @@ pub(super) fn call_of_command(command: &CiCommand) -> Option<BakeCall> {
 struct Calls {
     targets: BTreeSet<String>,
     is_open: bool,
-    /// Whether a call builds what is on the disk.
+    /// Whether a call builds the files on the disk.
     is_local: bool,
 }
 

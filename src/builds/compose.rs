@@ -260,7 +260,7 @@ impl<'p> ComposeFiles<'p> {
         }
     }
 
-    /// The context and the Dockerfile of a service, or what is not known of them, and why.
+    /// The context and the Dockerfile of a service, or which of them is unknown, and why.
     fn sources(
         &self,
         top: Layer<'_>,

@@ -356,7 +356,7 @@ impl Builds {
     ) -> Option<Option<Governing>> {
         let names: &[&str] = match builder {
             Builder::Docker => &[".dockerignore"],
-            // Buildah prefers the first beside the Dockerfile, and the second in the context.
+            // Buildah prefers the first next to the Dockerfile, and the second in the context.
             Builder::Podman => &[".dockerignore", ".containerignore"],
         };
         let own = names.iter().filter_map(|name| Some(format!("{}{name}", dockerfile?)));

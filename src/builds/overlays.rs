@@ -26,7 +26,7 @@ pub(crate) struct Unreached<'b> {
     pub obstacle: Obstacle<'b>,
 }
 
-/// Why an install does not get what is prepared.
+/// Why an install does not get the prepared packages.
 #[derive(Debug)]
 pub(crate) enum Obstacle<'b> {
     /// The context is another directory than the top, where the leftover directory is.

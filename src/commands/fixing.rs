@@ -309,7 +309,7 @@ fn counts(findings: &[Finding]) -> Counts {
     counts
 }
 
-/// Why a state is no better: a fixed finding is still there, or a new one is.
+/// Why a state is not better: a fixed finding remains, or a new one appears.
 fn refusal(before: &[Finding], after: &[Finding], fixed: &[Finding]) -> Option<&'static str> {
     let (before, after) = (counts(before), counts(after));
     let of = |counts: &Counts, key: &(&'static str, RepoPath)| {
@@ -533,7 +533,7 @@ mod tests {
     /// Asserts that a changed file keeps its layout.
     fn assert_layout(old: &str, new: &str) {
         let shown = || format!("{}\n{}", Escaped(old.as_bytes()), Escaped(new.as_bytes()));
-        // Without any line of before, there is no line end to keep.
+        // Without any line of before, no line end has to be kept.
         let mut lines = old.lines().map(|line| line.trim_start_matches('\u{feff}').trim());
         if !lines.any(|line| !line.is_empty() && new.contains(line)) {
             return;

@@ -1,4 +1,4 @@
-//! `bakstop prep`: prepares a build beside the tree, in the ignored leftover directory alone.
+//! `bakstop prep`: prepares a build without changing the tree, in the ignored leftover directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -160,7 +160,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 /// The files of overlays, by their paths in the leftover directory.
 type OverlayFiles = BTreeMap<String, Vec<u8>>;
 
-/// What is to be prepared.
+/// The packages to prepare.
 struct Gathered {
     request: Request,
     sibling: Sibling,

@@ -28,7 +28,7 @@ pub(super) fn may_concern(change: &dyn Change) -> bool {
 /// The variables that a rule asks for.
 pub(super) type AskedVariables = fn(&Builds) -> BTreeSet<String>;
 
-/// What is asked about the builds of a state.
+/// The question about the builds of a state.
 pub(super) struct Asked<'a> {
     /// Builds that the configuration describes.
     pub configured: &'a [ConfiguredBuild],

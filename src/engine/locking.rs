@@ -42,7 +42,7 @@ fn may_lock(path: &RepoPath) -> bool {
     FileKind::of(path, FileKind::may_lock).is_some()
 }
 
-/// The lockfiles for images of a state in which a new file takes part, with what is new about
+/// The lockfiles for images of a state in which a new file takes part, with the news about
 /// them: what a state before the change has as well is left out.
 pub(super) fn judged(builds: &Builds, change: &dyn Change) -> Result<Vec<JudgedLock>, Error> {
     let mut found = Vec::new();

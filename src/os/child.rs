@@ -58,7 +58,7 @@ impl Ended {
 /// A command could not be started or waited for.
 #[derive(Debug)]
 pub(crate) struct NotRun {
-    /// As in a shell: 127 if there is no such program, 126 if it cannot be executed.
+    /// As in a shell: 127 if the program is missing, 126 if it cannot be executed.
     pub code: u8,
     pub error: Error,
 }
@@ -212,7 +212,7 @@ pub(crate) struct Captured {
     pub errors: Vec<u8>,
 }
 
-/// Runs a tool without input, and keeps its output. There is no time limit: a tool may build.
+/// Runs a tool without input, and keeps its output. Without a time limit: a tool may build.
 pub(crate) fn captured(call: &Call<'_>) -> io::Result<Captured> {
     let mut command = call.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

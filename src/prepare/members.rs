@@ -6,7 +6,7 @@ use crate::base::path::RepoPath;
 use crate::edit;
 use crate::formats::document::{Key, Node, Value};
 
-/// What is added to an object.
+/// The members to add to an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Added {
     Text(String),

@@ -1,4 +1,4 @@
-//! The overlay of a manifest: what is copied over its directory in the image.
+//! The overlay of a manifest: the files that are copied over its directory in the image.
 
 use semver::Version;
 

@@ -1,4 +1,5 @@
-//! The preparation of a build as values: what each manifest needs, and what is packed and written.
+//! The preparation of a build as values: what each manifest needs, the packages to pack, and the
+//! files to write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -21,7 +21,7 @@ pub(crate) struct PrepSettings {
 /// What builds the packages of the sibling before they are packed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum BuildCommand {
-    /// The script `build` of what is packed, and of what that needs.
+    /// The script `build` of the packages to pack, and of those that they need.
     #[default]
     Scripts,
     /// This program with its arguments, in the root of the sibling.

@@ -460,7 +460,7 @@ impl FileKind {
         ) || self.is_lockfile()
     }
 
-    /// Whether a path is that of an image, a font or another file that is no text.
+    /// Whether a path is that of an image, a font or another binary file.
     pub(crate) fn is_binary(path: &RepoPath) -> bool {
         const GLOB: &str = "*.{7z,avif,bin,bmp,br,db,dll,eot,exe,gif,gz,icns,ico,jar,jpeg,jpg,mmdb,\
                             mov,mp3,mp4,node,ogg,otf,pdf,png,psd,so,sqlite,tgz,ttf,wasm,wav,webm,\

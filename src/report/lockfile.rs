@@ -10,7 +10,7 @@ use crate::project::kinds::FileKind;
 use crate::report::common::{Report, View, plural, rows};
 use crate::report::{human, json};
 
-/// A line for each lockfile, the findings, what was not judged, and what is cheaper.
+/// A line for each lockfile, the findings, what was not judged, and cheaper ways.
 pub(crate) fn human(judged: &Judgement, unlinked: &[Unlinked], view: View<'_>) -> String {
     let locks = &judged.locks;
     let lines: Vec<(String, String)> = locks

@@ -1,4 +1,4 @@
-//! What is to be prepared, from the arguments and the configuration.
+//! The packages to prepare, from the arguments and the configuration.
 
 use std::path::{Path, PathBuf};
 

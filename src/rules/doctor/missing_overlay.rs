@@ -94,7 +94,7 @@ fn manifest_of(directory: &str) -> String {
     }
 }
 
-/// The lines of a Dockerfile that bring what is prepared.
+/// The lines of a Dockerfile that bring the prepared packages.
 struct Lines<'a> {
     dockerfile: &'a File,
     overlays: &'a Overlays,
