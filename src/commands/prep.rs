@@ -354,7 +354,9 @@ impl Gathered {
             format!("{name} is not among the packages of --package: the registry is asked for it")
         });
         warnings.extend(left);
-        warnings.dedup();
+        // Several manifests may give the same one, each after others.
+        let mut seen = BTreeSet::new();
+        warnings.retain(|warning| seen.insert(warning.clone()));
         Ok((files, warnings))
     }
 }

@@ -245,7 +245,7 @@ impl Packing<'_> {
             if !missing.contains_key(name) {
                 return Err(Error::new(
                     format!("pack {}", self.sibling.shown),
-                    format!("pnpm packed {:?}, which nobody asked for", shown(name)),
+                    format!("pnpm packed \"{}\", which nobody asked for", shown(name)),
                 )
                 .help("a script that runs before packing must not change the name of a package"));
             }

@@ -309,7 +309,9 @@ impl Reading<'_> {
         let mut packages: BTreeMap<String, Package> = BTreeMap::new();
         let mut found: Vec<(String, Package, Node)> = Vec::new();
         for path in self.files.iter().filter(is_manifest) {
-            if place(self.root, path).symlink_metadata().is_err() {
+            // A tracked file may be deleted.
+            let about = read::if_exists(place(self.root, path).symlink_metadata());
+            if about.map_err(|error| unreadable(self.shown, path, error))?.is_none() {
                 continue;
             }
             let text = self.text(path)?;
