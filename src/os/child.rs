@@ -82,7 +82,7 @@ pub(crate) struct Ran {
 
 /// The processes that our signals are forwarded to.
 #[derive(Debug, Clone, Copy)]
-enum Reach {
+enum SignalReach {
     /// The process group of the command.
     Group,
     /// The command and its descendants. With a controlling terminal, the command stays in our
@@ -120,8 +120,9 @@ fn supervise(mut command: Command, output: Output) -> Result<Ran, NotRun> {
         command.stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(not_run)?));
     }
     // Fails without a controlling terminal (tty(4)).
-    let reach = if File::open("/dev/tty").is_ok() { Reach::Family } else { Reach::Group };
-    if matches!(reach, Reach::Group) {
+    let reach =
+        if File::open("/dev/tty").is_ok() { SignalReach::Family } else { SignalReach::Group };
+    if matches!(reach, SignalReach::Group) {
         command.process_group(0);
     }
     let adopts = family::adopt_orphans();
@@ -302,7 +303,8 @@ pub(crate) fn printed(program: &Path, arguments: &[&str], limit: Duration) -> Op
 }
 
 /// Runs a program in `/` and in a process group of its own. If it does not answer within the
-/// limits, or if a signal ends us, the group is killed.
+/// limits, or if a signal comes, the group is killed. The signal ends us as well, unless another
+/// [`SignalGuard`] exists.
 pub(crate) fn answer(
     program: &Path,
     arguments: &[&str],
@@ -338,8 +340,10 @@ pub(crate) fn answer(
         let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
         let _ = child.wait();
     }
+    // Else the owner of an earlier guard handles it.
+    let ends_us = signal_guard.is_first();
     drop(signal_guard);
-    if let Some(signal) = signal {
+    if let Some(signal) = signal.filter(|_| ends_us) {
         let _ = emulate_default_handler(signal);
     }
     answer
@@ -373,7 +377,7 @@ pub(crate) fn end(child: &mut Child) -> io::Result<ExitStatus> {
 }
 
 /// Forwards a signal. The command may have exited, but its id is not reused until we wait for it.
-fn forward(number: i32, command: Pid, reach: Reach, existing: &Existing) {
+fn forward(number: i32, command: Pid, reach: SignalReach, existing: &Existing) {
     let signal = match number {
         // An orphan may have exited.
         SIGCHLD => return family::reap_orphans(Some(command)),
@@ -386,20 +390,20 @@ fn forward(number: i32, command: Pid, reach: Reach, existing: &Existing) {
     let mut outside: Vec<Pid> = existing
         .newer(command, &processes)
         .into_iter()
-        .filter(|process| matches!(reach, Reach::Family) || process.group != Some(command))
+        .filter(|process| matches!(reach, SignalReach::Family) || process.group != Some(command))
         .map(|process| process.id)
         .collect();
     match reach {
-        Reach::Group => {
+        SignalReach::Group => {
             let _ = kill_process_group(command, signal);
             // Stopped processes must continue to receive it.
             let _ = kill_process_group(command, Signal::CONT);
         }
         // The terminal has sent these to the whole group.
-        Reach::Family if matches!(number, SIGINT | SIGQUIT) => return,
+        SignalReach::Family if matches!(number, SIGINT | SIGQUIT) => return,
         // It gets the signal even if no process is listed.
-        Reach::Family if !outside.contains(&command) => outside.push(command),
-        Reach::Family => {}
+        SignalReach::Family if !outside.contains(&command) => outside.push(command),
+        SignalReach::Family => {}
     }
     for id in outside {
         let _ = kill_process(id, signal);
@@ -467,6 +471,25 @@ mod tests {
 
     fn answer_of(program: &str, script: &str, limits: AnswerLimits) -> Result<Printed, NoAnswer> {
         answer(Path::new(program), &["-c", script], limits)
+    }
+
+    /// Set for the process of the test below that gets the signal.
+    const GETS_SIGNAL: &str = "BAKSTOP_TEST_GETS_SIGNAL";
+
+    #[test]
+    fn a_signal_during_an_answer_is_left_to_an_earlier_guard() {
+        if std::env::var_os(GETS_SIGNAL).is_none() {
+            let name = "os::child::tests::a_signal_during_an_answer_is_left_to_an_earlier_guard";
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", name]).env(GETS_SIGNAL, "1").stdout(Stdio::null());
+            assert!(command.status().unwrap().success());
+            return;
+        }
+        let signals = crate::os::signals::NotedSignals::new().unwrap();
+        let limits = AnswerLimits { time: Duration::from_secs(60), bytes: 9 };
+        let script = format!("kill {}; sleep 60", std::process::id());
+        assert_eq!(answer_of("/bin/sh", &script, limits).unwrap_err(), NoAnswer::NotInTime);
+        assert_eq!(signals.noted(), Some(15));
     }
 
     #[test]
