@@ -57,6 +57,13 @@ pub(crate) fn appended(file: &File, lines: &[&str]) -> Edit {
     Edit { path: file.path.clone(), span: end..end, text }
 }
 
+/// The line end that most lines of a text have.
+pub(crate) fn line_end(text: &[u8]) -> &'static str {
+    let lines = memchr::memchr_iter(b'\n', text).count();
+    let windows = memchr::memmem::find_iter(text, b"\r\n").count();
+    if windows * 2 > lines { "\r\n" } else { "\n" }
+}
+
 /// Orders edits so that equal ones are adjacent.
 fn by_place(a: &Edit, b: &Edit) -> Ordering {
     let key = |edit: &Edit| (edit.span.start, edit.span.end);

@@ -28,9 +28,9 @@ use crate::pins::NewVersion;
 use crate::prepare::Packed;
 use crate::prepare::closure::{Missing, closure};
 use crate::prepare::overlay::{self, Top};
-use crate::prepare::plan::{Asking, Needed, Prepared, PreparedPackage, Source, stem};
+use crate::prepare::plan::{Asking, Needed, Prepared, PreparedPackage, TarballSource, stem};
 use crate::prepare::record::{self, Record, RecordedPackage};
-use crate::prepare::settings::BuildCommand;
+use crate::prepare::settings::SiblingBuild;
 use crate::report::{HumanOrJson, prep as report};
 
 #[derive(Debug, clap::Args)]
@@ -235,7 +235,7 @@ impl Gathered {
         let record = Record {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             from: self.request.recorded_from.clone(),
-            builds: self.request.settings.build != BuildCommand::None,
+            builds: self.request.settings.build != SiblingBuild::None,
             packages: recorded.collect(),
             files: Vec::new(),
         };
@@ -259,7 +259,7 @@ impl Gathered {
                 Err(reason) => {
                     let Package { version, manifest, .. } = &self.sibling.packages[&name];
                     let key = self.keys[&name].clone();
-                    let (version, source) = (version.clone(), Source::Packed(reason));
+                    let (version, source) = (version.clone(), TarballSource::Packed(reason));
                     let parsed =
                         Version::parse(&version).map_err(|error| Error::new(DOING, error))?;
                     let stem = stem(&name, &parsed).unwrap_or_default();

@@ -63,14 +63,14 @@ pub(crate) enum Reason {
 
 /// Where a tarball comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum TarballSource {
     /// The leftover directory, as the last preparation left it.
     Kept,
     Cached,
     Packed(Reason),
 }
 
-impl Source {
+impl TarballSource {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Kept => "kept",
@@ -88,7 +88,7 @@ pub(crate) struct PreparedPackage {
     pub key: String,
     /// The name of its tarball; `None` if that is known only once it is packed.
     pub file: Option<String>,
-    pub source: Source,
+    pub source: TarballSource,
 }
 
 /// What becomes of a file in the leftover directory.

@@ -6,9 +6,6 @@ use crate::base::path::{RepoPath, folded};
 use crate::formats::Syntax;
 use crate::formats::npmrc::SettingsDialect;
 
-/// The manifest in a packed package.
-pub(crate) const PACKED_MANIFEST: &str = "package.json";
-
 /// The kind of a file to the tools that read it; [`TABLE`] has the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
