@@ -1,4 +1,4 @@
-//! ObjectEdits of a `package.json`: specs and overrides, span by span. Everything else is kept to the
+//! Edits of a `package.json`: specs and overrides, span by span. Everything else is kept to the
 //! byte.
 
 use crate::formats::Syntax;

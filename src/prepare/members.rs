@@ -20,7 +20,7 @@ impl Added {
     }
 }
 
-/// ObjectEdits of a text. Each is made in the tree of the text as well, so that the tree is what the
+/// Edits of a text. Each is made in the tree of the text as well, so that the tree is what the
 /// result must be read as.
 pub(super) struct ObjectEdits<'t> {
     text: &'t [u8],
