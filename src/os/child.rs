@@ -9,6 +9,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -140,6 +141,86 @@ pub(crate) fn run(
     };
     let ended = ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)?;
     Ok(Ran { ended, took, left_running: family::left_running(&existing_children) })
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub program: &'a str,
+    pub arguments: &'a [String],
+    /// The directory that it runs in.
+    pub directory: &'a Path,
+    /// Variables of the environment in addition to ours.
+    pub variables: &'a [(&'a str, &'a str)],
+}
+
+impl Call<'_> {
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program);
+        command.args(self.arguments).current_dir(self.directory);
+        command.envs(self.variables.iter().copied());
+        command
+    }
+}
+
+/// What a tool printed, up to [`PRINTED`] bytes of each stream.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub ended: Ended,
+    pub out: Vec<u8>,
+    pub errors: Vec<u8>,
+}
+
+/// Runs a tool without input and in a process group of its own, and keeps its output. If it takes
+/// longer than `time`, or once `stop` is set, the group is killed: that is an error.
+pub(crate) fn answered(
+    call: &Call<'_>,
+    time: Duration,
+    stop: &AtomicBool,
+) -> io::Result<Answered> {
+    let mut command = call.command();
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let (out, errors) = (start_of(child.stdout.take()), start_of(child.stderr.take()));
+    let deadline = Instant::now() + time;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break Ok(status);
+        }
+        if stop.load(Ordering::SeqCst) {
+            break Err(io::Error::new(ErrorKind::Interrupted, "it was interrupted"));
+        }
+        if Instant::now() > deadline {
+            let minutes = time.as_secs() / 60;
+            break Err(io::Error::new(
+                ErrorKind::TimedOut,
+                format!("it did not exit in {minutes} minutes"),
+            ));
+        }
+        std::thread::sleep(PAUSE);
+    };
+    // What it left may still write. It fails if nobody is left in the group.
+    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    if status.is_err() {
+        child.wait()?;
+    }
+    let text = |stream: Receiver<Vec<u8>>| stream.recv_timeout(OPEN).unwrap_or_default();
+    Ok(Answered { ended: how_ended(status?), out: text(out), errors: text(errors) })
+}
+
+/// Reads the first [`PRINTED`] bytes of a stream in a thread, which may outlive us. The rest is
+/// read as well: a tool could not write it otherwise.
+fn start_of(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = sync_channel(1);
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let read = pipe.by_ref().take(PRINTED).read_to_end(&mut bytes);
+            let _ = read.and_then(|_| io::copy(&mut pipe, &mut io::sink()));
+        }
+        let _ = sender.send(bytes);
+    });
+    receiver
 }
 
 /// The timeout for a line of a program, and the maximum size of the line in bytes.
