@@ -23,9 +23,9 @@ mod seed;
 mod facts;
 
 pub(crate) use gate::JudgedLock;
-pub(crate) use layout::{LockLayout, Unlockable};
-pub(crate) use seed::{InHouse, Unseeded, seed};
 pub(crate) use images::{ImageInstall, Unlinked, image_installs, unlinked, views};
+pub(crate) use layout::{LockLayout, Unlockable};
 pub(crate) use remark::Weight;
+pub(crate) use seed::{InHouse, Unseeded, seed};
 pub(crate) use verdict::judge;
 pub(crate) use view::ImageView;

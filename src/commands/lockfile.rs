@@ -24,7 +24,7 @@ use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
 use crate::locks::{InHouse, Unlinked, unlinked};
 use crate::project::kinds::FileKind;
-use crate::report::lockfile::{Making, MadeLock};
+use crate::report::lockfile::{MadeLock, Making};
 use crate::report::{HumanOrJson, View, fixes, lockfile as report};
 use crate::rule::{Rule, RuleGroup};
 

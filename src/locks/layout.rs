@@ -72,8 +72,9 @@ impl LockLayout {
             };
             layout.files.insert(path.clone(), text);
         }
-        let names_program =
-            |source: &&Rc<SourceFile>| source.file.text.to_ascii_lowercase().windows(11).any(|it| it == b"tokenhelper");
+        let names_program = |source: &&Rc<SourceFile>| {
+            source.file.text.to_ascii_lowercase().windows(11).any(|it| it == b"tokenhelper")
+        };
         match layout.user_npmrc.iter().find(names_program) {
             Some(source) => Err(Unlockable::Program(source.file.path.clone())),
             None => Ok(layout),
@@ -125,4 +126,98 @@ fn missing_member(view: &ImageView) -> Option<String> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::base::change::File;
+
+    /// The image of files, each with its path in the image and in the repository.
+    fn view(files: &[(&str, &str, &str)]) -> ImageView {
+        let source = |path: &str, text: &str| {
+            let (path, text) = (path.into(), text.as_bytes().to_vec());
+            Rc::new(SourceFile::new(File { path, text, fresh: true, replaces: false }))
+        };
+        ImageView {
+            lock: source("pnpm-lock.docker.yaml", ""),
+            files: files
+                .iter()
+                .map(|(to, from, text)| ((*to).to_owned(), source(from, text)))
+                .collect(),
+            members: None,
+            has_settings: true,
+            registries: None,
+            version: None,
+            workspace: None,
+            user_npmrc: None,
+            doubts: BTreeSet::new(),
+            origin: None,
+        }
+    }
+
+    fn file(layout: &LockLayout, path: &str) -> String {
+        String::from_utf8(layout.files[path].clone()).unwrap()
+    }
+
+    #[test]
+    fn pnpm_gets_what_the_image_has_and_no_more() {
+        let layout = LockLayout::of(&view(&[
+            ("package.json", "api/package.json", "{}"),
+            (".npmrc", ".npmrc.docker", "a=1"),
+            (".pnpmfile.cjs", "api/.pnpmfile.cjs", "x"),
+            ("lib/.pnpmfile.cjs", "lib/.pnpmfile.cjs", "x"),
+            ("patches/a.patch", "patches/a.patch", "x"),
+            ("Dockerfile", "Dockerfile", "FROM x"),
+            ("src/.env", "src/.env", "x"),
+        ]))
+        .unwrap();
+        let paths: Vec<_> = layout.files.keys().map(String::as_str).collect();
+        assert_eq!(paths, [".npmrc", ".pnpmfile.cjs", "package.json", "patches/a.patch"]);
+        assert_eq!(layout.code.unwrap().to_string(), "api/.pnpmfile.cjs");
+        assert!(layout.user_npmrc.is_none());
+    }
+
+    #[test]
+    fn variables_are_expanded_in_the_settings_of_the_user() {
+        let npmrc = "@s:registry=http://${HOST}:4873/\n//h:4873/:_authToken=${TOKEN}\n";
+        let layout = LockLayout::of(&view(&[(".npmrc", ".npmrc.docker", npmrc)])).unwrap();
+        assert!(layout.files.is_empty());
+        assert_eq!(layout.user_npmrc.unwrap().file.text, npmrc.as_bytes());
+        // There, pnpm would start the program.
+        for program in ["//h/:tokenHelper=/tmp/x", "//h/:TOKENHELPER = ./x"] {
+            let text = format!("{npmrc}{program}\n");
+            let refused = LockLayout::of(&view(&[(".npmrc", ".npmrc.docker", &text)]));
+            assert_eq!(refused.unwrap_err(), Unlockable::Program(".npmrc.docker".into()));
+        }
+    }
+
+    #[test]
+    fn patterns_of_members_do_not_lead_out() {
+        let text =
+            "packages:\n  - backend\n  - ../plat/packages/*\n  - '!/abs/**'\n  - \"a/../../b\"\n";
+        let layout =
+            LockLayout::of(&view(&[("pnpm-workspace.yaml", "pnpm-workspace.yaml", text)])).unwrap();
+        let expected = "packages:\n  - backend\n  - '.none'\n  - '.none'\n  - '.none'\n";
+        assert_eq!(file(&layout, "pnpm-workspace.yaml"), expected);
+    }
+
+    #[test]
+    fn a_member_that_the_image_does_not_have_is_named() {
+        let api = r#"{"name": "api", "dependencies": {"@s/util": "workspace:^"}}"#;
+        let alone = view(&[("package.json", "api/package.json", api)]);
+        let Unlockable::NoMember(cause) = LockLayout::of(&alone).unwrap_err() else { panic!() };
+        assert!(cause.starts_with("api/package.json asks for @s/util as `workspace:^`"), "{cause}");
+        let util = r#"{"name": "@s/util"}"#;
+        let flat = [
+            ("api/package.json", "api/package.json", api),
+            ("util/package.json", "util/package.json", util),
+        ];
+        assert!(LockLayout::of(&view(&flat)).is_ok());
+        let alias = r#"{"dependencies": {"u": "workspace:@s/util@*", "x": "workspace:../x"}}"#;
+        let aliased = [("package.json", "package.json", alias), flat[1]];
+        assert!(LockLayout::of(&view(&aliased)).is_ok());
+    }
 }

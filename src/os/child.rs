@@ -173,11 +173,7 @@ pub(crate) struct Answered {
 
 /// Runs a tool without input and in a process group of its own, and keeps its output. If it takes
 /// longer than `time`, or once `stop` is set, the group is killed: that is an error.
-pub(crate) fn answered(
-    call: &Call<'_>,
-    time: Duration,
-    stop: &AtomicBool,
-) -> io::Result<Answered> {
+pub(crate) fn answered(call: &Call<'_>, time: Duration, stop: &AtomicBool) -> io::Result<Answered> {
     let mut command = call.command();
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;

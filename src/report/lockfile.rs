@@ -100,7 +100,8 @@ fn made(judged: &Judgement, making: &Making, view: View<'_>) -> String {
     let (start, help) = (view.paint.strong("bakstop:"), view.paint.strong("help:"));
     let mut text = String::new();
     for path in &making.code {
-        text += &format!("{} pnpm ran {path}, as it does in the image\n", view.paint.strong("note:"));
+        text +=
+            &format!("{} pnpm ran {path}, as it does in the image\n", view.paint.strong("note:"));
     }
     for (path, files) in &making.wants {
         text += &format!(
@@ -119,7 +120,8 @@ fn made(judged: &Judgement, making: &Making, view: View<'_>) -> String {
         return text + &format!("{start} nothing was written\n");
     }
     if judged.locks.is_empty() {
-        return text + &format!("{help} name a member to make one, such as: bakstop lockfile DIR\n");
+        return text
+            + &format!("{help} name a member to make one, such as: bakstop lockfile DIR\n");
     }
     if written.is_empty() {
         return text + &format!("{start} nothing to change\n");
@@ -143,14 +145,18 @@ fn dockerfile(lock: &JudgedLock, view: View<'_>) -> String {
         view.paint.strong("help:"),
     );
     let manifests = lock.view.files.iter().filter(|(_, source)| {
-        let kinds = |kind| matches!(kind, FileKind::Manifest | FileKind::PnpmWorkspace | FileKind::Npmrc);
+        let kinds =
+            |kind| matches!(kind, FileKind::Manifest | FileKind::PnpmWorkspace | FileKind::Npmrc);
         FileKind::of(&source.file.path, kinds).is_some()
     });
     for (image, source) in manifests {
         let (from, to) = (source.file.path.to_string(), Escaped(image.as_bytes()));
         text += &format!("  COPY {from} ./{to}\n");
     }
-    text + &format!("  COPY {path} ./{}\n  RUN pnpm install --frozen-lockfile\n", FileKind::LOCKFILE_OF_PNPM)
+    text + &format!(
+        "  COPY {path} ./{}\n  RUN pnpm install --frozen-lockfile\n",
+        FileKind::LOCKFILE_OF_PNPM
+    )
 }
 
 fn state(lock: &JudgedLock) -> &'static str {

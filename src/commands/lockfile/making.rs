@@ -65,8 +65,9 @@ impl Order {
     ) -> Result<Made, Error> {
         let Some(version) = &view.version else {
             let cause = "no version of pnpm is pinned for this image";
-            return Err(Error::new(doing, cause)
-                .help("pin one: `\"packageManager\": \"pnpm@…\"` in the package.json of the image"));
+            return Err(Error::new(doing, cause).help(
+                "pin one: `\"packageManager\": \"pnpm@…\"` in the package.json of the image",
+            ));
         };
         let failed = |error| Error::new(doing, error).help("it needs a temporary directory");
         let scratch = Scratch::new().map_err(failed)?;
@@ -90,12 +91,12 @@ impl Order {
         if !others.is_empty() {
             return Ok(Made::Wants(others));
         }
-        read::file(&directory.join(lockfile), FinalLink::Refuse, LIMIT)
-            .map(Made::Lockfile)
-            .map_err(|error| {
+        read::file(&directory.join(lockfile), FinalLink::Refuse, LIMIT).map(Made::Lockfile).map_err(
+            |error| {
                 Error::new(doing, format!("pnpm wrote no lockfile that can be read: {error}"))
                     .help("nothing was written; does a manifest of the image have dependencies?")
-            })
+            },
+        )
     }
 
     /// The files but the lockfile that pnpm wrote or changed.
@@ -140,6 +141,7 @@ fn unseeded(unread: &Unseeded<'_>, doing: &str) -> Error {
     };
     let path = shell_quote(path.as_bytes()).into_owned();
     let path = Escaped(path.as_bytes());
-    Error::new(doing, cause)
-        .help(format!("take a version of it that is whole, for example: git checkout HEAD -- {path}"))
+    Error::new(doing, cause).help(format!(
+        "take a version of it that is whole, for example: git checkout HEAD -- {path}"
+    ))
 }

@@ -98,8 +98,11 @@ fn new_path(
         ImageLayout::Flat => (FileKind::PnpmWorkspace, FileKind::WORKSPACE_OF_PNPM),
     };
     if !has(kind) {
-        let place =
-            if directory.as_bytes().is_empty() { "the top".to_owned() } else { directory.to_string() };
+        let place = if directory.as_bytes().is_empty() {
+            "the top".to_owned()
+        } else {
+            directory.to_string()
+        };
         return Err(Error::new(MAKING, format!("there is no {name} in {place}"))
             .help("name the directory of a member, or a lockfile that is there"));
     }

@@ -62,9 +62,8 @@ impl<'s> Pnpm<'s> {
                 Err(why) => reasons.push(format!("{program}: {why}")),
             }
         }
-        Err(Error::new(doing, format!("it needs {name} {version}\n{}", reasons.join("\n"))).help(
-            format!("install this version: npm install --global {name}@{version}"),
-        ))
+        Err(Error::new(doing, format!("it needs {name} {version}\n{}", reasons.join("\n")))
+            .help(format!("install this version: npm install --global {name}@{version}")))
     }
 
     /// What it says its version is, or why it says none.
