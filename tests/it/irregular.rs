@@ -117,7 +117,7 @@ const DEVICE: &str = "it is a device, not a regular file";
 
 #[test]
 fn every_verb_with_a_manifest_that_is_a_fifo() {
-    let verbs: [(&[&str], i32, &str); 26] = [
+    let verbs: [(&[&str], i32, &str); 27] = [
         (&["check"], 0, ""),
         (&["check", "--worktree"], 2, FIFO),
         (&["check", "--tree", "HEAD"], 0, ""),
@@ -129,6 +129,7 @@ fn every_verb_with_a_manifest_that_is_a_fifo() {
         (&["verify", "--save-baseline", "../b.json"], 0, ""),
         (&["prove"], 2, FIFO),
         (&["pins"], 2, FIFO),
+        (&["lockfile", "--check"], 2, FIFO),
         (&["lockfile"], 2, FIFO),
         (&["doctor"], 2, FIFO),
         (&["doctor", "--tree", "HEAD"], 0, ""),
