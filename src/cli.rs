@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, doctor, explain, hook, install, lockfile, man, pins, prove, restore, rules,
-    status, trend, uninstall, verify,
+    check, completions, doctor, explain, hook, install, lockfile, man, pins, prep, prove, restore,
+    rules, status, trend, uninstall, verify,
 };
 use crate::report::paint::When;
 
@@ -40,6 +40,8 @@ pub(crate) enum Verb {
     Check(check::Args),
     /// Run a build, and report what it changed in the work tree
     Verify(verify::Args),
+    /// Prepare Docker builds with packages of a sibling repository, beside the tree
+    Prep(prep::Args),
     /// Take the traces of a preparation out again, and remove its leftovers
     Restore(restore::Args),
     /// Test that the installed pre-commit hook blocks a rewritten manifest

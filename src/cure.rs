@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use crate::base::change::Mode;
 use crate::base::debris::Debris;
 use crate::base::finding::Step;
 use crate::base::path::{RepoPath, shell_quote};
@@ -50,7 +51,12 @@ pub(crate) fn in_files(findings: &mut [Finding], facts: &Facts<'_>) {
         let left = plan.left.iter().find(|left| left.path == path);
         let (to_restore, to_unstage) = (wants_restore(finding), wants_unstage(finding));
         let by_restore = vec![Step::Restore { staged: facts.staged }].into();
-        if let Some(left) = left.filter(|_| to_restore || to_unstage) {
+        let is_overlay = facts.debris.content_of(&path, Mode::File).is_some();
+        if to_restore && is_overlay && (facts.is_tracked)(&path) {
+            // It was written like that: nothing of it is to be restored.
+            finding.help = "unstage it; the file itself stays".into();
+            finding.steps = (&[Step::Unstage]).into();
+        } else if let Some(left) = left.filter(|_| to_restore || to_unstage) {
             left_over(finding, left, facts.staged);
         } else if to_restore {
             finding.steps = by_restore;
@@ -204,6 +210,8 @@ pub(crate) enum Crashed {
     Proof,
     /// Moving pins, or restoring files.
     Files,
+    /// Writing the leftover directory.
+    Preparation,
     /// Installing or removing hooks.
     Hooks,
     Nothing,
@@ -223,6 +231,10 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
         Crashed::Files => {
             "each file is either unchanged or complete (see `git diff`); run the command again, \
              or edit the rest by hand"
+        }
+        Crashed::Preparation => {
+            "no tracked file was changed; run `bakstop prep` again, or empty the leftover \
+             directory: `bakstop restore`"
         }
         Crashed::Hooks => {
             "each hook is either unchanged or complete (see `bakstop status`); run the command \

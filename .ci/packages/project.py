@@ -5,6 +5,8 @@ import os
 import re
 import struct
 
+import mach_o
+
 LICENCES = ("LICENSE-APACHE", "LICENSE-MIT")
 
 # `node` is what npm calls the platform, as in `os` and `cpu` of a package.json. The tags of a wheel
@@ -12,7 +14,7 @@ LICENCES = ("LICENSE-APACHE", "LICENSE-MIT")
 # oldest version that the standard library of Rust supports.
 Platform = collections.namedtuple("Platform", "name node_os node_cpu wheel_tags magic machine")
 
-ELF, MACH_O = b"\x7fELF", b"\xcf\xfa\xed\xfe"
+ELF, MACH_O = b"\x7fELF", mach_o.MAGIC
 PLATFORMS = [
     Platform(
         "linux-x86_64",
@@ -97,6 +99,12 @@ def check_program(platform, program):
         raise Refused(f"the program for {platform.name} is one for another processor")
     if program[:4] == ELF and needs_interpreter(program):
         raise Refused(f"the program for {platform.name} is not static")
+    if program[:4] == MACH_O:
+        oldest = re.match(r"macosx_(\d+)_(\d+)_", platform.wheel_tags[0])
+        try:
+            mach_o.check(program, tuple(map(int, oldest.groups())))
+        except mach_o.Invalid as error:
+            raise Refused(f"the program for {platform.name} would not start: {error}") from error
 
 
 def needs_interpreter(program):

@@ -105,7 +105,7 @@ fn put(
         let bits = if keeps_owner { bits } else { bits & (0o707 | (bits & 0o7) << 3) };
         file.as_file().set_permissions(Permissions::from_mode(bits))?;
     }
-    file.as_file().sync_all()?;
+    sync_file(file.as_file())?;
     if let Old::Text(text) = old {
         must_be_text(path, text)?;
     }
@@ -166,7 +166,7 @@ pub(crate) fn append(
     // An editor may have left out the last line feed.
     let start = if counted.last().is_none_or(|&byte| byte == b'\n') { "" } else { "\n" };
     let written =
-        file.write_all(format!("{start}{line}").as_bytes()).and_then(|()| file.sync_all());
+        file.write_all(format!("{start}{line}").as_bytes()).and_then(|()| sync_file(&file));
     if written.is_err() {
         // Later runs could not parse half a line.
         let _ = file.set_len(counted.len() as u64);
@@ -229,10 +229,28 @@ fn sync(directory: &Path) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     // A writable directory may be unreadable.
     let Ok(directory) = openat(CWD, directory, flags, Mode::empty()) else { return Ok(()) };
-    match fsync(directory) {
+    let synced = sync_file(&File::from(directory));
+    match synced.as_ref().map_err(Errno::from_io_error) {
         // Not every file system supports it (fsync(2)).
-        Err(Errno::INVAL | Errno::ROFS | Errno::NOTSUP) => Ok(()),
-        done => done.map_err(io::Error::from),
+        Err(Some(Errno::INVAL | Errno::ROFS | Errno::NOTSUP)) => Ok(()),
+        _ => synced,
+    }
+}
+
+/// Syncs an open file or directory. On macOS, `sync_all` makes the disk write its own cache too,
+/// which not every file system there supports (SMB does not): the disk may then keep it.
+fn sync_file(file: &File) -> io::Result<()> {
+    or_if_unsupported(file.sync_all(), || Ok(fsync(file)?))
+}
+
+/// The second way, if the first one is not supported (fcntl(2) of macOS, `F_FULLFSYNC`).
+fn or_if_unsupported(
+    first: io::Result<()>,
+    second: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    match first.as_ref().map_err(Errno::from_io_error) {
+        Err(Some(Errno::NOTSUP | Errno::INVAL | Errno::NOTTY)) => second(),
+        _ => first,
     }
 }
 
@@ -287,6 +305,23 @@ mod tests {
             Err(WriteError::Changed)
         ));
         assert_eq!(names(directory.path()), ["file"], "nothing is left");
+    }
+
+    #[test]
+    fn only_an_unsupported_sync_is_tried_in_another_way() {
+        let failed = |number: Errno| Err(io::Error::from(number));
+        let busy = || failed(Errno::BUSY);
+        for (first, result) in [
+            (Ok(()), None),
+            (failed(Errno::NOTSUP), Some(Errno::BUSY)),
+            (failed(Errno::NOTTY), Some(Errno::BUSY)),
+            (failed(Errno::IO), Some(Errno::IO)),
+            (failed(Errno::NOSPC), Some(Errno::NOSPC)),
+        ] {
+            let found = or_if_unsupported(first, busy).err();
+            assert_eq!(found.and_then(|error| Errno::from_io_error(&error)), result);
+        }
+        assert!(or_if_unsupported(failed(Errno::NOTSUP), || Ok(())).is_ok());
     }
 
     #[test]

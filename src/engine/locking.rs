@@ -7,7 +7,7 @@ use crate::base::change::{Change, Entry, Older};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::builds::{Builds, ConfiguredBuild};
-use crate::engine::building;
+use crate::engine::building::{self, Asked};
 use crate::engine::gathering::Gathering;
 use crate::engine::pinned::old_file;
 use crate::locks::{ImageView, JudgedLock, judge, views};
@@ -19,13 +19,14 @@ use crate::rule::Findings;
 pub(super) fn builds(
     files: &mut Gathering<'_>,
     change: &dyn Change,
-    named: &[ConfiguredBuild],
+    configured: &[ConfiguredBuild],
     findings: &mut Findings,
 ) -> Result<Option<Builds>, Error> {
     if !may_concern(change)? {
         return Ok(None);
     }
-    building::read(files, change, named, false, findings).map(Some)
+    let asked = Asked { configured, overlays: &|_| None, variables: &[], every_file: true };
+    building::read(files, change, &asked, findings).map(Some)
 }
 
 /// Whether a new file may change what an image installs, and there is a lockfile for an image.

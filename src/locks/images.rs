@@ -323,10 +323,10 @@ fn exact_pnpm(pin: &Pin) -> Option<Version> {
 
 /// The version that is pinned for a directory.
 fn pinned_for(builds: &Builds, directory: &[u8]) -> Option<Version> {
-    let groups = &builds.pins.groups;
+    let pins = builds.pin_table();
     ancestors(directory).find_map(|directory| {
-        let group = groups.iter().find(|group| *group.directory == *directory)?;
-        exact_pnpm(builds.pins.pin(group.reference?))
+        let group = pins.groups.iter().find(|group| *group.directory == *directory)?;
+        exact_pnpm(pins.pin(group.reference?))
     })
 }
 

@@ -24,6 +24,7 @@ use signal_hook::low_level::emulate_default_handler;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::shell_quote;
+use crate::os::child::family::{Existing, Process};
 use crate::os::signals::{SignalGuard, termination_signals};
 
 mod family;
@@ -76,7 +77,7 @@ pub(crate) enum Output {
 pub(crate) struct Ran {
     pub ended: Ended,
     pub took: Duration,
-    /// The names of the processes that it left running; empty on systems without /proc.
+    /// The names of the processes that it left running; empty on systems without /proc and ps(1).
     pub left_running: Vec<String>,
 }
 
@@ -98,13 +99,24 @@ pub(crate) fn run(
     arguments: &[OsString],
     output: Output,
 ) -> Result<Ran, NotRun> {
-    let not_run = |error: io::Error| {
-        let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
-        let shown = shell_quote(program.as_encoded_bytes());
-        NotRun { code, error: Error::new(format!("start {shown}"), error) }
-    };
     let mut command = Command::new(program);
     command.args(arguments);
+    supervise(command, output)
+}
+
+/// [`run`] for a tool: in its directory, without input, and with its output on standard error.
+pub(crate) fn run_tool(call: &Call<'_>) -> Result<Ran, NotRun> {
+    let mut command = call.command();
+    command.stdin(Stdio::null());
+    supervise(command, Output::ToStandardError)
+}
+
+fn supervise(mut command: Command, output: Output) -> Result<Ran, NotRun> {
+    let shown = shell_quote(command.get_program().as_encoded_bytes()).into_owned();
+    let not_run = |error: io::Error| {
+        let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
+        NotRun { code, error: Error::new(format!("start {shown}"), error) }
+    };
     if output == Output::ToStandardError {
         command.stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(not_run)?));
     }
@@ -113,9 +125,8 @@ pub(crate) fn run(
     if matches!(reach, Reach::Group) {
         command.process_group(0);
     }
-    family::adopt_orphans();
-    // A shell that called exec to start us may have had children.
-    let existing_children = family::children();
+    let adopts = family::adopt_orphans();
+    let existing = Existing::of(&processes(), adopts);
     // Before the command starts, so that no signal is lost.
     let mut signals =
         Signals::new(termination_signals().into_iter().chain([SIGCHLD])).map_err(not_run)?;
@@ -125,7 +136,7 @@ pub(crate) fn run(
     let pid = Pid::from_child(&child);
     let ended = std::thread::scope(|scope| {
         scope.spawn(|| {
-            signals.forever().for_each(|signal| forward(signal, pid, reach, &existing_children));
+            signals.forever().for_each(|signal| forward(signal, pid, reach, &existing));
         });
         let ended = wait_for_end(pid);
         handle.close();
@@ -140,7 +151,90 @@ pub(crate) fn run(
         error: Error::new("wait for the command", error),
     };
     let ended = ended.and_then(|()| child.wait()).map(how_ended).map_err(lost)?;
-    Ok(Ran { ended, took, left_running: family::left_running(&existing_children) })
+    Ok(Ran { ended, took, left_running: left_running(pid, &existing) })
+}
+
+/// How many times to look for running processes, some of which may be exiting.
+const ATTEMPTS: u32 = 5;
+
+/// The names of the processes that the command left running.
+fn left_running(command: Pid, existing: &Existing) -> Vec<String> {
+    let mut attempts = 0;
+    loop {
+        family::reap_orphans(None);
+        let processes = processes();
+        let running = existing.newer(command, &processes).into_iter();
+        let running = running.filter(|process| !process.ended);
+        let names: Vec<String> = running.map(|process| process.name.clone()).collect();
+        attempts += 1;
+        if names.is_empty() || attempts == ATTEMPTS {
+            return names;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Every process, as far as this system lists them.
+fn processes() -> Vec<Process> {
+    let found = family::from_proc();
+    if !found.is_empty() {
+        return found;
+    }
+    let (program, arguments) = family::PS;
+    let printed = printed(Path::new(program), &arguments, GRACE);
+    printed.map(|printed| family::parse_ps(&printed.out)).unwrap_or_default()
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub program: &'a str,
+    pub arguments: &'a [String],
+    /// The directory that it runs in.
+    pub directory: &'a Path,
+    /// Variables of the environment in addition to ours.
+    pub variables: &'a [(&'a str, &'a str)],
+}
+
+impl Call<'_> {
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program);
+        command.args(self.arguments).current_dir(self.directory);
+        command.envs(self.variables.iter().copied());
+        command
+    }
+}
+
+/// What a tool printed until it exited, up to [`PRINTED`] bytes of each stream.
+#[derive(Debug)]
+pub(crate) struct Captured {
+    pub ended: Ended,
+    pub out: Vec<u8>,
+    pub errors: Vec<u8>,
+}
+
+/// Runs a tool without input, and keeps its output. There is no time limit: a tool may build.
+pub(crate) fn captured(call: &Call<'_>) -> io::Result<Captured> {
+    let mut command = call.command();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let (out, errors) = (child.stdout.take(), child.stderr.take());
+    let (out, errors) = std::thread::scope(|scope| {
+        let errors = scope.spawn(|| start_of(errors));
+        (start_of(out), errors.join().unwrap_or_default())
+    });
+    Ok(Captured { ended: how_ended(child.wait()?), out, errors })
+}
+
+/// The first [`PRINTED`] bytes of a stream. The rest is read as well: a tool could not write it
+/// otherwise.
+fn start_of(pipe: Option<impl Read>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        let read = pipe.by_ref().take(PRINTED).read_to_end(&mut bytes);
+        let _ = read.and_then(|_| io::copy(&mut pipe, &mut io::sink()));
+    }
+    bytes
 }
 
 /// A call of a tool.
@@ -356,7 +450,7 @@ pub(crate) fn end(child: &mut Child) -> io::Result<ExitStatus> {
 }
 
 /// Forwards a signal. The command may have exited, but its id is not reused until we wait for it.
-fn forward(number: i32, command: Pid, reach: Reach, existing_children: &[Pid]) {
+fn forward(number: i32, command: Pid, reach: Reach, existing: &Existing) {
     let signal = match number {
         // An orphan may have exited.
         SIGCHLD => return family::reap_orphans(Some(command)),
@@ -365,20 +459,27 @@ fn forward(number: i32, command: Pid, reach: Reach, existing_children: &[Pid]) {
         SIGHUP => Signal::HUP,
         _ => Signal::TERM,
     };
-    let family = family::descendants(existing_children);
-    let outside = match reach {
+    let processes = processes();
+    let mut outside: Vec<Pid> = existing
+        .newer(command, &processes)
+        .into_iter()
+        .filter(|process| matches!(reach, Reach::Family) || process.group != Some(command))
+        .map(|process| process.id)
+        .collect();
+    match reach {
         Reach::Group => {
             let _ = kill_process_group(command, signal);
             // Stopped processes must continue to receive it.
             let _ = kill_process_group(command, Signal::CONT);
-            family.into_iter().filter(|process| process.group != Some(command)).collect()
         }
         // The terminal has sent these to the whole group.
-        Reach::Family if matches!(number, SIGINT | SIGQUIT) => Vec::new(),
-        Reach::Family => family,
-    };
-    for process in outside {
-        let _ = kill_process(process.id, signal);
+        Reach::Family if matches!(number, SIGINT | SIGQUIT) => return,
+        // It gets the signal even if no process is listed.
+        Reach::Family if !outside.contains(&command) => outside.push(command),
+        Reach::Family => {}
+    }
+    for id in outside {
+        let _ = kill_process(id, signal);
     }
 }
 

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Proves install.sh and .ci/release: sh tests/install/run.sh
 #
-# Every case runs under each of dash, bash and busybox ash that is installed, in a new directory and
-# with only the environment that it sets. The binary is a stub, packed by .ci/release like the real
-# one; cargo is a stub too. No network but 127.0.0.1.
+# Every case runs under each of dash, bash, busybox ash and bash-3.2 (the shell of macOS, under this
+# name) that is installed, in a new directory and with only the environment that it sets. The binary
+# is a stub, packed by .ci/release like the real one; cargo is a stub too. No network but 127.0.0.1.
 set -u
 unset CDPATH
 LC_ALL=C
@@ -257,6 +257,8 @@ for label in dash bash busybox; do
 		skip "[$label] every case" "no $label here"
 	fi
 done
+# No package has it, so nobody misses it.
+if have bash-3.2; then shells="$shells bash-3.2"; fi
 if [ -z "$shells" ]; then
 	echo "none of dash, bash and busybox is here, so there is nothing to run install.sh with" >&2
 	exit 2
@@ -265,7 +267,11 @@ fi
 choose() {
 	label=$1
 	shell=$(command -v "$1")
-	[ "$1" != busybox ] || shell="$shell ash"
+	case $1 in
+	busybox) shell="$shell ash" ;;
+	# As the `sh` of macOS.
+	bash-3.2) shell="$shell --posix" ;;
+	esac
 }
 
 # In parallel with the other cases, because they take the longest.

@@ -136,6 +136,7 @@ fn every_verb_with_a_manifest_that_is_a_fifo() {
         (&["doctor", "--fix"], 2, FIFO),
         (&["pins", "--set", "pnpm@10.8.0"], 2, FIFO),
         (&["pins", "--set", "pnpm@10.8.0", "--dry-run"], 2, FIFO),
+        (&["prep"], 2, FIFO),
         (&["restore"], 2, FIFO),
         (&["restore", "--staged"], 0, ""),
         (&["install"], 2, FIFO),
@@ -206,8 +207,14 @@ fn files_of_builds_that_are_not_regular_files() {
 }
 
 /// The verbs that let git read the whole work tree.
-const WAITS: [&[&str]; 5] =
-    [&["check", "--worktree"], &["pins"], &["restore"], &["verify"], &["verify", "--", "true"]];
+const WAITS: [&[&str]; 6] = [
+    &["check", "--worktree"],
+    &["pins"],
+    &["prep"],
+    &["restore"],
+    &["verify"],
+    &["verify", "--", "true"],
+];
 
 #[test]
 fn files_of_git_that_are_not_regular_files() {

@@ -452,6 +452,11 @@ fn restoring() {
 }
 
 #[test]
+fn preparing() {
+    nothing_is_lost(|| vec![Case::new(crate::prep::outdated(), &["prep"])]);
+}
+
+#[test]
 fn writing_a_report() {
     let sandbox = || {
         let sandbox = Sandbox::workspace();

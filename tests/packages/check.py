@@ -12,6 +12,7 @@ import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tarfile
@@ -24,7 +25,7 @@ PACKAGES = os.path.join(ROOT, ".ci", "packages")
 LARGEST_PLATFORM = 3_000_000
 LARGEST_MAIN = 200_000
 DATE = "1700000000"
-SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
+SHELLS = [shell for shell in ("dash", "bash", "busybox", "bash-3.2") if shutil.which(shell)]
 
 
 def read(*path):
@@ -165,6 +166,28 @@ class Release(unittest.TestCase):
         self.assertIn(f"additional_dependencies: [bakstop=={VERSION}]\n", hooks)
 
 
+def mach_o(machine, minimum=(10, 12), library="/usr/lib/libSystem.B.dylib", signed=True):
+    """A program for macOS of two pages, as a linker makes it, with an ad hoc signature."""
+    name = library.encode() + b"\0" * (8 - len(library) % 8)
+    commands = [
+        struct.pack("<6I", 0x32, 24, 1, minimum[0] << 16 | minimum[1] << 8, 0, 0),
+        struct.pack("<6I", 0xC, 24 + len(name), 24, 0, 0, 0) + name,
+    ]
+    end, pages = 8000, 2
+    if signed:
+        commands.append(struct.pack("<4I", 0x1D, 16, end, 20 + 44 + 32 * pages))
+    sizes = sum(map(len, commands))
+    header = struct.pack("<4s7I", b"\xcf\xfa\xed\xfe", machine, 0, 2, len(commands), sizes, 0, 0)
+    code = (header + b"".join(commands)).ljust(end, b"\0")
+    if not signed:
+        return code
+    hashes = b"".join(hashlib.sha256(code[at : at + 4096]).digest() for at in (0, 4096))
+    length = 44 + len(hashes)
+    directory = struct.pack(">9I", 0xFADE0C02, length, 0x20400, 0x20002, 44, 0, 0, pages, end)
+    directory += struct.pack(">4BI", 32, 2, 0, 12, 0) + hashes
+    return code + struct.pack(">5I", 0xFADE0CC0, 20 + length, 1, 0, 20) + directory
+
+
 class Making(unittest.TestCase):
     """What make.py does with the archives of a release."""
 
@@ -251,16 +274,24 @@ class Making(unittest.TestCase):
             header[64] = kind
             return bytes(header)
 
-        mach_o = b"\xcf\xfa\xed\xfe\x0c\x00\x00\x01"
+        arm, intel = 0x0100000C, 0x01000007
         for platform, program, reason in [
             ("linux-x86_64", elf(62, 1), None),
             ("linux-x86_64", elf(62, 3), "not static"),
             ("linux-x86_64", elf(183, 1), "another processor"),
             ("linux-aarch64", elf(183, 1), None),
-            ("linux-aarch64", mach_o, "another system"),
+            ("linux-aarch64", mach_o(arm), "another system"),
             ("linux-x86_64", b"MZ\x90\x00", "another system"),
-            ("macos-aarch64", mach_o, None),
-            ("macos-x86_64", mach_o, "another processor"),
+            ("macos-aarch64", mach_o(arm, (11, 0)), None),
+            ("macos-aarch64", mach_o(arm, (13, 0)), "it is not for macOS 11.0"),
+            ("macos-aarch64", mach_o(arm, signed=False), "it is not signed"),
+            ("macos-aarch64", mach_o(arm).replace(b"libSystem", b"libsystem"), "page 0 is not"),
+            ("macos-aarch64", mach_o(arm)[:-1], "cut off"),
+            ("macos-aarch64", mach_o(arm)[:40], "cut off"),
+            ("macos-x86_64", mach_o(arm), "another processor"),
+            ("macos-x86_64", mach_o(intel, signed=False), None),
+            ("macos-x86_64", mach_o(intel, (11, 0)), "it is not for macOS 10.12"),
+            ("macos-x86_64", mach_o(intel, library="/opt/x.dylib"), "it needs /opt/x.dylib"),
             ("macos-x86_64", elf(62, 1), "another system"),
         ]:
             with self.subTest(platform=platform, reason=reason):
@@ -470,6 +501,51 @@ class Launcher(unittest.TestCase):
             code, out, err = self.run_it("bakstop/bin/bakstop", env=environment)
             self.assertEqual((code, out), (2, ""))
             self.assertIn(message, err)
+
+    def test_each_machine_starts_its_own_program(self):
+        self.main("bakstop")
+        package = os.path.join(self.modules, "bakstop")
+        names = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"]
+        for name in names:
+            os.makedirs(os.path.join(package, "native", name))
+            path = os.path.join(package, "native", name, "bakstop")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"#!/bin/sh\necho {name}\n")
+            os.chmod(path, 0o755)
+        launcher = os.path.join(package, "bin/bakstop")
+        text = read(launcher).decode()
+        text = text.replace(f"= '{self.platform}'.split", f"= '{' '.join(names)}'.split")
+        with open(launcher, "w", encoding="utf-8") as file:
+            file.write(text)
+        stubs = os.path.join(self.top, "stubs")
+        os.mkdir(stubs)
+        environment = {**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}"}
+        for kernel, machine, name in [
+            ("Linux", "x86_64", "linux-x64"),
+            ("Linux", "aarch64", "linux-arm64"),
+            ("Darwin", "x86_64", "darwin-x64"),
+            ("Darwin", "arm64", "darwin-arm64"),
+        ]:
+            with open(os.path.join(stubs, "uname"), "w", encoding="utf-8") as file:
+                file.write(f"#!/bin/sh\n[ \"$*\" = -sm ] && echo {kernel} {machine}\n")
+            os.chmod(os.path.join(stubs, "uname"), 0o755)
+            for shell in SHELLS:
+                words = ["busybox", "ash"] if shell == "busybox" else [shell]
+                ran = self.run_it("bakstop/bin/bakstop", words, env=environment)
+                self.assertEqual(ran, (0, name + "\n", ""), shell)
+            if shutil.which("node"):
+                fake = os.path.join(self.top, "fake.js")
+                system, processor = name.split("-")
+                with open(fake, "w", encoding="utf-8") as file:
+                    for key, value in (("platform", system), ("arch", processor)):
+                        property = f"'{key}', {{ value: '{value}' }}"
+                        file.write(f"Object.defineProperty(process, {property});\n")
+                ran = self.run_it("bakstop/bin/bakstop", ["node", "--require", fake])
+                self.assertEqual(ran, (0, name + "\n", ""), "node")
+        # On macOS, the program for the other processor is better than none.
+        shutil.rmtree(os.path.join(package, "native/darwin-arm64"))
+        ran = self.run_it("bakstop/bin/bakstop", ["sh"], env=environment)
+        self.assertEqual(ran, (0, "darwin-x64\n", ""))
 
     def test_a_platform_that_was_not_released(self):
         self.main("bakstop")

@@ -119,8 +119,7 @@ pub(super) fn ignored<'b>(builds: &'b Builds, build: &'b Build) -> Vec<Ignored<'
     if installs.is_empty() {
         return found;
     }
-    let members = builds.members();
-    let workspaces = Workspaces::new(&builds.project, members.iter().map(Option::as_deref));
+    let workspaces = builds.workspaces();
     for (directory, from) in build.copied_manifests(&builds.manifests, &workspaces) {
         // The install that is nearest to the manifest: in a stage that has it, and a strict one.
         let mut nearest: Vec<_> = installs.iter().collect();

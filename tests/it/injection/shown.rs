@@ -165,6 +165,7 @@ fn output_of_verify_and_pins() {
                 &["lockfile"],
                 &["restore", "--dry-run"],
                 &["restore", "--dry-run", "--staged"],
+                &["prep", "--dry-run", "--from", "."],
             ] {
                 harmless(
                     &sandbox,

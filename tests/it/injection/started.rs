@@ -91,6 +91,7 @@ fn verbs(name: &str) -> Vec<Vec<String>> {
         &["restore", "--dry-run", "--", name],
         &["restore", "--staged", "--dry-run"],
         &["restore"],
+        &["prep", "--dry-run", "--from", "."],
         &["install", "--dry-run"],
         &["install"],
         &["status"],
