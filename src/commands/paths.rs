@@ -62,7 +62,7 @@ impl Paths {
 
     /// Those that cover no path so far, from the top of the work tree.
     pub(super) fn uncovered(&self) -> impl Iterator<Item = &RepoPath> {
-        self.0.iter().filter(|named| !named.found.get()).map(|named| &named.path)
+        self.0.iter().filter(|named| !named.found.load(Ordering::Relaxed)).map(|named| &named.path)
     }
 
     /// The first one, as the user wrote it, that covers no path so far and does not exist.

@@ -237,41 +237,13 @@ fn start_of(pipe: Option<impl Read>) -> Vec<u8> {
     bytes
 }
 
-/// A call of a tool.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Call<'a> {
-    pub program: &'a str,
-    pub arguments: &'a [String],
-    /// The directory that it runs in.
-    pub directory: &'a Path,
-    /// Variables of the environment in addition to ours.
-    pub variables: &'a [(&'a str, &'a str)],
-}
-
-impl Call<'_> {
-    fn command(&self) -> Command {
-        let mut command = Command::new(self.program);
-        command.args(self.arguments).current_dir(self.directory);
-        command.envs(self.variables.iter().copied());
-        command
-    }
-}
-
-/// What a tool printed, up to [`PRINTED`] bytes of each stream.
-#[derive(Debug)]
-pub(crate) struct Answered {
-    pub ended: Ended,
-    pub out: Vec<u8>,
-    pub errors: Vec<u8>,
-}
-
 /// Runs a tool without input and in a process group of its own, and keeps its output. If it takes
 /// longer than `time`, or once `stop` is set, the group is killed: that is an error.
-pub(crate) fn answered(call: &Call<'_>, time: Duration, stop: &AtomicBool) -> io::Result<Answered> {
+pub(crate) fn answered(call: &Call<'_>, time: Duration, stop: &AtomicBool) -> io::Result<Captured> {
     let mut command = call.command();
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    let (out, errors) = (start_of(child.stdout.take()), start_of(child.stderr.take()));
+    let (out, errors) = (start_in_thread(child.stdout.take()), start_in_thread(child.stderr.take()));
     let deadline = Instant::now() + time;
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -295,21 +267,13 @@ pub(crate) fn answered(call: &Call<'_>, time: Duration, stop: &AtomicBool) -> io
         child.wait()?;
     }
     let text = |stream: Receiver<Vec<u8>>| stream.recv_timeout(OPEN).unwrap_or_default();
-    Ok(Answered { ended: how_ended(status?), out: text(out), errors: text(errors) })
+    Ok(Captured { ended: how_ended(status?), out: text(out), errors: text(errors) })
 }
 
-/// Reads the first [`PRINTED`] bytes of a stream in a thread, which may outlive us. The rest is
-/// read as well: a tool could not write it otherwise.
-fn start_of(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+/// [`start_of`] a stream, read in a thread, which may outlive us.
+fn start_in_thread(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     let (sender, receiver) = sync_channel(1);
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            let read = pipe.by_ref().take(PRINTED).read_to_end(&mut bytes);
-            let _ = read.and_then(|_| io::copy(&mut pipe, &mut io::sink()));
-        }
-        let _ = sender.send(bytes);
-    });
+    std::thread::spawn(move || sender.send(start_of(pipe)));
     receiver
 }
 

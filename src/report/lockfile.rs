@@ -140,6 +140,10 @@ fn made(judged: &Judgement, making: &Making, view: View<'_>) -> String {
 /// The lines of a Dockerfile that installs with a lockfile of its place.
 fn dockerfile(lock: &JudgedLock, view: View<'_>) -> String {
     let path = &lock.view.lock.file.path;
+    let words = lock.view.files.values().map(|source| &source.file.path).chain([path]);
+    if words.into_iter().any(|path| shell_quote(path.as_bytes()) != path.to_string()) {
+        return String::new();
+    }
     let mut text = format!(
         "{} no Dockerfile is seen to copy {path}; the lines for it:\n",
         view.paint.strong("help:"),

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use semver::Version;
 
-use crate::base::credentials::holds_secret;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::commands::Context;
 use crate::commands::docker::on_path;
+use crate::commands::preparing::tool::shown;
 use crate::disk::scratch::{Interrupted, Scratch};
-use crate::os::child::{self, Answered, Call, Ended};
+use crate::os::child::{self, Captured, Call, Ended};
 use crate::pins::Manager;
 
 /// pnpm neither replaces itself by another version, which it would download, nor asks about a
@@ -23,8 +23,6 @@ const VARIABLES: [(&str, &str); 4] = [
     ("COREPACK_ENABLE_DOWNLOAD_PROMPT", "0"),
 ];
 
-/// The number of lines of a failed tool that are shown.
-const SHOWN: usize = 20;
 /// How long it may take to say its version, and to make a lockfile.
 const ANSWER: Duration = Duration::from_secs(60);
 const MAKING: Duration = Duration::from_secs(20 * 60);
@@ -81,7 +79,7 @@ impl<'s> Pnpm<'s> {
         directory: &Path,
         variables: &[(&str, &str)],
         time: Duration,
-    ) -> Result<Answered, String> {
+    ) -> Result<Captured, String> {
         let own = arguments.iter().map(|argument| (*argument).to_owned());
         let arguments: Vec<String> = self.first.iter().cloned().chain(own).collect();
         let variables = [&VARIABLES, variables].concat();
@@ -131,19 +129,4 @@ impl<'s> Pnpm<'s> {
 
 fn text(path: PathBuf) -> String {
     path.into_os_string().to_string_lossy().into_owned()
-}
-
-/// The last lines of what a tool printed, without those that hold a secret.
-fn shown(printed: &Answered) -> Vec<String> {
-    let lines = |stream: &[u8]| {
-        let text = String::from_utf8_lossy(stream);
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        let mask = |line: &str| {
-            let hides = holds_secret(line.as_bytes());
-            if hides { "(a line with a secret)".to_owned() } else { line.to_owned() }
-        };
-        lines.map(mask).collect::<Vec<_>>()
-    };
-    let all = [lines(&printed.out), lines(&printed.errors)].concat();
-    all[all.len().saturating_sub(SHOWN)..].to_vec()
 }
