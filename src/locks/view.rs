@@ -32,6 +32,8 @@ pub(crate) struct ImageView {
     pub version: Option<Version>,
     /// The lockfile of the workspace that this one must agree with.
     pub workspace: Option<Rc<SourceFile>>,
+    /// The `.npmrc` of the user in the image.
+    pub user_npmrc: Option<Rc<SourceFile>>,
     /// What is unknown of it.
     pub doubts: BTreeSet<String>,
     /// The number of the Dockerfile in the project, and the place of the copy of the lockfile.

@@ -9,6 +9,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -235,6 +236,46 @@ fn start_of(pipe: Option<impl Read>) -> Vec<u8> {
         let _ = read.and_then(|_| io::copy(&mut pipe, &mut io::sink()));
     }
     bytes
+}
+
+/// Runs a tool without input and in a process group of its own, and keeps its output. If it takes
+/// longer than `time`, or once `stop` is set, the group is killed: that is an error.
+pub(crate) fn answered(call: &Call<'_>, time: Duration, stop: &AtomicBool) -> io::Result<Captured> {
+    let mut command = call.command();
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let (out, errors) = (start_in_thread(child.stdout.take()), start_in_thread(child.stderr.take()));
+    let deadline = Instant::now() + time;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break Ok(status);
+        }
+        if stop.load(Ordering::SeqCst) {
+            break Err(io::Error::new(ErrorKind::Interrupted, "it was interrupted"));
+        }
+        if Instant::now() > deadline {
+            let minutes = time.as_secs() / 60;
+            break Err(io::Error::new(
+                ErrorKind::TimedOut,
+                format!("it did not exit in {minutes} minutes"),
+            ));
+        }
+        std::thread::sleep(PAUSE);
+    };
+    // What it left may still write. It fails if nobody is left in the group.
+    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    if status.is_err() {
+        child.wait()?;
+    }
+    let text = |stream: Receiver<Vec<u8>>| stream.recv_timeout(OPEN).unwrap_or_default();
+    Ok(Captured { ended: how_ended(status?), out: text(out), errors: text(errors) })
+}
+
+/// [`start_of`] a stream, read in a thread, which may outlive us.
+fn start_in_thread(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = sync_channel(1);
+    std::thread::spawn(move || sender.send(start_of(pipe)));
+    receiver
 }
 
 /// The timeout for a line of a program, and the maximum size of the line in bytes.
