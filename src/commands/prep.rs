@@ -249,7 +249,7 @@ impl Gathered {
     fn planned(&self, packing: &Packing<'_>) -> Result<Prepared, Error> {
         packing.must_have_names(&self.needed.all)?;
         let (mut packages, mut packed, mut wanted) = (Vec::new(), Vec::new(), BTreeMap::new());
-        for (name, known) in packing.known(&self.needed.all)? {
+        for (name, known) in packing.known(&self.needed.all) {
             match known {
                 Ok(tarball) => {
                     packages.push(self.package(&tarball));

@@ -13,6 +13,7 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 /// Packs with tar, as pnpm packs: the same bytes for the same files. A call is a line of `calls`.
 const PNPM: &str = r#"#!/bin/sh
 printf '%s\n' "$*" >> "@CALLS@"
+if [ -f "@CALLS@.hook" ]; then . "@CALLS@.hook"; fi
 case "$*" in
 --version) cat "@VERSION@" ;;
 *'run build')
@@ -112,12 +113,15 @@ impl Pair {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.product.command(BAKSTOP);
-        let path = std::env::join_paths(
-            std::iter::once(self.at("programs"))
-                .chain(std::env::split_paths(&crate::support::path_without_bakstop())),
-        );
-        command.env("PATH", path.unwrap()).arg("prep").args(arguments);
+        command.env("PATH", self.path()).arg("prep").args(arguments);
         command
+    }
+
+    /// The PATH with this pnpm.
+    pub(crate) fn path(&self) -> std::ffi::OsString {
+        let rest = crate::support::path_without_bakstop();
+        let rest = std::env::split_paths(&rest);
+        std::env::join_paths(std::iter::once(self.at("programs")).chain(rest)).unwrap()
     }
 
     pub(crate) fn prep(&self, arguments: &[&str]) -> Ran {
@@ -243,6 +247,54 @@ fn a_damaged_preparation_or_cache_is_not_used() {
     let ran = pair.prep(&[]);
     assert!(ran.out.contains("2 packed"), "{ran:?}");
     assert!(pair.content() == first && !pair.calls().is_empty());
+}
+
+#[test]
+fn a_cached_tarball_of_another_package_is_not_used() {
+    let pair = Pair::new("10.6.5");
+    pair.prep(&[]);
+    let first = pair.content();
+    let names: Vec<PathBuf> = fs::read_dir(pair.at("home/.cache/bakstop/pack"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "tgz"))
+        .collect();
+    // Each digest is right; one of the texts is not even a tarball.
+    for ending in ["tgz", "sha256"] {
+        fs::copy(names[0].with_extension(ending), names[1].with_extension(ending)).unwrap();
+    }
+    fs::write(&names[0], "").unwrap();
+    let of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    fs::write(names[0].with_extension("sha256"), of_nothing).unwrap();
+    pair.prep(&["--restore"]);
+    let ran = pair.prep(&[]);
+    assert!(ran.out.contains("2 packed"), "{ran:?}");
+    assert!(pair.content() == first);
+}
+
+#[test]
+fn a_packer_is_not_believed_and_what_it_leaves_running_is_not_waited_for() {
+    let pair = Pair::new("10.14.0");
+    let hook = |text: &str| fs::write(pair.at("calls.hook"), text).unwrap();
+    for (script, words) in [
+        ("*pack*) mkdir -p \"${5#*=}/dir\"", "could not read what pnpm packed: it is a directory"),
+        ("*pack*) mkdir -p \"${5#*=}\"; ln -s /etc/passwd \"${5#*=}/x.tgz\"", "a symbolic link"),
+        (
+            "*pack*) mkdir -p \"${5#*=}\"; echo x > \"${5#*=}/x.tgz\"",
+            "could not read what pnpm packed: its tarball cannot be read",
+        ),
+        ("*pack*) exit 0", "could not pack"),
+    ] {
+        hook(&format!("case \"$*\" in {script} ;; esac\n"));
+        must_fail(&pair.prep(&[]), words);
+        assert_eq!(pair.prepared(), [".gitkeep"], "{script}");
+    }
+    let left = pair.at("left");
+    hook(&format!("case \"$*\" in *pack*) sleep 600 & echo $! > '{}' ;; esac\n", left.display()));
+    let ran = pair.prep(&[]);
+    let id = fs::read_to_string(left).unwrap();
+    let killed = Command::new("kill").arg(id.trim()).status().unwrap();
+    assert!(ran.code == Some(0) && killed.success(), "{ran:?}");
 }
 
 #[test]
