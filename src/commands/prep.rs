@@ -116,6 +116,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     child::catch_sigchld();
     let tree = WorkTree::open(&context.directory)?;
     let gathered = Gathered::new(args, &tree, context)?;
+    // Before anything is packed: a link there is an error.
+    gathered.directory.files()?;
     gathered.directory.must_be_ignored(&tree)?;
     let overlays = dockerfiles::overlays(&gathered.product, &gathered.request.into.name);
     let fixes = args.fix_dockerfiles;
@@ -128,8 +130,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         Error::new(DOING, "another bakstop is preparing one here")
             .help("run this again when it has ended")
     })?;
-    // Before anything is packed: a link there is an error.
-    gathered.directory.files()?;
     let prepare = || {
         let prepared = gathered.carried_out(args, context, started)?;
         let to_error = !args.command.is_empty() && args.format == HumanOrJson::Human;

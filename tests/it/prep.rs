@@ -273,6 +273,29 @@ fn a_cached_tarball_of_another_package_is_not_used() {
 }
 
 #[test]
+fn what_is_in_the_way_is_replaced() {
+    let pair = Pair::new("10.6.5");
+    pair.prep(&[]);
+    let (first, directory) = (pair.content(), pair.product.top.join(".docker-deps"));
+    fs::remove_dir_all(directory.join("tree")).unwrap();
+    fs::write(directory.join("tree"), "a file").unwrap();
+    let is_tarball = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "tgz");
+    let files = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
+    for path in files.filter(is_tarball).collect::<Vec<_>>() {
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("inner"), "x").unwrap();
+    }
+    let ran = pair.prep(&[]);
+    assert!(ran.code == Some(0) && pair.content() == first, "{ran:?}");
+    // Half a preparation would build other packages.
+    fs::remove_file(directory.join(".prep.json")).unwrap();
+    fs::create_dir(directory.join(".prep.json")).unwrap();
+    must_fail(&pair.prep(&[]), "could not write .docker-deps/.prep.json");
+    assert_eq!(pair.prepared(), [".gitkeep"]);
+}
+
+#[test]
 fn a_packer_is_not_believed_and_what_it_leaves_running_is_not_waited_for() {
     let pair = Pair::new("10.14.0");
     let hook = |text: &str| fs::write(pair.at("calls.hook"), text).unwrap();
@@ -330,6 +353,10 @@ fn nothing_is_written_if_something_fails() {
     let (ran, _) =
         change("packages/other/package.json", r#"{"name": "@acme/log", "version": "1.0.0"}"#);
     must_fail(&ran, "packages/log and packages/other are both named @acme/log");
+    let long = format!("1.0.0-{}", "a".repeat(250));
+    let long = format!("{{\"name\": \"@acme/log\", \"version\": \"{long}\"}}");
+    let (ran, _) = change("packages/log/package.json", &long);
+    must_fail(&ran, "packages/log/package.json of ../plat has no valid name and version");
     let (ran, _) = change("packages/log/package.json", r#"{"name": "@acme/log"}"#);
     must_fail(&ran, "packages/log/package.json of ../plat has no valid name and version");
     let (ran, _) = change("packages/log/package.json", "{,}");
@@ -395,7 +422,10 @@ fn only_an_ignored_directory_of_regular_files_is_written_to() {
     must_fail(&pair.prep(&[]), ".docker-deps/inner/.git is a repository");
     fs::remove_dir_all(&directory).unwrap();
     symlink(pair.at("plat"), &directory).unwrap();
-    assert_eq!(pair.prep(&[]).code, Some(2));
+    must_fail(&pair.prep(&[]), ".docker-deps is a symbolic link");
+    fs::remove_file(&directory).unwrap();
+    fs::write(&directory, "").unwrap();
+    must_fail(&pair.prep(&[]), ".docker-deps is a file");
     fs::remove_file(&directory).unwrap();
     assert!(pair.calls().is_empty(), "nothing was packed");
     assert_eq!(pair.prep(&[]).code, Some(0));
