@@ -321,6 +321,23 @@ fn a_packer_is_not_believed_and_what_it_leaves_running_is_not_waited_for() {
 }
 
 #[test]
+fn a_manifest_in_an_odd_spelling_is_prepared_or_named() {
+    let pair = Pair::new("10.6.5");
+    pair.product.write("web/package.json", r#"{"dependencies": {"@acme\/log": "*"}}"#);
+    pair.prep(&[]);
+    assert!(pair.prepared().contains(&"tree/web/pnpm-workspace.yaml".to_owned()));
+    let wide = "\u{feff}{\"dependencies\": {\"@acme/log\": \"*\"}}";
+    let wide: Vec<u8> = wide.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(pair.product.top.join("web/package.json"), wide).unwrap();
+    must_fail(&pair.prep(&[]), "could not read web/package.json");
+    fs::remove_file(pair.product.top.join("web/package.json")).unwrap();
+    symlink("../backend/package.json", pair.product.top.join("web/package.json")).unwrap();
+    let ran = pair.prep(&[]);
+    must_fail(&ran, "could not read web/package.json: it is a symbolic link");
+    assert!(ran.err.contains("`prep.manifests`"), "{ran:?}");
+}
+
+#[test]
 fn nothing_is_written_if_something_fails() {
     let change = |path: &str, text: &str| {
         let pair = Pair::new("10.6.5");
