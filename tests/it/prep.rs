@@ -338,6 +338,20 @@ fn a_manifest_in_an_odd_spelling_is_prepared_or_named() {
 }
 
 #[test]
+fn a_sibling_that_git_does_not_list_is_refused() {
+    let pair = Pair::new("10.6.5");
+    // Git goes on listing what it tracks there, and nothing new.
+    fs::rename(pair.at("plat/packages/log"), pair.at("log")).unwrap();
+    symlink("../../log", pair.at("plat/packages/log")).unwrap();
+    must_fail(&pair.prep(&[]), "packages/log/package.json of ../plat: its directory is a symbolic");
+    fs::remove_dir_all(pair.at("plat/.git")).unwrap();
+    let ran = pair.prep(&[]);
+    must_fail(&ran, "not a git repository");
+    assert!(ran.err.contains("help: it must be a work tree of git"), "{ran:?}");
+    must_fail(&pair.prep(&["--from", "/"]), "not a git repository");
+}
+
+#[test]
 fn nothing_is_written_if_something_fails() {
     let change = |path: &str, text: &str| {
         let pair = Pair::new("10.6.5");
