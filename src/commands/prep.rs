@@ -116,6 +116,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     child::catch_sigchld();
     let tree = WorkTree::open(&context.directory)?;
     let gathered = Gathered::new(args, &tree, context)?;
+    // Before anything is packed: a link there is an error.
+    gathered.directory.files()?;
     gathered.directory.must_be_ignored(&tree)?;
     let overlays = dockerfiles::overlays(&gathered.product, &gathered.request.into.name);
     let fixes = args.fix_dockerfiles;
@@ -128,8 +130,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         Error::new(DOING, "another bakstop is preparing one here")
             .help("run this again when it has ended")
     })?;
-    // Before anything is packed: a link there is an error.
-    gathered.directory.files()?;
     let prepare = || {
         let prepared = gathered.carried_out(args, context, started)?;
         let to_error = !args.command.is_empty() && args.format == HumanOrJson::Human;
@@ -249,7 +249,7 @@ impl Gathered {
     fn planned(&self, packing: &Packing<'_>) -> Result<Prepared, Error> {
         packing.must_have_names(&self.needed.all)?;
         let (mut packages, mut packed, mut wanted) = (Vec::new(), Vec::new(), BTreeMap::new());
-        for (name, known) in packing.known(&self.needed.all)? {
+        for (name, known) in packing.known(&self.needed.all) {
             match known {
                 Ok(tarball) => {
                     packages.push(self.package(&tarball));

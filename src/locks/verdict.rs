@@ -368,6 +368,7 @@ mod tests {
             files: files.map(|(path, text)| (path.to_owned(), source(path, text))).into(),
             members: Some(lines(&|at| format!("m{}\n", 2 * at)).lines().map(Into::into).collect()),
             has_settings: true,
+            user_npmrc: None,
             registries: None,
             version: None,
             workspace: None,

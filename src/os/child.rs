@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -206,7 +206,7 @@ impl Call<'_> {
     }
 }
 
-/// What a tool printed until it exited, up to [`PRINTED`] bytes of each stream.
+/// What a tool printed until it exited: the first [`PRINTED`] bytes of each stream, or little more.
 #[derive(Debug)]
 pub(crate) struct Captured {
     pub ended: Ended,
@@ -214,28 +214,53 @@ pub(crate) struct Captured {
     pub errors: Vec<u8>,
 }
 
-/// Runs a tool without input, and keeps its output. Without a time limit: a tool may build.
+/// Runs a tool without input, and keeps its output. There is no time limit: a tool may build. A
+/// process that it leaves running may hold the streams open: what that prints is not waited for.
 pub(crate) fn captured(call: &Call<'_>) -> io::Result<Captured> {
     let mut command = call.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    let (out, errors) = (child.stdout.take(), child.stderr.take());
-    let (out, errors) = std::thread::scope(|scope| {
-        let errors = scope.spawn(|| start_of(errors));
-        (start_of(out), errors.join().unwrap_or_default())
-    });
-    Ok(Captured { ended: how_ended(child.wait()?), out, errors })
+    let (out, errors) = (start_of(child.stdout.take()), start_of(child.stderr.take()));
+    let ended = how_ended(child.wait()?);
+    Ok(Captured::new(ended, out, errors))
 }
 
-/// The first [`PRINTED`] bytes of a stream. The rest is read as well: a tool could not write it
-/// otherwise.
-fn start_of(pipe: Option<impl Read>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Some(mut pipe) = pipe {
-        let read = pipe.by_ref().take(PRINTED).read_to_end(&mut bytes);
-        let _ = read.and_then(|_| io::copy(&mut pipe, &mut io::sink()));
+impl Captured {
+    /// Takes what the streams have of a tool that has exited.
+    fn new(ended: Ended, out: Receiver<Vec<u8>>, errors: Receiver<Vec<u8>>) -> Self {
+        let deadline = Instant::now() + OPEN;
+        let rest = |stream: Receiver<Vec<u8>>| {
+            let mut bytes = Vec::new();
+            let left = || deadline.saturating_duration_since(Instant::now());
+            while let Ok(part) = stream.recv_timeout(left()) {
+                bytes.extend(part);
+            }
+            bytes
+        };
+        Self { ended, out: rest(out), errors: rest(errors) }
     }
-    bytes
+}
+
+/// Reads a stream in a thread, which may outlive us, and passes the first [`PRINTED`] bytes on. The
+/// rest is read as well: a tool could not write it otherwise.
+fn start_of(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let Some(mut pipe) = pipe else { return };
+        let (mut part, mut sent) = ([0; 8192], 0);
+        loop {
+            match pipe.read(&mut part) {
+                Ok(0) => return,
+                Ok(count) if sent < PRINTED => {
+                    sent += count as u64;
+                    let _ = sender.send(part.get(..count).unwrap_or_default().to_vec());
+                }
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return,
+                Ok(_) | Err(_) => {}
+            }
+        }
+    });
+    receiver
 }
 
 /// Runs a tool without input and in a process group of its own, and keeps its output. If it takes
@@ -244,7 +269,7 @@ pub(crate) fn answered(call: &Call<'_>, time: Duration, stop: &AtomicBool) -> io
     let mut command = call.command();
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    let (out, errors) = (start_in_thread(child.stdout.take()), start_in_thread(child.stderr.take()));
+    let (out, errors) = (start_of(child.stdout.take()), start_of(child.stderr.take()));
     let deadline = Instant::now() + time;
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -267,15 +292,7 @@ pub(crate) fn answered(call: &Call<'_>, time: Duration, stop: &AtomicBool) -> io
     if status.is_err() {
         child.wait()?;
     }
-    let text = |stream: Receiver<Vec<u8>>| stream.recv_timeout(OPEN).unwrap_or_default();
-    Ok(Captured { ended: how_ended(status?), out: text(out), errors: text(errors) })
-}
-
-/// [`start_of`] a stream, read in a thread, which may outlive us.
-fn start_in_thread(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = sync_channel(1);
-    std::thread::spawn(move || sender.send(start_of(pipe)));
-    receiver
+    Ok(Captured::new(how_ended(status?), out, errors))
 }
 
 /// The timeout for a line of a program, and the maximum size of the line in bytes.
@@ -481,6 +498,21 @@ fn how_ended(status: ExitStatus) -> Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_a_tool_leaves_is_not_waited_for() {
+        let script = "head -c 2000000 /dev/zero; sleep 60 & echo $! >&2".to_owned();
+        let arguments = ["-c".to_owned(), script];
+        let directory = Path::new("/");
+        let call = Call { program: "sh", arguments: &arguments, directory, variables: &[] };
+        let start = Instant::now();
+        let captured = captured(&call).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(30));
+        let id = String::from_utf8(captured.errors).unwrap();
+        assert!(Command::new("kill").arg(id.trim()).status().unwrap().success());
+        assert_eq!(captured.ended, Ended::Code(0));
+        assert!((PRINTED..PRINTED + 8192).contains(&(captured.out.len() as u64)));
+    }
 
     #[test]
     fn codes_are_those_of_a_shell() {

@@ -125,7 +125,12 @@ pub(crate) struct Prepared {
     pub took: Duration,
 }
 
-/// The start of the name of a tarball: `acme-log-1.0.0`. `None` for a name that npm does not allow.
+/// The longest start of a name, in bytes: a file system has 255 for a name, of which 13 are for the
+/// digest and the ending.
+const LONGEST_STEM: usize = 240;
+
+/// The start of the name of a tarball: `acme-log-1.0.0`. `None` for a name that npm does not allow,
+/// and for one that is too long.
 pub(crate) fn stem(name: &str, version: &Version) -> Option<String> {
     let (scope, rest) = name.strip_prefix('@')?.split_once('/')?;
     let is_plain = |part: &str| {
@@ -133,7 +138,8 @@ pub(crate) fn stem(name: &str, version: &Version) -> Option<String> {
         !part.is_empty() && !part.starts_with('.') && part.bytes().all(plain)
     };
     let version = version.to_string().replace('+', "-");
-    (is_plain(scope) && is_plain(rest)).then(|| format!("{scope}-{rest}-{version}"))
+    let stem = (is_plain(scope) && is_plain(rest)).then(|| format!("{scope}-{rest}-{version}"));
+    stem.filter(|stem| stem.len() <= LONGEST_STEM)
 }
 
 /// Two packages whose tarballs would have the same name, but for their content.
@@ -186,6 +192,8 @@ mod tests {
         for wrong in ["log", "@acme", "@acme/", "@/log", "@acme/../x", "@acme/a b", "@a/b\u{1b}"] {
             assert_eq!(stem(wrong, &one), None, "{wrong}");
         }
+        let long = Version::parse(&format!("1.0.0-{}", "a".repeat(250))).unwrap();
+        assert_eq!(stem("@acme/log", &long), None);
         let stems = |names: &[&str]| {
             let of = |name: &&str| ((*name).to_owned(), stem(name, &one).unwrap());
             names.iter().map(of).collect::<BTreeMap<_, _>>()

@@ -13,6 +13,7 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 /// Packs with tar, as pnpm packs: the same bytes for the same files. A call is a line of `calls`.
 const PNPM: &str = r#"#!/bin/sh
 printf '%s\n' "$*" >> "@CALLS@"
+if [ -f "@CALLS@.hook" ]; then . "@CALLS@.hook"; fi
 case "$*" in
 --version) cat "@VERSION@" ;;
 *'run build')
@@ -112,12 +113,15 @@ impl Pair {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.product.command(BAKSTOP);
-        let path = std::env::join_paths(
-            std::iter::once(self.at("programs"))
-                .chain(std::env::split_paths(&crate::support::path_without_bakstop())),
-        );
-        command.env("PATH", path.unwrap()).arg("prep").args(arguments);
+        command.env("PATH", self.path()).arg("prep").args(arguments);
         command
+    }
+
+    /// The PATH with this pnpm.
+    pub(crate) fn path(&self) -> std::ffi::OsString {
+        let rest = crate::support::path_without_bakstop();
+        let rest = std::env::split_paths(&rest);
+        std::env::join_paths(std::iter::once(self.at("programs")).chain(rest)).unwrap()
     }
 
     pub(crate) fn prep(&self, arguments: &[&str]) -> Ran {
@@ -246,6 +250,108 @@ fn a_damaged_preparation_or_cache_is_not_used() {
 }
 
 #[test]
+fn a_cached_tarball_of_another_package_is_not_used() {
+    let pair = Pair::new("10.6.5");
+    pair.prep(&[]);
+    let first = pair.content();
+    let names: Vec<PathBuf> = fs::read_dir(pair.at("home/.cache/bakstop/pack"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "tgz"))
+        .collect();
+    // Each digest is right; one of the texts is not even a tarball.
+    for ending in ["tgz", "sha256"] {
+        fs::copy(names[0].with_extension(ending), names[1].with_extension(ending)).unwrap();
+    }
+    fs::write(&names[0], "").unwrap();
+    let of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    fs::write(names[0].with_extension("sha256"), of_nothing).unwrap();
+    pair.prep(&["--restore"]);
+    let ran = pair.prep(&[]);
+    assert!(ran.out.contains("2 packed"), "{ran:?}");
+    assert!(pair.content() == first);
+}
+
+#[test]
+fn what_is_in_the_way_is_replaced() {
+    let pair = Pair::new("10.6.5");
+    pair.prep(&[]);
+    let (first, directory) = (pair.content(), pair.product.top.join(".docker-deps"));
+    fs::remove_dir_all(directory.join("tree")).unwrap();
+    fs::write(directory.join("tree"), "a file").unwrap();
+    let is_tarball = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "tgz");
+    let files = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
+    for path in files.filter(is_tarball).collect::<Vec<_>>() {
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("inner"), "x").unwrap();
+    }
+    let ran = pair.prep(&[]);
+    assert!(ran.code == Some(0) && pair.content() == first, "{ran:?}");
+    // Half a preparation would build other packages.
+    fs::remove_file(directory.join(".prep.json")).unwrap();
+    fs::create_dir(directory.join(".prep.json")).unwrap();
+    must_fail(&pair.prep(&[]), "could not write .docker-deps/.prep.json");
+    assert_eq!(pair.prepared(), [".gitkeep"]);
+}
+
+#[test]
+fn a_packer_is_not_believed_and_what_it_leaves_running_is_not_waited_for() {
+    let pair = Pair::new("10.14.0");
+    let hook = |text: &str| fs::write(pair.at("calls.hook"), text).unwrap();
+    for (script, words) in [
+        ("*pack*) mkdir -p \"${5#*=}/dir\"", "could not read what pnpm packed: it is a directory"),
+        ("*pack*) mkdir -p \"${5#*=}\"; ln -s /etc/passwd \"${5#*=}/x.tgz\"", "a symbolic link"),
+        (
+            "*pack*) mkdir -p \"${5#*=}\"; echo x > \"${5#*=}/x.tgz\"",
+            "could not read what pnpm packed: its tarball cannot be read",
+        ),
+        ("*pack*) exit 0", "could not pack"),
+    ] {
+        hook(&format!("case \"$*\" in {script} ;; esac\n"));
+        must_fail(&pair.prep(&[]), words);
+        assert_eq!(pair.prepared(), [".gitkeep"], "{script}");
+    }
+    let left = pair.at("left");
+    hook(&format!("case \"$*\" in *pack*) sleep 600 & echo $! > '{}' ;; esac\n", left.display()));
+    let ran = pair.prep(&[]);
+    let id = fs::read_to_string(left).unwrap();
+    let killed = Command::new("kill").arg(id.trim()).status().unwrap();
+    assert!(ran.code == Some(0) && killed.success(), "{ran:?}");
+}
+
+#[test]
+fn a_manifest_in_an_odd_spelling_is_prepared_or_named() {
+    let pair = Pair::new("10.6.5");
+    pair.product.write("web/package.json", r#"{"dependencies": {"@acme\/log": "*"}}"#);
+    pair.prep(&[]);
+    assert!(pair.prepared().contains(&"tree/web/pnpm-workspace.yaml".to_owned()));
+    let wide = "\u{feff}{\"dependencies\": {\"@acme/log\": \"*\"}}";
+    let wide: Vec<u8> = wide.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(pair.product.top.join("web/package.json"), wide).unwrap();
+    must_fail(&pair.prep(&[]), "could not read web/package.json");
+    fs::remove_file(pair.product.top.join("web/package.json")).unwrap();
+    symlink("../backend/package.json", pair.product.top.join("web/package.json")).unwrap();
+    let ran = pair.prep(&[]);
+    must_fail(&ran, "could not read web/package.json: it is a symbolic link");
+    assert!(ran.err.contains("`prep.manifests`"), "{ran:?}");
+}
+
+#[test]
+fn a_sibling_that_git_does_not_list_is_refused() {
+    let pair = Pair::new("10.6.5");
+    // Git goes on listing what it tracks there, and nothing new.
+    fs::rename(pair.at("plat/packages/log"), pair.at("log")).unwrap();
+    symlink("../../log", pair.at("plat/packages/log")).unwrap();
+    must_fail(&pair.prep(&[]), "packages/log/package.json of ../plat: its directory is a symbolic");
+    fs::remove_dir_all(pair.at("plat/.git")).unwrap();
+    let ran = pair.prep(&[]);
+    must_fail(&ran, "not a git repository");
+    assert!(ran.err.contains("help: it must be a work tree of git"), "{ran:?}");
+    must_fail(&pair.prep(&["--from", "/"]), "not a git repository");
+}
+
+#[test]
 fn nothing_is_written_if_something_fails() {
     let change = |path: &str, text: &str| {
         let pair = Pair::new("10.6.5");
@@ -278,6 +384,10 @@ fn nothing_is_written_if_something_fails() {
     let (ran, _) =
         change("packages/other/package.json", r#"{"name": "@acme/log", "version": "1.0.0"}"#);
     must_fail(&ran, "packages/log and packages/other are both named @acme/log");
+    let long = format!("1.0.0-{}", "a".repeat(250));
+    let long = format!("{{\"name\": \"@acme/log\", \"version\": \"{long}\"}}");
+    let (ran, _) = change("packages/log/package.json", &long);
+    must_fail(&ran, "packages/log/package.json of ../plat has no valid name and version");
     let (ran, _) = change("packages/log/package.json", r#"{"name": "@acme/log"}"#);
     must_fail(&ran, "packages/log/package.json of ../plat has no valid name and version");
     let (ran, _) = change("packages/log/package.json", "{,}");
@@ -379,7 +489,10 @@ fn only_an_ignored_directory_of_regular_files_is_written_to() {
     must_fail(&pair.prep(&[]), ".docker-deps/inner/.git is a repository");
     fs::remove_dir_all(&directory).unwrap();
     symlink(pair.at("plat"), &directory).unwrap();
-    assert_eq!(pair.prep(&[]).code, Some(2));
+    must_fail(&pair.prep(&[]), ".docker-deps is a symbolic link");
+    fs::remove_file(&directory).unwrap();
+    fs::write(&directory, "").unwrap();
+    must_fail(&pair.prep(&[]), ".docker-deps is a file");
     fs::remove_file(&directory).unwrap();
     assert!(pair.calls().is_empty(), "nothing was packed");
     assert_eq!(pair.prep(&[]).code, Some(0));

@@ -50,6 +50,7 @@ fn a_preparation_that_the_command_changes_is_reported() {
         ("rm -r .docker-deps/tree/web", 1, "tree/web/pnpm-workspace.yaml"),
         ("rm .docker-deps/acme-log*", 1, "acme-log-1.0.0-"),
         ("git clean -fdXq", 1, ".prep.json"),
+        ("echo '{}' > .docker-deps/tree/web/package.json", 1, "tree/web/package.json"),
         ("rm -r .docker-deps/tree; exit 4", 4, "tree/backend/pnpm-workspace.yaml"),
     ] {
         let (ran, left) = around(&pair, &[], script);
@@ -154,4 +155,87 @@ fn two_in_one_tree_do_not_build_each_others_packages() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.err.contains("another bakstop is preparing one here"), "{ran:?}");
     assert_eq!(left, [".gitkeep"]);
+}
+
+/// What happens around a preparation, by the number of the hazard; and whether a script that
+/// rewrites manifests (`tests/cmd/docker-prep.sh`) leaves the tree as if it had not run.
+const HAZARDS: [(u32, &str, bool); 13] = [
+    // The script writes each manifest anew: another time.
+    (
+        1,
+        "touch -t 202001010000 backend/package.json; prep; restore; \
+         find backend -name package.json -newer bakstop.json",
+        false,
+    ),
+    // The second run keeps the rewritten manifest as the original.
+    (2, "prep; prep --force; restore", false),
+    // Killed: nothing restores.
+    (3, "prep", false),
+    (
+        4,
+        "sed s/backend/server/ backend/package.json > x; mv x backend/package.json; prep; restore",
+        true,
+    ),
+    // The edit is lost.
+    (
+        5,
+        "prep; sed s/backend/server/ backend/package.json > x; mv x backend/package.json; restore",
+        false,
+    ),
+    // The stash has the rewritten manifest.
+    (6, "echo 1 > note; git add note; prep; git stash -q; restore; git stash pop -q", false),
+    // The manifest of the other branch is overwritten.
+    (7, "other; prep; git stash -q; git checkout -q other; restore", false),
+    // Nothing is prepared.
+    (16, "restore", true),
+    // A backup of the developer's own is overwritten and removed.
+    (17, "echo mine > backend/package.json.bak; prep; restore", false),
+    // The rewritten manifest is committed.
+    (18, "echo 1 > note; git add note; prep; git commit -qam All; restore", false),
+    // A lockfile is made of the rewritten manifest.
+    (
+        19,
+        "prep; cp backend/package.json backend/pnpm-lock.yaml; restore; cat backend/*.yaml",
+        false,
+    ),
+    // The merge is refused.
+    (20, "other; prep; git merge -q --ff-only other; restore", false),
+    // What would restore does not run after a failed build.
+    (24, "prep && false && restore", false),
+];
+
+#[test]
+fn a_preparation_is_not_seen_in_the_tree_where_a_script_is() {
+    let pair = Pair::new("10.14.0");
+    let manifest = "{\"name\": \"backend\", \"dependencies\": {\"@acme/http\": \"^1.4.0\"}}\n";
+    pair.product.write("backend/package.json", manifest);
+    pair.product.commit_all("Ask");
+    let script = fs::canonicalize("tests/cmd/docker-prep.sh").unwrap();
+    let script = script.to_str().unwrap();
+    for (number, hazard, by_script) in HAZARDS {
+        let state = |name: &str, prep: &str| {
+            let lines = format!(
+                "cp -R . ../{name} && cd ../{name}
+                 prep() {{ {prep} \"$@\" > /dev/null; }}
+                 restore() {{ prep --restore; }}
+                 other() {{
+                     git checkout -qb other
+                     sed s/backend/server/ backend/package.json > x
+                     mv x backend/package.json
+                     git commit -qam Rename && git checkout -q -
+                 }}
+                 {{ {hazard}; }} 2> errors
+                 rm errors; git status --porcelain; git rev-parse HEAD:
+                 cat package.json */package.json; find . -name '*.bak' -exec cat {{}} +"
+            );
+            let mut command = pair.product.command("sh");
+            let ran = crate::support::finish(command.env("PATH", pair.path()).args(["-c", &lines]));
+            assert_eq!(ran.code, Some(0), "{number}: {ran:?}");
+            fs::remove_dir_all(pair.at(name)).unwrap();
+            ran.out
+        };
+        let expected = state("plain", ":");
+        assert_eq!(state("prepared", &format!("'{BAKSTOP}' prep")), expected, "{number}");
+        assert_eq!(state("script", &format!("sh '{script}'")) == expected, by_script, "{number}");
+    }
 }

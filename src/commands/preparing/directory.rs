@@ -21,6 +21,7 @@ use crate::git::worktree::WorkTree;
 use crate::prepare::key::sha256;
 use crate::prepare::plan::FileChange;
 use crate::prepare::record::{self, Record, RecordedFile};
+use crate::project::directories::ancestors;
 
 /// The leftover directory at the top of a work tree.
 #[derive(Debug)]
@@ -118,6 +119,7 @@ impl LeftoverDirectory {
         match about.map_err(|error| self.failed("examine", &self.path, error))? {
             None => {}
             Some(about) if about.is_dir() => self.list(&self.path, &mut found)?,
+            Some(about) if about.is_file() => return Err(irregular(&self.path, "a file")),
             Some(about) => return Err(irregular(&self.path, read::noun(about.file_type()))),
         }
         found.retain(|path| !self.is_kept(path));
@@ -187,7 +189,7 @@ impl LeftoverDirectory {
     /// Makes the directory equal to this preparation: first the tarballs, then what refers to them,
     /// then the removals, at last the record. Killed in between, each file is whole, and every
     /// tarball that a file refers to is there. No time is ever set: `BuildKit` takes a file of the
-    /// same size and time for the old one.
+    /// same size and time for the old one. If a file cannot be written, the directory is emptied.
     pub(in crate::commands) fn write(
         &self,
         wanted: &BTreeMap<String, Vec<u8>>,
@@ -200,29 +202,43 @@ impl LeftoverDirectory {
         let record = Record { files: files.collect(), ..record };
         all.insert(record::FILE.to_owned(), record.text().into_bytes());
         let changes = self.changes(&all)?;
-        let of = |path: &RepoPath| {
-            all.iter().find(|(inner, _)| self.path.join(&inner.as_str().into()) == *path)
+        if let Err(error) = self.carry_out(&changes, &all) {
+            // Some images would take it, and others not. If this fails too, the first error is why.
+            let _ = self.empty();
+            return Err(error);
+        }
+        Ok(changes)
+    }
+
+    fn carry_out(
+        &self,
+        changes: &[(RepoPath, FileChange)],
+        all: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<(), Error> {
+        let of = |wanted| changes.iter().filter(move |(_, change)| *change == wanted);
+        let written: BTreeSet<&RepoPath> = of(FileChange::Written).map(|(path, _)| path).collect();
+        let above: BTreeSet<&[u8]> =
+            written.iter().flat_map(|path| ancestors(path.parent())).collect();
+        let is_in_the_way = |path: &RepoPath| {
+            let mut around = ancestors(path.parent());
+            above.contains(path.as_bytes()) || around.any(|it| written.contains(&RepoPath::new(it)))
         };
-        let written: Vec<(&str, &[u8])> = changes
-            .iter()
-            .filter(|(_, change)| *change == FileChange::Written)
-            .filter_map(|(path, _)| of(path).map(|(inner, bytes)| (&**inner, &**bytes)))
-            .collect();
-        let (overlay, tarballs): (Vec<_>, Vec<_>) = written
-            .into_iter()
-            .filter(|(inner, _)| *inner != record::FILE)
-            .partition(|(inner, _)| inner.contains('/'));
+        let (first, last): (Vec<&RepoPath>, Vec<&RepoPath>) =
+            of(FileChange::Removed).map(|(path, _)| path).partition(|path| is_in_the_way(path));
+        for path in first {
+            self.remove(path)?;
+        }
+        let is_written = |inner: &str| written.contains(&self.path.join(&inner.into()));
+        let files = all.iter().filter(|(inner, _)| *inner != record::FILE && is_written(inner));
+        let (overlay, tarballs): (Vec<_>, Vec<_>) =
+            files.partition(|(inner, _)| inner.contains('/'));
         for (inner, bytes) in tarballs.into_iter().chain(overlay) {
             self.put(inner, bytes)?;
         }
-        for (path, _) in changes.iter().filter(|(_, change)| *change == FileChange::Removed) {
+        for path in last {
             self.remove(path)?;
         }
-        let is_record = |path: &RepoPath| path.file_name() == record::FILE.as_bytes();
-        if changes.iter().any(|(path, change)| is_record(path) && *change == FileChange::Written) {
-            self.put(record::FILE, &all[record::FILE])?;
-        }
-        Ok(changes)
+        if is_written(record::FILE) { self.put(record::FILE, &all[record::FILE]) } else { Ok(()) }
     }
 
     fn put(&self, inner: &str, bytes: &[u8]) -> Result<(), Error> {
@@ -232,8 +248,10 @@ impl LeftoverDirectory {
             if parent.is_dir() { Ok(()) } else { atomic::make_directory(parent, Bits::New(0o777)) }
         };
         make().and_then(|()| atomic::write(&place, bytes, Bits::Kept, Old::Any)).map_err(|error| {
-            let path = self.path.join(&inner.into());
-            self.failed("write", &path, error)
+            let is_full = matches!(&error, WriteError::Io(error) if error.kind() == ErrorKind::StorageFull
+                || error.kind() == ErrorKind::QuotaExceeded);
+            let failed = self.failed("write", &self.path.join(&inner.into()), error);
+            if is_full { failed.help("free some space there, and run this again") } else { failed }
         })
     }
 

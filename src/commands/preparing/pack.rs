@@ -34,6 +34,10 @@ use crate::project::kinds::FileKind;
 /// The first version of pnpm whose `pack` has `--recursive`: one process packs all.
 const PACKS_ALL: Version = Version::new(10, 11, 0);
 
+/// The next step if what pnpm packed cannot be used.
+const UNUSABLE: &str = "do scripts of the sibling that run before packing change what is packed? \
+                        Nothing was written";
+
 /// A package with its tarball.
 #[derive(Debug)]
 pub(in crate::commands) struct Tarball {
@@ -70,15 +74,15 @@ impl Packing<'_> {
     pub(in crate::commands) fn known(
         &self,
         names: &BTreeSet<String>,
-    ) -> Result<Vec<(String, KnownTarball)>, Error> {
+    ) -> Vec<(String, KnownTarball)> {
         let names: Vec<&String> = names.iter().collect();
-        let known = names.par_iter().map(|name| Ok(((*name).clone(), self.known_one(name)?)));
-        known.collect()
+        names.par_iter().map(|name| ((*name).clone(), self.known_one(name))).collect()
     }
 
-    fn known_one(&self, name: &str) -> Result<KnownTarball, Error> {
+    /// A tarball that is not one of this package counts as absent, like a damaged one.
+    fn known_one(&self, name: &str) -> KnownTarball {
         if self.force {
-            return Ok(Err(Reason::Forced));
+            return Err(Reason::Forced);
         }
         let key = &self.keys[name];
         let recorded = self.record.and_then(|record| {
@@ -88,23 +92,20 @@ impl Packing<'_> {
         });
         let kept = recorded.filter(|(package, _)| package.key == *key).and_then(|(_, file)| {
             let bytes = self.directory.read(&file.path)?;
-            (sha256(&bytes) == file.sha256).then_some((bytes, TarballSource::Kept))
+            let bytes = (sha256(&bytes) == file.sha256).then_some(bytes)?;
+            self.tarball(name, bytes, TarballSource::Kept).ok()
         });
-        let cached = || self.cache.get(key).map(|bytes| (bytes, TarballSource::Cached));
-        match kept.or_else(cached) {
-            Some((bytes, source)) => self.tarball(name, bytes, source).map(Ok),
-            None if recorded.is_some_and(|(package, _)| package.key != *key) => {
-                Ok(Err(Reason::Changed))
-            }
-            None => Ok(Err(Reason::New)),
-        }
+        let cached = || self.tarball(name, self.cache.get(key)?, TarballSource::Cached).ok();
+        let is_other = recorded.is_some_and(|(package, _)| package.key != *key);
+        let reason = if is_other { Reason::Changed } else { Reason::New };
+        kept.or_else(cached).ok_or(reason)
     }
 
     /// Every package, packed where it must be.
     pub(in crate::commands) fn all(&self, names: &BTreeSet<String>) -> Result<Vec<Tarball>, Error> {
         self.must_have_names(names)?;
         let (mut found, mut missing) = (Vec::new(), BTreeMap::new());
-        for (name, known) in self.known(names)? {
+        for (name, known) in self.known(names) {
             match known {
                 Ok(tarball) => found.push(tarball),
                 Err(reason) => _ = missing.insert(name, reason),
@@ -161,9 +162,10 @@ impl Packing<'_> {
         self.build(&pnpm, missing)?;
         let paths = self.run(&pnpm, missing, scratch.path())?;
         let mut tarballs = Vec::new();
-        for (name, bytes) in self.sorted(&paths, missing)? {
-            let reason = missing[&name];
-            tarballs.push(self.tarball(&name, bytes, TarballSource::Packed(reason))?);
+        let sorted = self.sorted(&paths, missing).map_err(|error| error.or_help(UNUSABLE))?;
+        for (name, bytes) in sorted {
+            let tarball = self.tarball(&name, bytes, TarballSource::Packed(missing[&name]));
+            tarballs.push(tarball.map_err(|error| error.or_help(UNUSABLE))?);
         }
         // What was edited or generated meanwhile is in the tarballs or not: do not cache them.
         let after = Sibling::read(self.request)?.keys()?;
@@ -240,7 +242,7 @@ impl Packing<'_> {
         for path in paths {
             let bytes = read::file(path, FinalLink::Refuse, cache::LIMIT)
                 .map_err(|error| Error::new("read what pnpm packed", error))?;
-            let (manifest, _) = unpacked("what pnpm packed", &bytes, false)?;
+            let (manifest, _) = unpacked("read what pnpm packed", &bytes, false)?;
             let name = manifest.root.last("name").and_then(Node::text).unwrap_or_default();
             if !missing.contains_key(name) {
                 return Err(Error::new(
@@ -265,7 +267,12 @@ impl Packing<'_> {
         let doing = format!("pack {}", shown(name));
         let is_new = matches!(source, TarballSource::Packed(_));
         let (manifest, files) = unpacked(&doing, &bytes, is_new)?;
-        let version = manifest.root.last("version").and_then(Node::text).unwrap_or_default();
+        let text = |field| manifest.root.last(field).and_then(Node::text).unwrap_or_default();
+        if text("name") != name {
+            let cause = format!("its tarball is one of {:?}", shown(text("name")));
+            return Err(Error::new(doing, cause));
+        }
+        let version = text("version");
         let version = Version::parse(version).map_err(|error| Error::new(&*doing, error))?;
         let stem = stem(name, &version)
             .ok_or_else(|| Error::new(&*doing, "its name is not one of a package"))?;

@@ -1,6 +1,6 @@
 //! The repository whose images are built: its manifests, and what they need.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
 
@@ -78,11 +78,15 @@ impl Reader<'_> {
             }
         }
         let pins = if found.is_empty() { None } else { Some(self.pins()?) };
+        let workspaces = self.files.entries(&|path| FileKind::PnpmWorkspace.matches(path))?;
+        let workspaces: BTreeMap<&[u8], &Entry> =
+            workspaces.iter().map(|entry| (entry.path.parent(), entry)).collect();
         let mut manifests = Vec::new();
         for (entry, text, asks) in found {
             let directory = RepoPath::new(entry.path.parent());
             let (manager, version) = self.manager(&directory, pins.as_ref())?;
-            let workspace = self.beside(&directory, FileKind::PnpmWorkspace)?;
+            let workspace = workspaces.get(directory.as_bytes());
+            let workspace = workspace.map(|entry| self.text(entry)).transpose()?;
             let path = entry.path;
             manifests.push(ProductManifest {
                 directory,
@@ -151,10 +155,14 @@ impl Reader<'_> {
         Ok(entries)
     }
 
-    /// Whether a text may name a package of the sibling. A name with escapes is not seen: nobody
-    /// writes one.
+    /// Whether a text may name a package of the sibling, also in UTF-16, which is refused then. Of
+    /// escapes, only that of the slash is seen: nobody writes others.
     fn names_a_scope(&self, text: &[u8]) -> bool {
-        let mut names = self.scopes.iter().map(|scope| format!("{scope}/"));
+        let narrow = memchr::memchr(0, text)
+            .map(|_| text.iter().copied().filter(|&byte| byte != 0).collect::<Vec<u8>>());
+        let text = narrow.as_deref().unwrap_or(text);
+        let mut names =
+            self.scopes.iter().flat_map(|scope| [format!("{scope}/"), format!("{scope}\\/")]);
         names.any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
     }
 
@@ -164,11 +172,21 @@ impl Reader<'_> {
             Err(Error::new(format!("read {path}"), cause.to_owned()).help(help.to_owned()))
         };
         if entry.mode != Mode::File {
-            return refused("it is a symbolic link", "replace it with a regular file");
+            return refused(
+                "it is a symbolic link",
+                "replace it with a regular file, or name the directories to prepare: \
+                 `prep.manifests` of bakstop.json",
+            );
         }
         let text = match self.files.read(entry, LIMIT)? {
             Content::Bytes(text) => text,
-            Content::TooLarge(_) => return refused("it is too large", "make it smaller"),
+            Content::TooLarge(_) => {
+                return refused(
+                    "it is too large",
+                    "make it smaller, or name the directories to prepare: `prep.manifests` of \
+                     bakstop.json",
+                );
+            }
         };
         if !FileKind::Manifest.matches(path) && self.names_a_scope(&text) {
             return refused(

@@ -1,5 +1,6 @@
 //! `prep -- CMD`: what comes before the command and after it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use crate::base::error::Error;
@@ -79,13 +80,22 @@ impl PreparedRun<'_> {
         outcome
     }
 
-    /// The files that are not as they were written. Without a record, it is one itself.
+    /// The files that are not as they were written, or were added: a manifest in an overlay is
+    /// taken. Without a record, it is one itself.
     fn changed(&self) -> Vec<RepoPath> {
         let Some(record) = self.directory.record() else {
             return vec![self.directory.record_path()];
         };
         let digest = |path: &str| self.directory.read(path).map(|bytes| sha256(&bytes));
-        record.changed(digest).iter().map(|path| self.directory.path_of(path)).collect()
+        let mut changed: Vec<RepoPath> =
+            record.changed(digest).iter().map(|path| self.directory.path_of(path)).collect();
+        let known =
+            record.files.iter().map(|file| self.directory.path_of(&file.path.as_str().into()));
+        let known: BTreeSet<RepoPath> = known.chain([self.directory.record_path()]).collect();
+        // A link is an error as well when the directory is emptied.
+        let found = self.directory.files().unwrap_or_default();
+        changed.extend(found.difference(&known).cloned());
+        changed
     }
 }
 

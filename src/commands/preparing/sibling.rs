@@ -314,6 +314,7 @@ impl Reading<'_> {
             if about.map_err(|error| unreadable(self.shown, path, error))?.is_none() {
                 continue;
             }
+            self.must_be_inside(path)?;
             let text = self.text(path)?;
             let root = parsed(path, &text)?;
             let Some(name) = root.last("name").and_then(Node::text).map(str::to_owned) else {
@@ -340,6 +341,18 @@ impl Reading<'_> {
             }
         }
         Ok(packages)
+    }
+
+    /// Fails for a directory that a symbolic link leads to: git does not list what is in it.
+    fn must_be_inside(&self, manifest: &RepoPath) -> Result<(), Error> {
+        let directory = RepoPath::new(manifest.parent());
+        let place = place(self.root, &directory);
+        match place.canonicalize() {
+            Ok(real) if real == place => Ok(()),
+            Ok(_) => Err(unreadable(self.shown, manifest, "its directory is a symbolic link")
+                .help("replace the link with the directory")),
+            Err(error) => Err(unreadable(self.shown, manifest, error)),
+        }
     }
 
     fn clash(&self, name: &str, one: &RepoPath, other: &RepoPath) -> Error {

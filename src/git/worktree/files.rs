@@ -71,9 +71,13 @@ impl<'a> OnDisk<'a> {
 /// The files below a directory of another repository, relative to it: tracked, or neither tracked
 /// nor ignored. A nested repository is one path.
 pub(crate) fn files_below(directory: &Path) -> Result<Vec<RepoPath>, Error> {
+    let doing = format!("list the files of {}", RepoPath::from(directory));
+    // First: another directory may be the root of all file systems.
+    Git::nested(directory)
+        .output(&doing, &["rev-parse", "--show-toplevel"])
+        .map_err(|error| error.help("it must be a work tree of git: clone it there"))?;
     endless::refuse_in_work_tree(directory)?;
     let which = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    let doing = format!("list the files of {}", RepoPath::from(directory));
     let listing = Git::nested(directory).output(&doing, &which)?;
     let mut paths: Vec<RepoPath> =
         records(&listing).map(|path| RepoPath::new(without_slash(path))).collect();
