@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, doctor, explain, hook, install, lockfile, man, pins, prep, prove, restore,
-    rules, status, trend, uninstall, verify,
+    check, completions, doctor, explain, hook, install, lockfile, man, measure, pins, prep, prove,
+    restore, rules, status, trend, uninstall, verify,
 };
 use crate::report::paint::When;
 
@@ -52,6 +52,8 @@ pub(crate) enum Verb {
     Lockfile(lockfile::Args),
     /// Judge whether the Docker builds of the repository are correct, closed and cached
     Doctor(doctor::Args),
+    /// Run a build several times, cold or after an edit, and show what it takes
+    Measure(measure::Args),
     /// Show what recorded builds took, and whether that grew: text, tables, charts
     Trend(trend::Args),
     /// Install the git hooks

@@ -195,9 +195,10 @@ impl Config {
         self.allowances.iter().position(|allowance| self.allows(allowance, Some(rule), path))
     }
 
-    /// The first valid allowance of `verify` for a path.
+    /// The first valid allowance of `verify` for a path. A configuration does not allow itself.
     pub(crate) fn verify_allowance(&self, path: &RepoPath) -> Option<&Allowance> {
-        self.verify.iter().find(|allowance| self.allows(allowance, None, path))
+        let mut allowances = self.verify.iter().filter(|_| path.as_bytes() != FILE.as_bytes());
+        allowances.find(|allowance| self.allows(allowance, None, path))
     }
 
     /// The builds that it describes.

@@ -207,6 +207,8 @@ pub(crate) enum Crashed {
     Judgement,
     /// A build, and the comparison of its changes.
     Build,
+    /// Builds, with edited files between them.
+    Measurement,
     Proof,
     /// Moving pins, or restoring files.
     Files,
@@ -226,6 +228,10 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
         Crashed::Build => {
             "the work tree was not judged, and a build that was started may still run; \
              `git status` lists what differs"
+        }
+        Crashed::Measurement => {
+            "a build that was started may still run; `bakstop restore` takes the comment out of a \
+             touched file"
         }
         Crashed::Proof => "nothing was proven; `bakstop status` shows which hooks are in force",
         Crashed::Files => {

@@ -8,5 +8,6 @@ pub(crate) mod read;
 pub(crate) mod tarball;
 pub(crate) mod lock;
 pub(crate) mod atomic;
+pub(crate) mod journal;
 pub(crate) mod destination;
 pub(crate) mod scratch;

@@ -15,6 +15,7 @@ pub(crate) mod process;
 pub(crate) mod listing;
 // Where the repository is, its objects, and trees of them.
 mod repository;
+pub(crate) mod private;
 mod store;
 pub(crate) mod objects;
 mod trees;

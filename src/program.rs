@@ -70,15 +70,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
         Ok(cli) => {
             let paint = paint_errors(cli.color);
             crash::set_recovery_hint(recovery_hint(&cli.verb));
-            let answer = |context: Context| {
-                with_large_stack(|| dispatch(&cli.verb, &context))
-                    .map(|outcome| saved(outcome, paint, &context))
+            let failed = |notes: String, error: &Error| {
+                Answer { code: 0, out: String::new(), notes, paint }.failed(error)
             };
-            match context(&cli, env).and_then(answer) {
-                Ok(answer) => answer,
-                Err(error) => Answer { code: 0, out: String::new(), notes: String::new(), paint }
-                    .failed(&error),
-            }
+            let answer = |context: Context| {
+                let warning = warning(&cli.verb, &context);
+                match with_large_stack(|| dispatch(&cli.verb, &context)) {
+                    Ok(outcome) => {
+                        let notes = warning + &outcome.notes;
+                        saved(Outcome { notes, ..outcome }, paint, &context)
+                    }
+                    Err(error) => failed(warning, &error),
+                }
+            };
+            context(&cli, env).map_or_else(|error| failed(String::new(), &error), answer)
         }
         Err(error) => {
             let paint = if error.use_stderr() {
@@ -173,12 +178,29 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     })
 }
 
+/// The line about an edit that a killed run left in the work tree; empty without one, and for verbs
+/// that read no repository or take the edit back.
+fn warning(verb: &Verb, context: &Context) -> String {
+    let is_hook = match verb {
+        Verb::Hook(_) => true,
+        Verb::Restore(args) if args.takes_edits_back() => return String::new(),
+        Verb::Measure(_) | Verb::Trend(_) | Verb::Rules(_) | Verb::Explain(_) => {
+            return String::new();
+        }
+        Verb::Completions(_) | Verb::Man(_) => return String::new(),
+        _ => false,
+    };
+    let warning = commands::journaling::warning(context, is_hook);
+    warning.map_or(String::new(), |line| Outcome::new(Verdict::Clean, "").note(line).notes)
+}
+
 /// How to proceed if this verb crashes.
 fn recovery_hint(verb: &Verb) -> String {
     let crashed = match verb {
         Verb::Hook(args) => return args.recovery_hint(),
         Verb::Check(_) => Crashed::Judgement,
         Verb::Verify(_) => Crashed::Build,
+        Verb::Measure(_) => Crashed::Measurement,
         Verb::Prove(_) => Crashed::Proof,
         Verb::Pins(args) if args.writes() => Crashed::Files,
         Verb::Lockfile(args) if args.writes() => Crashed::Files,
@@ -202,6 +224,7 @@ fn dispatch(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
         Verb::Pins(args) => commands::pins::run(args, context),
         Verb::Lockfile(args) => commands::lockfile::run(args, context),
         Verb::Doctor(args) => commands::doctor::run(args, context),
+        Verb::Measure(args) => commands::measure::run(args, context),
         Verb::Trend(args) => commands::trend::run(args, context),
         Verb::Install(args) => commands::install::run(args, context),
         Verb::Uninstall(args) => commands::uninstall::run(args, context),
@@ -285,6 +308,7 @@ mod tests {
         for (arguments, expected) in [
             ("check", "this is not a pass"),
             ("verify -- true", "the work tree was not judged"),
+            ("measure -- true", "`bakstop restore`"),
             ("prove", "`bakstop status`"),
             ("pins", "nothing was changed"),
             ("pins --set --dry-run", "nothing was changed"),

@@ -14,6 +14,7 @@ pub(crate) mod restore;
 pub(crate) mod prep;
 pub(crate) mod runs;
 pub(crate) mod timing;
+pub(crate) mod measure;
 mod sarif;
 pub(crate) mod verify;
 pub(crate) mod fixes;

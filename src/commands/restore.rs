@@ -5,16 +5,18 @@ use std::path::PathBuf;
 use crate::base::change::Change;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
+use crate::commands::journaling::{FOREIGN, take_back_left};
 use crate::commands::judge::{Options, configuration};
 use crate::commands::paths::Paths;
 use crate::commands::restoring::{index, work_tree};
 use crate::commands::{Context, Outcome};
 use crate::config::Config;
+use crate::disk::journal::{JournaledEdit, PutBack};
 use crate::git::Staged;
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
 use crate::report::{HumanOrJson, View, restore as report};
-use crate::restore::plan::Plan;
+use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 
 const DOING: &str = "restore the named paths";
 
@@ -56,6 +58,11 @@ impl Args {
         !self.dry_run
     }
 
+    /// Whether edits that a killed run left in the work tree are taken back first.
+    pub(crate) fn takes_edits_back(&self) -> bool {
+        self.writes() && (self.worktree || !self.staged)
+    }
+
     /// The configuration that applies to one side.
     fn configuration(&self, change: &dyn Change, context: &Context) -> Result<Config, Error> {
         let options = Options { config: self.config.as_deref(), ..Options::default() };
@@ -74,6 +81,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             .help("name existing files and directories"));
     }
     let mut plan = Plan::default();
+    if args.takes_edits_back() {
+        plan.add(without_edits(&tree)?);
+    }
     if args.staged {
         let staged = Staged::read(&context.directory, &context.env)?;
         let config = args.configuration(&staged, context)?;
@@ -103,4 +113,25 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         HumanOrJson::Json => report::json(&plan, args.dry_run),
     };
     Ok(Outcome::new(verdict, out))
+}
+
+/// Takes the edits of a killed run back; returns what that changed.
+fn without_edits(tree: &WorkTree) -> Result<Plan, Error> {
+    let mut plan = Plan::default();
+    for (JournaledEdit { path, old, new, .. }, put_back) in take_back_left(tree)? {
+        let side = Side::WorkTree;
+        match put_back {
+            PutBack::AsBefore => {}
+            PutBack::Restored | PutBack::LaterKept => {
+                // Without what was changed later, which stays.
+                let change = Restoration::Restored { old: new, new: old };
+                plan.changes.push((side, path, change));
+            }
+            PutBack::Foreign => {
+                let (reason, steps) = (FOREIGN.to_owned(), Vec::new());
+                plan.left.push(Remaining { side, path, line: None, reason, steps });
+            }
+        }
+    }
+    Ok(plan)
 }

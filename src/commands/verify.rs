@@ -11,9 +11,10 @@ use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::commands::destination::destination;
-use crate::commands::recording::builds::{Before, Found};
-use crate::commands::recording::machine;
+use crate::commands::recording::builds::Before;
+use crate::commands::recording::limits::Limits;
 use crate::commands::recording::record::Record;
+use crate::commands::recording::{self, Finished};
 use crate::commands::{Context, Outcome, preparing, trend};
 use crate::config::{self, Config};
 use crate::disk::destination::Destination;
@@ -22,8 +23,7 @@ use crate::git::worktree::files::OnDisk;
 use crate::git::worktree::{Detail, WorkTree};
 use crate::measure::builds::CacheGate;
 use crate::measure::runs::Run;
-use crate::measure::trend::{Timing, Trend, lost_caches};
-use crate::measure::units::Budget;
+use crate::measure::trend::Timing;
 use crate::os::child::{self, NotRun, Output, Ran};
 use crate::report::paint::Paint;
 use crate::report::verify::Since;
@@ -35,7 +35,7 @@ use watch::{Watch, not_examined};
 
 /// Compares the work tree with a clean one, with its state before the command, or with a baseline.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let inputs = [&args.baseline, &args.record, &args.history];
+    let inputs = [&args.baseline, &args.limits.record, &args.history];
     let to_file = |file: &Option<PathBuf>| {
         file.as_deref().map(|file| destination(file, &inputs, context)).transpose()
     };
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     if let Some(file) = &args.history {
         return history(args, context, output, file);
     }
-    if args.label.is_some() && args.record.is_none() {
+    if args.label.is_some() && args.limits.record.is_none() {
         return Err(Error::new("use --label", "there is no record to label")
             .help("add --record FILE, or --history FILE"));
     }
@@ -114,10 +114,10 @@ fn run_build(
     let open = |file: &PathBuf| {
         destination(file, &[], context).and_then(|file| Record::open(file, args.run_label()))
     };
-    let record = args.record.as_ref().map(open).transpose()?;
+    let mut record = args.limits.record.as_ref().map(open).transpose()?;
     let mut before = watch.look(Detail::Contents)?;
     watch.keep_texts(&mut before);
-    let wants_builds = record.is_some() || args.min_cached.is_some();
+    let wants_builds = record.is_some() || args.limits.min_cached.is_some();
     let builds_before = wants_builds.then(|| Before::look(&context.env));
     // The JSON document needs standard output.
     let is_document = args.format == HumanOrJson::Json && args.output.is_none();
@@ -133,8 +133,10 @@ fn run_build(
     let found = builds_before.map(|before| before.builds_since(watch.tree.top(), &context.env));
     let commit = before.head.commit;
     let changes = after.map(|after| watch.allow(after.changes_since(before)));
-    let run = Run { commit, ..run_of(watch, &ran, changes.as_ref().ok(), found) };
-    judged(watch, &ran, &run, changes, record)
+    let tree = changes.as_ref().map_or(Tree::Unknown, |(changes, _)| recording::tree_of(changes));
+    let run = Finished { label: args.run_label(), started: context.now, ran: &ran, tree, commit }
+        .run(found);
+    judged(watch, &ran, &run, changes, record.as_mut())
 }
 
 /// Judges a finished command, and records it.
@@ -143,17 +145,12 @@ fn judged(
     ran: &Ran,
     run: &Run,
     changes: Result<(Changes, Vec<String>), Error>,
-    record: Option<Record>,
+    record: Option<&mut Record>,
 ) -> Result<Outcome, Error> {
     let Watch { args, context, .. } = *watch;
-    let earlier = record.as_ref().map_or(&[][..], Record::runs);
-    let timing = Timing {
-        seconds: run.seconds,
-        budget: args.budget.map(|Budget(time)| time.as_secs_f64()),
-        trend: args.limit().map(|limit| Trend::of(earlier, run, limit)),
-    };
-    let cache = args.min_cached.map(|share| CacheGate { share, builds: run.builds.clone() });
-    let notes = notes(args, record.as_ref(), run, &timing);
+    let timing = args.limits.timing(record.as_deref(), run);
+    let cache = args.limits.cache_gate(run);
+    let notes = notes(args, record.as_deref(), run, &timing);
     let outcome = compared(watch, changes, ran, timing, cache.as_ref());
     // What fails from here on is an error in addition to the report.
     let unknown = cache.as_ref().and_then(CacheGate::unknown).map(timing::unknown_cache);
@@ -168,40 +165,12 @@ fn judged(
     Ok(notes.iter().fold(outcome, Outcome::note))
 }
 
-/// The line of the record, without the commit.
-fn run_of(
-    watch: &Watch<'_>,
-    ran: &Ran,
-    changes: Option<&(Changes, Vec<String>)>,
-    found: Option<Found>,
-) -> Run {
-    let tree = match changes {
-        Some((changes, _)) if changes.is_empty() => Tree::Unchanged,
-        Some(_) => Tree::Changed,
-        None => Tree::Unknown,
-    };
-    Run {
-        label: watch.args.run_label(),
-        started: watch.context.now,
-        seconds: ran.took.as_secs_f64(),
-        exit_code: ran.ended.code(),
-        tree,
-        commit: None,
-        machine: Some(machine()),
-        overlapping: found.as_ref().is_some_and(|found| found.overlapping),
-        builds: found.map(|found| found.builds),
-    }
-}
-
 /// The notes on the time of a run and on its builds.
 fn notes(args: &Args, record: Option<&Record>, run: &Run, timing: &Timing) -> Vec<String> {
-    let mut notes = Vec::new();
-    if let (Some(record), Some(trend), true) = (record, &timing.trend, run.is_successful()) {
-        notes.extend(timing::note(trend, run.seconds, record));
-        let row = trend.limit.in_a_row;
-        let lost = lost_caches(record.runs(), run, row);
-        notes.extend(lost.iter().map(|lost| timing::lost_cache(lost, row)));
-    }
+    let mut notes: Vec<String> = Limits::note(record, run, timing).into_iter().collect();
+    let lost = args.limits.lost_caches(record, run);
+    let line = |lost| format!("bakstop: {}", timing::lost_cache(lost, args.limits.in_a_row));
+    notes.extend(lost.iter().map(line));
     if let (true, Some(Err(reason))) = (args.verbose, &run.builds) {
         notes.push(format!("bakstop: the Docker builds are unknown: {reason}"));
     }

@@ -33,6 +33,15 @@ impl DirectoryLock {
     }
 }
 
+/// Whether another process holds the lock on a directory.
+pub(crate) fn is_held(path: &Path) -> bool {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = openat(CWD, path, flags, Mode::empty());
+    directory.is_ok_and(|directory| {
+        flock(directory, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+    })
+}
+
 /// Waits for the lock on an open file, which holds it until it is closed.
 pub(crate) fn wait(file: &File) -> Result<(), Busy> {
     for _ in 0..RETRIES.0 {

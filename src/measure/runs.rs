@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use crate::base::change::ObjectId;
 use crate::measure::builds::{RecordedBuild, parse_seconds, recorded_name};
+use crate::measure::protocol::Protocol;
 use crate::snapshot::Tree;
 
-/// One run, as `verify --record` writes it.
+/// One run, as `verify --record` and `measure --record` write it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Run {
     /// The user's name for the build: times are compared within a label.
@@ -21,6 +22,8 @@ pub(crate) struct Run {
     pub tree: Tree,
     /// The commit of HEAD at the start.
     pub commit: Option<ObjectId>,
+    /// What `measure` did; `None` for a build as it is.
+    pub protocol: Option<Protocol>,
     /// The host and its number of processors; `None` in the lines of older versions.
     pub machine: Option<String>,
     /// The Docker builds, or why they are unknown; `None` in the lines of older versions.
@@ -51,6 +54,7 @@ impl Run {
             "exit_code": self.exit_code,
             "tree": self.tree.name(),
             "commit": self.commit.as_ref().map(ObjectId::to_string),
+            "protocol": self.protocol.as_ref().map(Protocol::json),
             "machine": self.machine,
             "builds": builds,
             "no_builds": no_builds,
@@ -63,6 +67,10 @@ impl Run {
         let commit = match &value["commit"] {
             Value::Null => None,
             id => Some(ObjectId::from_hex(id.as_str()?.as_bytes())?),
+        };
+        let protocol = match &value["protocol"] {
+            Value::Null => None,
+            protocol => Some(Protocol::parse(protocol)?),
         };
         let text = |key: &str| match &value[key] {
             Value::Null => Some(None),
@@ -84,6 +92,7 @@ impl Run {
             exit_code: value["exit_code"].as_u64()?.try_into().ok()?,
             tree: Tree::NAMES.into_iter().find(|(_, name)| value["tree"] == *name)?.0,
             commit,
+            protocol,
             machine: text("machine")?,
             builds,
             overlapping: value["overlapping"].as_bool().unwrap_or(false),
@@ -109,6 +118,16 @@ impl Run {
         let cut_off = |error: serde_json::Error| error.is_eof();
         BEGIN.starts_with(line)
             || line.starts_with(BEGIN) && serde_json::from_str::<Value>(line).is_err_and(cut_off)
+    }
+
+    /// Whether the builds are known, and none of them had anything to do: no `RUN` step ran; or no
+    /// step at all, if there are none.
+    pub(crate) fn built_nothing(&self) -> bool {
+        let is_idle = |build: &RecordedBuild| match build.run {
+            0 => build.cached == build.steps,
+            _ => build.ran() == 0,
+        };
+        self.known_builds().is_some_and(|builds| builds.iter().all(is_idle))
     }
 
     pub(crate) fn is_successful(&self) -> bool {
@@ -152,6 +171,7 @@ pub(crate) mod tests {
             exit_code,
             tree: Tree::Unchanged,
             commit: ObjectId::from_bytes(&[7; 20]),
+            protocol: None,
             machine: None,
             builds: None,
             overlapping: false,
@@ -190,9 +210,10 @@ pub(crate) mod tests {
             Run { commit: None, tree: Tree::Unknown, ..run("b", 0.0, 0) },
             Run { builds: Some(Ok(vec![web])), machine, ..run("c", 1.0, 0) },
             Run { builds: Some(Err("no docker".into())), overlapping: true, ..run("c", 1.0, 0) },
+            Run { protocol: Some(Protocol::new(["a.ts".into()], false)), ..run("c", 1.0, 0) },
         ];
         let text: String = runs.iter().map(Run::line).collect();
-        assert_eq!(text.lines().count(), 4);
+        assert_eq!(text.lines().count(), 5);
         assert_eq!(parse(&text).unwrap(), runs);
         assert_eq!(parse(&format!("\n{text}\n")).unwrap(), runs);
     }
@@ -220,6 +241,7 @@ pub(crate) mod tests {
             field("builds", "{}"),
             field("builds", "[1]"),
             field("machine", "1"),
+            field("protocol", "{}"),
         ] {
             assert_eq!(parse(&format!("{good}{bad}\n")), Err(2), "{bad}");
         }

@@ -135,10 +135,12 @@ impl Trend {
 /// The largest number of runs in a row that a user may choose.
 pub(crate) const LONGEST_ROW: usize = QUANTILES.len();
 
-/// The earlier runs that can be compared with a run: of its label, on its machine, and with as many
-/// `RUN` steps that ran.
+/// The earlier runs that can be compared with a run: of its label and protocol, on its machine, and
+/// with as many `RUN` steps that ran.
 fn comparable<'a>(earlier: &'a [Run], now: &Run) -> Vec<&'a Run> {
     let is_of_kind = |run: &&Run| match (run.known_builds(), now.known_builds()) {
+        // Under a protocol, one more step that runs is no other kind: it is what got slower.
+        _ if now.protocol.is_some() => true,
         (Some(earlier), Some(builds)) => kind(earlier) == kind(builds),
         // Lines without builds are compared by label.
         _ => true,
@@ -146,10 +148,11 @@ fn comparable<'a>(earlier: &'a [Run], now: &Run) -> Vec<&'a Run> {
     alike(earlier, now).into_iter().filter(is_of_kind).collect()
 }
 
-/// The runs of a label on the same machine.
+/// The runs of a label and a protocol on the same machine.
 fn alike<'a>(earlier: &'a [Run], now: &Run) -> Vec<&'a Run> {
     let is_alike = |run: &&Run| {
-        run.label == now.label && run.is_successful() && run.seconds > 0.0 && !run.overlapping
+        let is_same = run.label == now.label && run.protocol == now.protocol;
+        is_same && run.is_successful() && run.seconds > 0.0 && !run.overlapping
     };
     if !now.is_successful() || now.overlapping {
         return Vec::new();
@@ -255,6 +258,7 @@ mod tests {
 
     use super::*;
     use crate::measure::builds::tests::build;
+    use crate::measure::protocol::Protocol;
     use crate::measure::runs::tests::run;
 
     const GATE: Limit = Limit { allowed: 10.0, in_a_row: IN_A_ROW };
@@ -328,6 +332,14 @@ mod tests {
             move |run: &mut Run| run.machine.clone_from(&name)
         };
         let old = of(&|_| {});
+        let touched = |run: &mut Run| run.protocol = Some(Protocol::new(["a.ts".into()], false));
+        let touched_with = |step: (&str, bool)| {
+            let builds = builds(&[step]);
+            move |run: &mut Run| {
+                builds(run);
+                touched(run);
+            }
+        };
         let one = |earlier: &Run, now: &Run| comparable(std::slice::from_ref(earlier), now).len();
         for (earlier, now, expected) in [
             (old.clone(), old.clone(), 1),
@@ -340,6 +352,9 @@ mod tests {
             (of(&|run| run.overlapping = true), old.clone(), 0),
             (old.clone(), of(&|run| run.overlapping = true), 0),
             (old.clone(), of(&|run| run.exit_code = 1), 0),
+            (of(&touched), of(&touched), 1),
+            (of(&touched), old.clone(), 0),
+            (of(&touched_with(fresh)), of(&touched_with(cached)), 1),
         ] {
             assert_eq!(one(&earlier, &now), expected, "{earlier:?} {now:?}");
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Once};
 use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag::{register_conditional_default, register_usize};
-use signal_hook::low_level::unregister;
+use signal_hook::low_level::{emulate_default_handler, unregister};
 
 /// Whether such a signal terminates the program immediately.
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
@@ -69,6 +69,15 @@ impl NotedSignals {
     pub(crate) fn noted(&self) -> Option<u8> {
         let number = u8::try_from(self.noted.load(Ordering::SeqCst)).ok()?;
         (number > 0).then_some(number)
+    }
+
+    /// Terminates the program like the signal that came, if one did.
+    pub(crate) fn obey(self) {
+        let noted = self.noted();
+        drop(self);
+        if let Some(number) = noted {
+            let _ = emulate_default_handler(number.into());
+        }
     }
 }
 

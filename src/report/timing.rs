@@ -70,7 +70,7 @@ pub(crate) fn lost_cache(lost: &LostCache, in_a_row: usize) -> String {
         row => format!("in the last {row} runs"),
     };
     format!(
-        "bakstop: {}: {} ran {runs}; in the {} before, it was cached",
+        "{}: {} ran {runs}; in the {} before, it was cached",
         Escaped(target.as_bytes()),
         Escaped(step.as_bytes()),
         plural(*cached, "run")
@@ -144,8 +144,7 @@ mod tests {
         let lost = LostCache { target: "a\u{1b}".into(), step: "[1/2] RUN x".into(), cached: 18 };
         assert_eq!(
             lost_cache(&lost, 3),
-            "bakstop: a\\u{001b}: [1/2] RUN x ran in the last 3 runs; in the 18 runs before, \
-             it was cached"
+            "a\\u{001b}: [1/2] RUN x ran in the last 3 runs; in the 18 runs before, it was cached"
         );
         let web = build("web", &[("[1/2] RUN x", true), ("[2/2] RUN y", false)]);
         let gate = CacheGate { share: "60%".parse().unwrap(), builds: Some(Ok(vec![web])) };

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Records real builds with `bakstop verify --record`, and shows them with `bakstop trend`.
+"""Records real builds with `bakstop verify --record` and `bakstop measure`, and shows them with
+`bakstop trend`.
 
     measure.py BAKSTOP
 
@@ -10,6 +11,7 @@ the base image. Prints a line for each case, and exits with 1 if one is wrong.
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -73,6 +75,7 @@ class Lab:
             self.write(f"{service}/package.json", json.dumps({"name": service}))
             self.write(f"{service}/src/build.sh", f"# {name}\nsleep 1; echo {service} >out\n")
             services[service] = {"build": {"context": service, "network": "none"}}
+        self.write("tools/other.py", "print()\n")
         self.write("compose.yaml", json.dumps({"services": services}))
         for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "Start"]):
             run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", *command,
@@ -110,6 +113,25 @@ class Lab:
             self.expect(f"{label}: the output is that of the build", printed, [out, err])
         line = json.loads(self.record.read_text().splitlines()[-1])
         return process.returncode, line, (out + err).decode()
+
+    def measure(self, options, command):
+        """Returns the exit code, both streams, and the new lines of the record."""
+        before = len(self.lines())
+        words = [self.bakstop, "measure", "--record", str(self.record), *options, "--", *command]
+        ran = subprocess.run(words, cwd=self.top, env=self.environment, capture_output=True,
+                             text=True, timeout=600)
+        return ran.returncode, ran.stdout + ran.stderr, self.lines()[before:]
+
+    def lines(self):
+        text = self.record.read_text() if self.record.exists() else ""
+        return [json.loads(line) for line in text.splitlines()]
+
+    def state(self, path):
+        """A file with its times and mode, and what git says of the tree."""
+        about = (self.top / path).stat()
+        status = run("git", "status", "--porcelain", cwd=self.top)
+        return ((self.top / path).read_bytes(), about.st_ino, about.st_mode, about.st_mtime_ns,
+                status)
 
     def shares(self, line):
         """`target: cached/RUN steps, status` for each build."""
@@ -214,6 +236,67 @@ def cold_leaves_mounts(lab):
     lab.expect("the shared mount keeps its files", first + 1, seen())
     lab.expect("a cold build sees none", [0, 0], [seen(*COLD), seen(*COLD)])
     lab.expect("the shared mount is as it was", first + 2, seen())
+    words = ["docker", "build", "--progress", "plain", "--build-arg", "WHEN=cold", "mount"]
+    code, out, _ = lab.measure(["--cold", "--runs", "2"], words)
+    lab.expect("measure --cold sees none", (0, ["0", "0"]),
+               (code, re.findall(r" seen (\d+)\n", out)))
+    lab.expect("the shared mount is as it was", first + 3, seen())
+
+
+def measured(lab):
+    """Builds after an edit, that reach the image or not; and without any cache."""
+    source, label = "web/src/build.sh", ["--label", "shop/web warm"]
+    lab.verify("first", [*COMPOSE, "web"])
+    before = lab.state(source)
+    code, out, lines = lab.measure(["--touch", source, *label], [*COMPOSE, "web"])
+    lab.expect("measure --touch", (0, [["web: 1/2, completed"]] * 3),
+               (code, [lab.shares(line) for line in lines]))
+    lab.expect("its protocol", [{"touched": [source], "cold": False}] * 3,
+               [line["protocol"] for line in lines])
+    lab.expect("its tree", ["unchanged"] * 3, [line["tree"] for line in lines])
+    lab.expect("the file is as before", before, lab.state(source))
+    for share, expected in (("1/2", 0), ("2/2", 1)):
+        options = ["--touch", source, "--runs", "1", "--min-cached", share]
+        code, out, _ = lab.measure(options, [*COMPOSE, "web"])
+        lab.expect(f"measure --min-cached {share}", expected, code)
+    code, out, lines = lab.measure(["--touch", "tools/other.py"], [*COMPOSE, "web"])
+    lab.expect("a file outside of the image", (1, True, 1),
+               (code, "no RUN step ran after the edit" in out, len(lines)))
+    code, out, lines = lab.measure(["--cold", "--runs", "2", "--label", "shop/web cold"],
+                                   [*COMPOSE, "web"])
+    lab.expect("measure --cold", (0, [["web: 0/2, completed"]] * 2),
+               (code, [lab.shares(line) for line in lines]))
+    lab.expect("its protocol", [{"touched": [], "cold": True}] * 2,
+               [line["protocol"] for line in lines])
+    lab.write(source, "# broken\nexit 3\n")
+    code, out, _ = lab.measure(["--touch", source], [*COMPOSE, "web"])
+    lab.expect("an edited file is refused", (2, True), (code, "not as it is committed" in out))
+    run("git", "restore", source, cwd=lab.top)
+
+
+def killed(lab, times):
+    """What a kill at any moment leaves, `restore` takes back."""
+    source, left = "web/src/build.sh", 0
+    before = lab.state(source)
+    words = [lab.bakstop, "measure", "--touch", source, "--", "sleep", "0.05"]
+    warning = "has a comment of `bakstop measure`, which was killed"
+    for _ in range(times):
+        process = subprocess.Popen(words, cwd=lab.top, env=lab.environment,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(random.uniform(0, 0.8))
+        process.kill()
+        process.wait()
+        content = (lab.top / source).read_bytes()
+        touched = content != before[0]
+        left += touched
+        status = subprocess.run([lab.bakstop, "status"], cwd=lab.top, capture_output=True,
+                                text=True)
+        told = status.stderr.startswith(f"bakstop: {source} {warning}")
+        restored = subprocess.run([lab.bakstop, "restore"], cwd=lab.top, capture_output=True)
+        if (touched and not told) or restored.returncode or lab.state(source) != before \
+                or not content.startswith(before[0]):
+            lab.expect("killed", (touched, 0, before), (told, restored, lab.state(source)))
+    lab.expect(f"killed {times} times, {left} left a comment", True, 0 < left < times)
 
 
 def main():
@@ -227,6 +310,9 @@ def main():
         other_builds(lab, other)
         without_answers(lab, room)
         cold_leaves_mounts(lab)
+        again = Lab(bakstop, room, "again")
+        measured(again)
+        killed(again, 50)
         for form in ("human", "markdown", "csv", "prometheus", "svg", "json"):
             shown = subprocess.run([bakstop, "trend", lab.record, "--format", form],
                                    capture_output=True, text=True)
@@ -235,7 +321,7 @@ def main():
         print(f"     {len(lines)} lines, {max(map(len, lines))} bytes the longest")
         images = [BASE, PROJECT, *(f"{PROJECT}-{name}" for name in ("backend", "web"))]
         subprocess.run(["docker", "image", "rm", "--force", *images], capture_output=True)
-    sys.exit(lab.wrong > 0)
+    sys.exit(lab.wrong + again.wrong > 0)
 
 
 if __name__ == "__main__":

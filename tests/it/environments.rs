@@ -377,6 +377,7 @@ fn a_guard_that_cannot_answer_never_passes() {
         &["doctor", "--format", "json"],
         &["prove"],
         &["status"],
+        &["measure", "--", "true"],
         &["trend", "../runs"],
         &["install", "--dry-run"],
         &["rules"],

@@ -127,6 +127,7 @@ fn every_verb_with_a_manifest_that_is_a_fifo() {
         (&["verify"], 1, "package.json"),
         (&["verify", "--", "true"], 0, ""),
         (&["verify", "--save-baseline", "../b.json"], 0, ""),
+        (&["measure", "--runs", "1", "--", "true"], 0, ""),
         (&["prove"], 2, FIFO),
         (&["pins"], 2, FIFO),
         (&["lockfile", "--check"], 2, FIFO),

@@ -451,6 +451,48 @@ fn restoring() {
     nothing_is_lost(|| vec![case(&["restore"]), staged()]);
 }
 
+/// A touched file has its comment or not, and `restore` takes it out: no call is in between.
+#[test]
+fn touching_a_file() {
+    if !can_trace() {
+        return;
+    }
+    let sandbox = Sandbox::workspace();
+    sandbox.write("web/a.ts", "let a = 1;\n");
+    sandbox.commit_all("Source");
+    let case = Case::new(sandbox, &["measure", "--touch", "web/a.ts", "--runs", "1", "--", "true"]);
+    let (sandbox, path) = (&case.sandbox, case.sandbox.top.join("web/a.ts"));
+    let state = || (fs::read(&path).unwrap(), path.metadata().unwrap().modified().unwrap());
+    let before = state();
+    let (mut hits, mut left) = (0, 0);
+    for (call, number) in case.calls() {
+        for fault in ["signal=KILL", "error=ENOSPC", "error=EIO"] {
+            let at = format!("{fault} at {call} number {number}");
+            let inject = format!("inject={call}:{fault}:when={number}");
+            let ran = case.traced(&["-e", &format!("trace={call}"), "-e", &inject]);
+            let now = fs::read(&path).unwrap();
+            let added = now.strip_prefix(&before.0[..]);
+            let is_comment =
+                |added: &[u8]| added.is_empty() || added.starts_with(b"// bakstop measure ");
+            assert!(added.is_some_and(is_comment), "{at}: {now:?}");
+            if now != before.0 {
+                left += 1;
+                let is_told = ran.code.is_none() || ran.code == Some(2);
+                assert!(is_told, "{at}: says that it is done: {ran:?}");
+                let warned = sandbox.bakstop(&["status"]).err;
+                assert!(warned.starts_with("bakstop: web/a.ts has a comment of"), "{at}: {warned}");
+            }
+            let restored = sandbox.bakstop(&["restore"]);
+            assert_eq!(restored.code, Some(0), "{at}: {restored:?}");
+            assert_eq!(state(), before, "{at}");
+            assert!(!sandbox.top.join(".git/bakstop/journal").exists(), "{at}");
+            hits += 1;
+        }
+    }
+    println!("{hits} faults, {left} left the comment");
+    assert!(left > 0, "no fault was injected while the file was touched");
+}
+
 #[test]
 fn preparing() {
     nothing_is_lost(|| vec![Case::new(crate::prep::outdated(), &["prep"])]);

@@ -22,6 +22,7 @@ mod irregular;
 mod killed;
 mod lockfile;
 mod matrix;
+mod measure;
 mod new_pins;
 mod picture;
 mod pins;

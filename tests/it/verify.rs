@@ -11,7 +11,7 @@ use crate::support::{BAKSTOP, Ran, Sandbox, finish, rewritten_spec};
 
 mod around;
 mod baseline;
-mod builds;
+pub(crate) mod builds;
 mod command;
 mod explained;
 mod hiding;

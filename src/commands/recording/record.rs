@@ -67,7 +67,7 @@ impl Record {
 
     /// Appends a run. Other processes may append theirs at the same time.
     pub(in crate::commands) fn append(
-        &self,
+        &mut self,
         context: &Context,
         run: &Run,
         ended: Ended,
@@ -76,7 +76,9 @@ impl Record {
         self.file.append(&run.line(), LIMIT, runs::complete_length).map_err(|error| {
             Error::new(format!("write the record {}", RepoPath::from(self.file.name())), error)
                 .help(format!("make it writable by this user; the command {}", ended.describe()))
-        })
+        })?;
+        self.runs.push(run.clone());
+        Ok(())
     }
 }
 

@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::commands::recording::command_label;
-use crate::measure::trend::{IN_A_ROW, LONGEST_ROW, Limit};
-use crate::measure::units::{Budget, Percent, Share};
+use crate::commands::recording::limits::{Limits, TIME};
 use crate::report::HumanOrJson;
 
 // The arguments.
@@ -44,39 +43,13 @@ pub(crate) struct Args {
     #[arg(long, help_heading = STEPS, value_name = "FILE", conflicts_with = "command")]
     pub(super) baseline: Option<PathBuf>,
 
-    /// Fail if the build takes longer, such as 30s or 1m30s
-    #[arg(long, help_heading = TIME, value_name = "TIME", requires = "command")]
-    pub(super) budget: Option<Budget>,
-
-    /// Append the run to a file: label, time, exit code, state of the tree, commit, machine, and
-    /// what Docker recorded of its builds
-    #[arg(long, help_heading = TIME, value_name = "FILE", requires = "command")]
-    pub(super) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) limits: Limits,
 
     /// The label of the run in the record (default: the command); with --history, print only the
     /// runs with this label
     #[arg(long, help_heading = TIME, value_name = "LABEL")]
     pub(super) label: Option<String>,
-
-    /// Fail if this build and those before it took this much longer than the median of earlier
-    /// ones, such as 10%: recorded runs with its label in which as many steps ran
-    #[arg(long, help_heading = TIME, value_name = "PERCENT", requires = "record")]
-    pub(super) max_regression: Option<Percent>,
-
-    /// How many builds in a row must be slower
-    #[arg(
-        long,
-        help_heading = TIME,
-        value_name = "N",
-        requires = "max_regression",
-        default_value_t = IN_A_ROW,
-        value_parser = row
-    )]
-    pub(super) in_a_row: usize,
-
-    /// Fail if a smaller share of the RUN steps of a Docker build is cached, such as 3/5 or 60%
-    #[arg(long, help_heading = TIME, value_name = "SHARE", requires = "command")]
-    pub(super) min_cached: Option<Share>,
 
     /// Print the runs of a record
     #[arg(
@@ -97,23 +70,10 @@ pub(crate) struct Args {
 }
 
 const STEPS: &str = "A build in a separate step";
-const TIME: &str = "Build times";
 
 impl Args {
-    /// How much slower builds may get.
-    pub(super) fn limit(&self) -> Option<Limit> {
-        let limit = |Percent(allowed)| Limit { allowed, in_a_row: self.in_a_row };
-        self.max_regression.map(limit)
-    }
-
     /// The label of the run.
     pub(super) fn run_label(&self) -> String {
         self.label.clone().unwrap_or_else(|| command_label(&self.command))
     }
-}
-
-/// A number of builds in a row.
-fn row(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| (1..=LONGEST_ROW).contains(number));
-    number.ok_or_else(|| format!("expected a number from 1 to {LONGEST_ROW}"))
 }

@@ -13,7 +13,7 @@ use crate::commands::paths::Paths;
 use crate::commands::restoring::work_tree::plan;
 use crate::commands::verify::args::Args;
 use crate::commands::{Context, Outcome, listed};
-use crate::config::{self, Allowance, Config};
+use crate::config::{Allowance, Config};
 use crate::cure::{self, Facts};
 use crate::disk::destination::Destination;
 use crate::edit::excerpt::{self, Excerpt};
@@ -77,9 +77,7 @@ impl Watch<'_> {
             .collect();
         let mut hidden = Vec::new();
         changes.paths.retain(|difference| {
-            // A configuration does not allow itself.
-            let itself = difference.path.as_bytes() == config::FILE.as_bytes();
-            let allowance = self.config.verify_allowance(&difference.path).filter(|_| !itself);
+            let allowance = self.config.verify_allowance(&difference.path);
             hidden.extend(allowance.map(|allowance| (allowance, difference.path.clone())));
             allowance.is_none()
         });

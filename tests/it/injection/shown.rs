@@ -181,6 +181,11 @@ fn output_of_verify_and_pins() {
                 ]),
                 &nothing,
             );
+            let label = String::from_utf8_lossy(HOSTILE[0]).into_owned();
+            let measure = ["measure", "--format", format, "--label", &label, "--", "true"];
+            let mut arguments = words(&["--color", colour]);
+            arguments.extend(words(&measure));
+            harmless(&sandbox, &arguments, &nothing);
             let build =
                 ["verify", "--format", format, "--", "git", "checkout", "-q", "topic", "--", "."];
             let mut arguments = words(&["--color", colour]);
@@ -206,7 +211,7 @@ fn output_of_verify_and_pins() {
 }
 
 /// Arguments that hostile text follows.
-const BEFORE_TEXT: [&[&str]; 34] = [
+const BEFORE_TEXT: [&[&str]; 38] = [
     &["explain"],
     &["completions"],
     &["hook"],
@@ -228,6 +233,10 @@ const BEFORE_TEXT: [&[&str]; 34] = [
     &["verify", "--"],
     &["verify", "--record", "../runs", "--max-regression", "20%", "--label"],
     &["verify", "--min-cached"],
+    &["measure", "--touch"],
+    &["measure", "--runs"],
+    &["measure", "--"],
+    &["measure", "--cold", "--"],
     &["trend"],
     &["trend", "--since"],
     &["trend", "--format"],

@@ -92,6 +92,7 @@ fn verbs(name: &str) -> Vec<Vec<String>> {
         &["restore", "--staged", "--dry-run"],
         &["restore"],
         &["prep", "--dry-run", "--from", "."],
+        &["measure", "--touch", name, "--label", name, "--", "true"],
         &["install", "--dry-run"],
         &["install"],
         &["status"],

@@ -13,8 +13,8 @@ use crate::verify::report;
 const RECORD: &str = "../runs.jsonl";
 
 /// A repository, and a `docker` that gives the answers in files.
-struct Lab {
-    sandbox: Sandbox,
+pub(crate) struct Lab {
+    pub sandbox: Sandbox,
     /// `docker` and git.
     programs: PathBuf,
     /// The configuration of docker.
@@ -22,13 +22,13 @@ struct Lab {
 }
 
 /// A build of tests/facts/builds.json.
-fn fact(case: &str) -> Value {
+pub(crate) fn fact(case: &str) -> Value {
     let facts: Value = serde_json::from_str(include_str!("../../facts/builds.json")).unwrap();
     let found = facts["builds"].as_array().unwrap().iter().find(|fact| fact["case"] == case);
     found.unwrap().clone()
 }
 
-const TOUCHED: &str = "04-compose-touched-backend backend";
+pub(crate) const TOUCHED: &str = "04-compose-touched-backend backend";
 const FAILED: &str = "08-compose-failing-web web";
 
 impl Lab {
@@ -45,7 +45,7 @@ impl Lab {
     }
 
     /// A lab whose docker knows these builds, by their ids.
-    fn with(builds: &[(&str, &Value)]) -> Self {
+    pub(crate) fn with(builds: &[(&str, &Value)]) -> Self {
         let lab = Self::new();
         let mut list = String::new();
         for (id, fact) in builds {
@@ -70,7 +70,7 @@ impl Lab {
         self.sandbox.outside().join(name)
     }
 
-    fn docker(&self, script: &str) {
+    pub(crate) fn docker(&self, script: &str) {
         let path = self.programs.join("docker");
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -88,18 +88,23 @@ impl Lab {
     }
 
     /// The same for a build of this work tree.
-    fn own(&self, id: &str) -> String {
+    pub(crate) fn own(&self, id: &str) -> String {
         self.note(id, self.sandbox.top.to_str().unwrap())
     }
 
     fn verify(&self, options: &[&str], script: &str) -> Ran {
+        self.call("verify", options, &["sh", "-c", script])
+    }
+
+    /// Runs a verb around a command.
+    pub(crate) fn call(&self, verb: &str, options: &[&str], words: &[&str]) -> Ran {
         let mut command = self.sandbox.command(BAKSTOP);
-        command.arg("verify").args(options).args(["--", "sh", "-c", script]);
+        command.arg(verb).args(options).arg("--").args(words);
         let path = format!("{}:/usr/bin:/bin", self.programs.display());
         finish(command.env("PATH", path).env("DOCKER_CONFIG", &self.config))
     }
 
-    fn last(&self) -> Value {
+    pub(crate) fn last(&self) -> Value {
         let text = fs::read_to_string(self.sandbox.outside().join("runs.jsonl")).unwrap();
         serde_json::from_str(text.lines().next_back().unwrap()).unwrap()
     }
