@@ -377,6 +377,7 @@ mod tests {
         let start = Instant::now();
         let judged = judge(&view);
         assert!(judged.remarks.len() > 3 * COUNT, "{}", judged.remarks.len());
-        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+        // Three seconds of a processor, which a busy machine stretches; each with each, many minutes.
+        assert!(start.elapsed() < Duration::from_secs(240), "{:?}", start.elapsed());
     }
 }
