@@ -377,7 +377,7 @@ mod tests {
         let start = Instant::now();
         let judged = judge(&view);
         assert!(judged.remarks.len() > 3 * COUNT, "{}", judged.remarks.len());
-        // Three seconds of a processor, which a busy machine stretches; each with each, many minutes.
+        // Three seconds of a processor, which may be busy; each with each takes many minutes.
         assert!(start.elapsed() < Duration::from_secs(240), "{:?}", start.elapsed());
     }
 }
