@@ -378,6 +378,7 @@ mod tests {
         let start = Instant::now();
         let judged = judge(&view);
         assert!(judged.remarks.len() > 3 * COUNT, "{}", judged.remarks.len());
-        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+        // Three seconds of a processor, which may be busy; each with each takes many minutes.
+        assert!(start.elapsed() < Duration::from_secs(240), "{:?}", start.elapsed());
     }
 }
