@@ -244,7 +244,8 @@ pub(crate) fn answered(call: &Call<'_>, time: Duration, stop: &AtomicBool) -> io
     let mut command = call.command();
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    let (out, errors) = (start_in_thread(child.stdout.take()), start_in_thread(child.stderr.take()));
+    let (out, errors) =
+        (start_in_thread(child.stdout.take()), start_in_thread(child.stderr.take()));
     let deadline = Instant::now() + time;
     let status = loop {
         if let Some(status) = child.try_wait()? {

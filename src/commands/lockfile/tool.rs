@@ -11,7 +11,7 @@ use crate::commands::Context;
 use crate::commands::docker::on_path;
 use crate::commands::preparing::tool::shown;
 use crate::disk::scratch::{Interrupted, Scratch};
-use crate::os::child::{self, Captured, Call, Ended};
+use crate::os::child::{self, Call, Captured, Ended};
 use crate::pins::Manager;
 
 /// pnpm neither replaces itself by another version, which it would download, nor asks about a
