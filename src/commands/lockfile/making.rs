@@ -21,7 +21,7 @@ use crate::project::kinds::FileKind;
 /// of it.
 const PLACE: &str = "a/b/c/d/e/f/g/h/image";
 /// The settings of the user, if the image has some.
-const NPMRC: &str = "user.npmrc";
+const NPMRC: &str = "settings-of-user";
 /// A directory that pnpm may make, and nobody needs.
 const INSTALLED: &str = "node_modules";
 
