@@ -25,11 +25,11 @@ use crate::disk::tarball;
 use crate::formats::document::Node;
 use crate::os::progress::Progress;
 use crate::prepare::key::sha256;
-use crate::prepare::plan::{Reason, Source, clash, stem};
+use crate::prepare::plan::{Reason, TarballSource, clash, stem};
 use crate::prepare::record::Record;
-use crate::prepare::settings::BuildCommand;
+use crate::prepare::settings::SiblingBuild;
 use crate::prepare::{PackedManifest, built};
-use crate::project::kinds::PACKED_MANIFEST;
+use crate::project::kinds::FileKind;
 
 /// The first version of pnpm whose `pack` has `--recursive`: one process packs all.
 const PACKS_ALL: Version = Version::new(10, 11, 0);
@@ -47,11 +47,11 @@ pub(in crate::commands) struct Tarball {
     pub file: String,
     pub bytes: Vec<u8>,
     pub manifest: PackedManifest,
-    pub source: Source,
+    pub source: TarballSource,
 }
 
 /// A tarball of an earlier run, or why the package is packed.
-type Known = Result<Tarball, Reason>;
+type KnownTarball = Result<Tarball, Reason>;
 
 /// Packs packages, or finds the tarballs of earlier runs.
 pub(in crate::commands) struct Packing<'a> {
@@ -71,13 +71,16 @@ pub(in crate::commands) struct Packing<'a> {
 
 impl Packing<'_> {
     /// The tarball of an earlier run for each package, or why it is packed.
-    pub(in crate::commands) fn known(&self, names: &BTreeSet<String>) -> Vec<(String, Known)> {
+    pub(in crate::commands) fn known(
+        &self,
+        names: &BTreeSet<String>,
+    ) -> Vec<(String, KnownTarball)> {
         let names: Vec<&String> = names.iter().collect();
         names.par_iter().map(|name| ((*name).clone(), self.known_one(name))).collect()
     }
 
     /// A tarball that is not one of this package counts as absent, like a damaged one.
-    fn known_one(&self, name: &str) -> Known {
+    fn known_one(&self, name: &str) -> KnownTarball {
         if self.force {
             return Err(Reason::Forced);
         }
@@ -90,9 +93,9 @@ impl Packing<'_> {
         let kept = recorded.filter(|(package, _)| package.key == *key).and_then(|(_, file)| {
             let bytes = self.directory.read(&file.path)?;
             let bytes = (sha256(&bytes) == file.sha256).then_some(bytes)?;
-            self.tarball(name, bytes, Source::Kept).ok()
+            self.tarball(name, bytes, TarballSource::Kept).ok()
         });
-        let cached = || self.tarball(name, self.cache.get(key)?, Source::Cached).ok();
+        let cached = || self.tarball(name, self.cache.get(key)?, TarballSource::Cached).ok();
         let is_other = recorded.is_some_and(|(package, _)| package.key != *key);
         let reason = if is_other { Reason::Changed } else { Reason::New };
         kept.or_else(cached).ok_or(reason)
@@ -161,7 +164,7 @@ impl Packing<'_> {
         let mut tarballs = Vec::new();
         let sorted = self.sorted(&paths, missing).map_err(|error| error.or_help(UNUSABLE))?;
         for (name, bytes) in sorted {
-            let tarball = self.tarball(&name, bytes, Source::Packed(missing[&name]));
+            let tarball = self.tarball(&name, bytes, TarballSource::Packed(missing[&name]));
             tarballs.push(tarball.map_err(|error| error.or_help(UNUSABLE))?);
         }
         // What was edited or generated meanwhile is in the tarballs or not: do not cache them.
@@ -181,7 +184,7 @@ impl Packing<'_> {
     fn build(&self, pnpm: &Pnpm, missing: &BTreeMap<String, Reason>) -> Result<(), Error> {
         let build = &self.request.settings.build;
         let has_scripts = || self.sibling.packages.values().any(|package| package.has_build);
-        if *build == BuildCommand::Scripts && !has_scripts() {
+        if *build == SiblingBuild::Scripts && !has_scripts() {
             return Ok(());
         }
         match build.words(missing.keys().map(String::as_str)) {
@@ -244,7 +247,7 @@ impl Packing<'_> {
             if !missing.contains_key(name) {
                 return Err(Error::new(
                     format!("pack {}", self.sibling.shown),
-                    format!("pnpm packed {:?}, which nobody asked for", shown(name)),
+                    format!("pnpm packed \"{}\", which nobody asked for", shown(name)),
                 )
                 .help("a script that runs before packing must not change the name of a package"));
             }
@@ -260,9 +263,9 @@ impl Packing<'_> {
     }
 
     /// A tarball that has what its manifest names.
-    fn tarball(&self, name: &str, bytes: Vec<u8>, source: Source) -> Result<Tarball, Error> {
+    fn tarball(&self, name: &str, bytes: Vec<u8>, source: TarballSource) -> Result<Tarball, Error> {
         let doing = format!("pack {}", shown(name));
-        let is_new = matches!(source, Source::Packed(_));
+        let is_new = matches!(source, TarballSource::Packed(_));
         let (manifest, files) = unpacked(&doing, &bytes, is_new)?;
         let text = |field| manifest.root.last(field).and_then(Node::text).unwrap_or_default();
         if text("name") != name {
@@ -276,7 +279,7 @@ impl Packing<'_> {
         if is_new && let Some((field, path)) = built::missing(&manifest.root, &files) {
             let path = shown(&path);
             let help = match self.request.settings.build {
-                BuildCommand::None => "build it first, or leave --no-build out",
+                SiblingBuild::None => "build it first, or leave --no-build out",
                 _ => "`prep.build` of bakstop.json must build it; nothing was written",
             };
             let cause = format!("it is not built: `{field}` names {path}, which is not packed");
@@ -310,7 +313,7 @@ struct Unpacked {
 
 /// The manifest of a tarball, and, if asked for, its files.
 fn unpacked(doing: &str, bytes: &[u8], all: bool) -> Result<(Unpacked, BTreeSet<String>), Error> {
-    let name = PACKED_MANIFEST;
+    let name = FileKind::MANIFEST;
     let packed = tarball::read(bytes, name, all)
         .map_err(|error| Error::new(doing, format!("its tarball cannot be read: {error}")))?;
     let text =
