@@ -370,6 +370,7 @@ mod tests {
             has_settings: true,
             user_npmrc: None,
             registries: None,
+            user_npmrc: None,
             version: None,
             workspace: None,
             user_npmrc: None,

@@ -222,23 +222,8 @@ pub(crate) fn captured(call: &Call<'_>) -> io::Result<Captured> {
     let mut child = command.spawn()?;
     let (out, errors) = (start_of(child.stdout.take()), start_of(child.stderr.take()));
     let ended = how_ended(child.wait()?);
-    Ok(Captured::new(ended, out, errors))
-}
-
-impl Captured {
-    /// Takes what the streams have of a tool that has exited.
-    fn new(ended: Ended, out: Receiver<Vec<u8>>, errors: Receiver<Vec<u8>>) -> Self {
-        let deadline = Instant::now() + OPEN;
-        let rest = |stream: Receiver<Vec<u8>>| {
-            let mut bytes = Vec::new();
-            let left = || deadline.saturating_duration_since(Instant::now());
-            while let Ok(part) = stream.recv_timeout(left()) {
-                bytes.extend(part);
-            }
-            bytes
-        };
-        Self { ended, out: rest(out), errors: rest(errors) }
-    }
+    let deadline = Instant::now() + OPEN;
+    Ok(Captured { ended, out: rest(&out, deadline), errors: rest(&errors, deadline) })
 }
 
 /// Reads a stream in a thread, which may outlive us, and passes the first [`PRINTED`] bytes on. The
@@ -261,6 +246,16 @@ fn start_of(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
         }
     });
     receiver
+}
+
+/// What a stream has until it ends or until a time.
+fn rest(stream: &Receiver<Vec<u8>>, deadline: Instant) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let left = || deadline.saturating_duration_since(Instant::now());
+    while let Ok(part) = stream.recv_timeout(left()) {
+        bytes.extend(part);
+    }
+    bytes
 }
 
 /// Runs a tool without input and in a process group of its own, and keeps its output. If it takes
@@ -292,7 +287,8 @@ pub(crate) fn answered(call: &Call<'_>, time: Duration, stop: &AtomicBool) -> io
     if status.is_err() {
         child.wait()?;
     }
-    Ok(Captured::new(how_ended(status?), out, errors))
+    let (ended, deadline) = (how_ended(status?), Instant::now() + OPEN);
+    Ok(Captured { ended, out: rest(&out, deadline), errors: rest(&errors, deadline) })
 }
 
 /// The timeout for a line of a program, and the maximum size of the line in bytes.
