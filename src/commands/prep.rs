@@ -37,7 +37,7 @@ use crate::report::{HumanOrJson, prep as report};
 #[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 #[command(after_help = "\
 Exit codes: 0 prepared; 1 a Dockerfile does not take what would be prepared, or the build may have \
-used something else; 2 could not prepare, and nothing was written; 126 or 127 could not start the \
+used something else; 2 could not prepare; 126 or 127 could not start the \
 build; otherwise the exit code of a build that failed.\n\n\
 Example: bakstop verify -- bakstop prep -- docker compose build")]
 pub(crate) struct Args {
@@ -66,7 +66,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME@VERSION")]
     pub(super) package_manager: Option<String>,
 
-    /// Write the line that brings the overlay to each Dockerfile that lacks it
+    /// Write the lines that bring the overlay to each Dockerfile that lacks them, then prepare
     #[arg(long, conflicts_with = "dry_run")]
     fix_dockerfiles: bool,
 

@@ -370,10 +370,8 @@ mod tests {
             has_settings: true,
             user_npmrc: None,
             registries: None,
-            user_npmrc: None,
             version: None,
             workspace: None,
-            user_npmrc: None,
             doubts: BTreeSet::new(),
             origin: None,
         };

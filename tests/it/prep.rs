@@ -370,6 +370,8 @@ fn nothing_is_written_if_something_fails() {
     assert!(!ran.err.contains("\n::error"), "{ran:?}");
     let (ran, _) = change("packages/log/fail", "");
     must_fail(&ran, "could not build the sibling: `pnpm --recursive");
+    // A Dockerfile may have been: --fix-dockerfiles writes before anything is packed.
+    assert!(ran.err.contains("nothing was prepared"), "{ran:?}");
     let lacks =
         r#"{"name": "@acme/log", "version": "1.0.0", "main": "dist/index.js", "types": "x"}"#;
     let (ran, _) = change("packages/log/package.json", lacks);

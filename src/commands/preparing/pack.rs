@@ -201,7 +201,7 @@ impl Packing<'_> {
         scratch: &Path,
     ) -> Result<Vec<PathBuf>, Error> {
         let help = &*format!(
-            "repair what it reports, for instance by `pnpm install` in {}; nothing was written",
+            "repair what it reports, for instance by `pnpm install` in {}; nothing was prepared",
             self.sibling.shown
         );
         if pnpm.version >= PACKS_ALL {
@@ -280,7 +280,7 @@ impl Packing<'_> {
             let path = shown(&path);
             let help = match self.request.settings.build {
                 SiblingBuild::None => "build it first, or leave --no-build out",
-                _ => "`prep.build` of bakstop.json must build it; nothing was written",
+                _ => "`prep.build` of bakstop.json must build it; nothing was prepared",
             };
             let cause = format!("it is not built: `{field}` names {path}, which is not packed");
             return Err(Error::new(doing, cause).help(help));
@@ -302,7 +302,8 @@ fn shown(text: &str) -> Escaped<'_> {
 
 fn listed(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     read::list(directory).map_err(|error| {
-        Error::new("read what pnpm packed", error).help("pnpm made no tarball: nothing was written")
+        Error::new("read what pnpm packed", error)
+            .help("pnpm made no tarball: nothing was prepared")
     })
 }
 

@@ -118,7 +118,7 @@ impl Pnpm {
                 let cause =
                     format!("`{}` {}", Escaped(words.join(" ").as_bytes()), ended.describe());
                 Err(Error::new(doing, cause).help(
-                    "its output is above; nothing was written. To pack what lies there: bakstop \
+                    "its output is above; nothing was prepared. To pack what lies there: bakstop \
                      prep --no-build",
                 ))
             }
