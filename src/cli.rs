@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, doctor, explain, hook, install, lockfile, man, pins, prove, restore, rules,
-    status, trend, uninstall, verify,
+    check, completions, doctor, explain, hook, install, lockfile, man, pins, prep, prove, restore,
+    rules, status, trend, uninstall, verify,
 };
 use crate::report::paint::When;
 
@@ -40,13 +40,15 @@ pub(crate) enum Verb {
     Check(check::Args),
     /// Run a build, and report what it changed in the work tree
     Verify(verify::Args),
+    /// Prepare Docker builds with packages of a sibling repository, beside the tree
+    Prep(prep::Args),
     /// Take the traces of a preparation out again, and remove its leftovers
     Restore(restore::Args),
     /// Test that the installed pre-commit hook blocks a rewritten manifest
     Prove(prove::Args),
     /// List the places that pin a package manager, and whether their versions agree
     Pins(pins::Args),
-    /// Judge whether the lockfiles for images fit what the images install
+    /// Make the lockfiles for images with the pinned pnpm, or judge whether they fit
     Lockfile(lockfile::Args),
     /// Judge whether the Docker builds of the repository are correct, closed and cached
     Doctor(doctor::Args),

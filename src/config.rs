@@ -11,6 +11,7 @@ use crate::base::finding::{Severity, Span};
 use crate::base::path::RepoPath;
 use crate::base::pattern::Pattern;
 use crate::builds::ConfiguredBuild;
+use crate::prepare::settings::PrepSettings;
 use crate::rule::{ConfigReading, Finding, Rule};
 
 mod reader;
@@ -40,6 +41,7 @@ pub(crate) struct Config {
     verify: Vec<Allowance>,
     builds: Vec<ConfiguredBuild>,
     judges_builds: bool,
+    prep: PrepSettings,
 }
 
 /// The severity that the configuration gives to a rule.
@@ -206,6 +208,11 @@ impl Config {
     /// Whether a check judges new errors of builds as well.
     pub(crate) fn judges_builds(&self) -> bool {
         self.judges_builds
+    }
+
+    /// How builds are prepared.
+    pub(crate) fn prep(&self) -> &PrepSettings {
+        &self.prep
     }
 
     /// The expired allowances of `verify`.

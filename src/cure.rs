@@ -5,10 +5,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use crate::base::change::Mode;
 use crate::base::debris::Debris;
 use crate::base::finding::Step;
 use crate::base::path::{RepoPath, shell_quote};
 use crate::config::Config;
+use crate::project::kinds::FileKind;
 use crate::restore::plan::{Plan, Remaining};
 use crate::rule::{Finding, Subject};
 use crate::rules;
@@ -49,7 +51,12 @@ pub(crate) fn in_files(findings: &mut [Finding], facts: &Facts<'_>) {
         let left = plan.left.iter().find(|left| left.path == path);
         let (to_restore, to_unstage) = (wants_restore(finding), wants_unstage(finding));
         let by_restore = vec![Step::Restore { staged: facts.staged }].into();
-        if let Some(left) = left.filter(|_| to_restore || to_unstage) {
+        let is_overlay = facts.debris.content_of(&path, Mode::File).is_some();
+        if to_restore && is_overlay && (facts.is_tracked)(&path) {
+            // It was written like that: nothing of it is to be restored.
+            finding.help = "unstage it; the file itself stays".into();
+            finding.steps = (&[Step::Unstage]).into();
+        } else if let Some(left) = left.filter(|_| to_restore || to_unstage) {
             left_over(finding, left, facts.staged);
         } else if to_restore {
             finding.steps = by_restore;
@@ -203,6 +210,8 @@ pub(crate) enum Crashed {
     Proof,
     /// Moving pins, or restoring files.
     Files,
+    /// Writing the leftover directory.
+    Preparation,
     /// Installing or removing hooks.
     Hooks,
     Nothing,
@@ -222,6 +231,10 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
         Crashed::Files => {
             "each file is either unchanged or complete (see `git diff`); run the command again, \
              or edit the rest by hand"
+        }
+        Crashed::Preparation => {
+            "no tracked file was changed; run `bakstop prep` again, or empty the leftover \
+             directory: `bakstop restore`"
         }
         Crashed::Hooks => {
             "each hook is either unchanged or complete (see `bakstop status`); run the command \
@@ -277,7 +290,16 @@ pub(crate) fn commands(step: &Step, paths: &[&RepoPath], from_anywhere: bool) ->
         Step::Remove => paths.chunks(NAMED).map(removal).collect(),
         Step::AbortMerge => vec!["git merge --abort".to_owned()],
         Step::MovePins => vec!["bakstop pins --set".to_owned()],
+        Step::MakeLockfile => paths.iter().map(|path| making(path)).collect(),
     }
+}
+
+/// The command that makes a lockfile for an image, named by its member if there is one.
+fn making(path: &RepoPath) -> String {
+    let is_of_member = FileKind::is_docker_lockfile(path) && !path.parent().is_empty();
+    let named = if is_of_member { path.parent() } else { path.as_bytes() };
+    let mark = if named.starts_with(b"-") { "./" } else { "" };
+    format!("bakstop lockfile {}", shell_quote(&[mark.as_bytes(), named].concat()))
 }
 
 fn removal(paths: &[&RepoPath]) -> String {

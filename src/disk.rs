@@ -1,10 +1,11 @@
-//! Access to users' files: bounded reads, atomic writes, a lock, and a temporary directory that is
-//! removed even by a signal.
+//! Access to users' files: bounded reads, tarballs, atomic writes, a lock, and a temporary
+//! directory that is removed even by a signal.
 //!
 //! No other module reads or writes users' files, except `git`, which reads the files of
 //! repositories.
 
 pub(crate) mod read;
+pub(crate) mod tarball;
 pub(crate) mod lock;
 pub(crate) mod atomic;
 pub(crate) mod destination;

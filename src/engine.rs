@@ -4,25 +4,28 @@
 use std::collections::HashSet;
 
 use crate::base::change::{Change, Commit, Entry};
-use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::Severity;
-use crate::builds::Builds;
-use crate::config::{self, Config, ConfigPlace, Treatment};
+use crate::builds::{Builds, Overlays};
+use crate::config::{Config, ConfigPlace, Treatment};
 use crate::locks::JudgedLock;
 use crate::pins::PinTable;
 use crate::project::kinds::FileKind;
-use crate::rule::{Check, ConfigReading, Finding, Findings, Rule};
+use crate::rule::{Check, Finding, Findings, Rule};
 use crate::rules::RULES;
 
 #[cfg(test)]
 mod fake;
 mod found;
 mod gathering;
+mod entries;
 mod building;
 mod pinned;
 mod locking;
 
+use building::BuildQuestion;
+use entries::about_configuration;
+pub(crate) use entries::{EntryJudge, FoundInEntries};
 use found::{key, sorted, with_commit};
 use gathering::Gathering;
 pub(crate) use gathering::LIMIT;
@@ -79,6 +82,8 @@ pub(crate) struct Engine<'a> {
     locks: Vec<JudgedLock>,
     /// Whether only errors of builds in which a new file takes part are reported.
     only_new_in_builds: bool,
+    /// What a preparation writes; by default what the configuration says.
+    overlays: Option<Overlays>,
 }
 
 impl<'a> Engine<'a> {
@@ -102,6 +107,7 @@ impl<'a> Engine<'a> {
             builds: None,
             locks: Vec::new(),
             only_new_in_builds: false,
+            overlays: None,
         }
     }
 
@@ -110,6 +116,13 @@ impl<'a> Engine<'a> {
     #[must_use]
     pub(crate) fn only_new_in_builds(mut self, only: bool) -> Self {
         self.only_new_in_builds = only;
+        self
+    }
+
+    /// What a preparation writes, instead of what the configuration says.
+    #[must_use]
+    pub(crate) fn preparing(mut self, overlays: Option<Overlays>) -> Self {
+        self.overlays = overlays;
         self
     }
 
@@ -166,51 +179,27 @@ impl<'a> Engine<'a> {
         files: &mut Gathering<'_>,
         change: &dyn Change,
     ) -> Result<(), Error> {
-        if let Some(listed) = &mut self.listed {
-            listed.extend_from_slice(change.fresh());
-            return Ok(());
-        }
-        let debris = self.config.debris();
-        let mut found = self.each_entry(change, debris, files)?;
-        let mut configurations =
-            change.fresh().iter().filter(|entry| entry.path.as_bytes() == config::FILE.as_bytes());
-        if let Some(entry) = configurations.next() {
-            let reading = config::source::examine(change, entry)?;
-            self.judges_itself |= self.config.is(&reading.file.text);
-            found.append(&mut self.configuration(&reading));
-        }
-        self.found.extend(with_commit(found, || change.commit()));
-        if let Some((debris, _)) = self.config.with_built_in().filter(|_| self.explain) {
-            let found = self.each_entry(change, debris, files)?;
-            self.with_built_in.extend(with_commit(found, || change.commit()));
-        }
+        let found = self.entry_judge().judge_with(files, change)?;
+        self.add(found);
         Ok(())
     }
 
-    /// [`Self::entries`] for several changes. The findings are in the order of the changes.
-    ///
-    /// The last change is judged first: a pack stores older versions of a file as differences from
-    /// newer ones.
-    pub(crate) fn entries_of_each<C: Change>(
-        &mut self,
-        changes: &[C],
-        mut done: impl FnMut(),
-    ) -> Result<(), Error> {
-        if self.listed.is_some() {
-            return changes.iter().try_for_each(|change| self.entries(change));
+    /// What judges the entries of changes on other threads. [`Self::add`] takes what it found.
+    pub(crate) fn entry_judge(&self) -> EntryJudge<'a> {
+        EntryJudge {
+            config: self.config,
+            rules: self.rules.clone(),
+            explain: self.explain,
+            only_list: self.listed.is_some(),
         }
-        let mut parts = Vec::new();
-        let (first, first_built_in) = (self.found.len(), self.with_built_in.len());
-        for change in changes.iter().rev() {
-            self.entries(change)?;
-            parts.push((self.found.split_off(first), self.with_built_in.split_off(first_built_in)));
-            done();
-        }
-        for (found, with_built_in) in parts.into_iter().rev() {
-            self.found.extend(found);
-            self.with_built_in.extend(with_built_in);
-        }
-        Ok(())
+    }
+
+    /// Adds what was found in the entries of a change. The order of changes is kept.
+    pub(crate) fn add(&mut self, found: FoundInEntries) {
+        self.found.extend(found.found);
+        self.with_built_in.extend(found.with_built_in);
+        self.judges_itself |= found.judges_itself;
+        self.listed.iter_mut().for_each(|listed| listed.extend_from_slice(&found.listed));
     }
 
     /// Judges by the rules that compare files, if a new file concerns them.
@@ -237,7 +226,7 @@ impl<'a> Engine<'a> {
         self.builds(files, change)
     }
 
-    /// Judges what is new about pins.
+    /// Judges new statements about pins.
     fn new_pins(
         &mut self,
         files: &mut Gathering<'_>,
@@ -282,10 +271,20 @@ impl<'a> Engine<'a> {
         let before = self.found.len();
         let configured = self.config.builds();
         // Nothing that depends on the variables of files is an error.
-        let searches = !self.only_new_in_builds;
-        let builds = self.collect(first, change, |findings| {
-            building::read(files, change, configured, searches, findings)
-        })?;
+        let is_wanted =
+            |rule: &&&Rule| !self.only_new_in_builds && (self.explain || !self.config.is_off(rule));
+        let asking = self.rules.iter().filter(is_wanted);
+        let variables: Vec<_> = asking.filter_map(|rule| rule.asks_for_variables).collect();
+        let (given, config) = (self.overlays.clone(), self.config);
+        let overlays = |builds: &Builds| {
+            let configured =
+                || building::configured_overlays(config.prep(), config.debris(), builds);
+            given.clone().or_else(configured)
+        };
+        let (overlays, variables) = (&overlays, &*variables);
+        let asked = BuildQuestion { configured, overlays, variables, every_file: false };
+        let builds = self
+            .collect(first, change, |findings| building::read(files, change, &asked, findings))?;
         for rule in self.rules.clone() {
             if let Check::Builds(judge) = rule.check {
                 let debris = self.config.debris();
@@ -428,7 +427,7 @@ impl<'a> Engine<'a> {
         let reading = self
             .config
             .reading(self.judges_itself, |number, allowance| unused(number, allowance.rule));
-        for mut finding in self.configuration(&reading) {
+        for mut finding in about_configuration(&self.rules, &reading) {
             if self.config.is_outside() {
                 // The commands are for files of the repository.
                 finding.steps = (&[]).into();
@@ -470,69 +469,6 @@ impl<'a> Engine<'a> {
             }
         }
     }
-
-    /// Judges each new entry by the rules about entries and single files.
-    fn each_entry(
-        &self,
-        change: &dyn Change,
-        debris: &Debris,
-        files: &mut Gathering<'_>,
-    ) -> Result<Vec<Finding>, Error> {
-        let mut found = Vec::new();
-        if !self.rules.iter().any(|rule| rule.check.is_about_one_entry()) {
-            return Ok(found);
-        }
-        for entry in change.fresh() {
-            found.append(&mut self.entry(entry, debris, files)?);
-        }
-        Ok(found)
-    }
-
-    /// Judges one new entry. Its file is read at most once.
-    fn entry(
-        &self,
-        entry: &Entry,
-        debris: &Debris,
-        files: &mut Gathering<'_>,
-    ) -> Result<Vec<Finding>, Error> {
-        let mut found = Vec::new();
-        let mut known = None;
-        for rule in &self.rules {
-            let mut findings = Findings::new(rule);
-            match rule.check {
-                Check::Entry(judge) => judge(entry, debris, &mut findings),
-                Check::File { wants, judge } if entry.is_regular() && wants(&entry.path) => {
-                    if known.is_none() {
-                        known = files.read_once(entry, &mut findings)?;
-                    }
-                    if let Some(known) = &known {
-                        judge(known, debris, &mut findings);
-                    }
-                }
-                Check::File { .. }
-                | Check::Pins(_)
-                | Check::Project { .. }
-                | Check::Locks(_)
-                | Check::Builds(_)
-                | Check::Configuration(_) => continue,
-            }
-            found.append(&mut findings.into_vec());
-        }
-        Ok(found)
-    }
-
-    /// Judges by the rules about configurations.
-    fn configuration(&self, reading: &ConfigReading) -> Vec<Finding> {
-        let mut found = Vec::new();
-        for rule in &self.rules {
-            if let Check::Configuration(judge) = rule.check {
-                let mut findings = Findings::new(rule);
-                judge(reading, &mut findings);
-                found.append(&mut findings.into_vec());
-            }
-        }
-        found
-    }
 }
 
 #[cfg(test)]
@@ -562,7 +498,7 @@ pub(crate) mod tests {
 
     /// A configuration on 2 May 2026.
     pub(crate) fn configured(text: &str) -> Config {
-        Config::parse(config::FILE, text.as_bytes(), jiff::civil::date(2026, 5, 2)).unwrap()
+        Config::parse(crate::config::FILE, text.as_bytes(), jiff::civil::date(2026, 5, 2)).unwrap()
     }
 
     pub(crate) fn messages(findings: &[Finding]) -> Vec<String> {

@@ -9,6 +9,7 @@ mod builds;
 mod formats;
 mod judging;
 mod pins;
+mod preparing;
 
 /// The name of a target, in fuzz/Cargo.toml and as directory of its corpus, and its function.
 type Target = (&'static str, fn(&[u8]));
@@ -27,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("progress", builds::progress),
     ("pins", pins::read),
     ("edit", pins::edit),
+    ("overlay", preparing::overlay),
     ("config", judging::config),
     ("records", judging::records),
     ("escape", judging::escape),

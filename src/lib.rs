@@ -10,7 +10,7 @@ mod disk;
 // States and measurements.
 mod snapshot;
 mod measure;
-// Parsers, typed views, edits, pins, builds, rules, restoring, configuration, engine.
+// Parsers, typed views, edits, pins, builds, rules, restoring, preparing, configuration, engine.
 mod formats;
 mod models;
 mod project;
@@ -21,6 +21,7 @@ mod locks;
 mod rule;
 mod rules;
 mod restore;
+mod prepare;
 mod config;
 mod engine;
 // The repository and its hooks.

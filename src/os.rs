@@ -6,3 +6,4 @@ pub(crate) mod signals;
 pub(crate) mod child;
 pub(crate) mod progress;
 pub(crate) mod stack;
+pub(crate) mod parallel;

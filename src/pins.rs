@@ -28,7 +28,7 @@ mod statements;
 
 pub(crate) use agreement::{Doubt, PinGroup, PinId, PinTable, Relation, Row, Statement};
 pub(crate) use dockerfile::dockerfile_pins;
-pub(crate) use files::{is_same, pins_of_file, select};
+pub(crate) use files::{is_same, may_declare, pins_of_file, select};
 pub(crate) use moving::{MovePlan, NewVersion, plan};
 pub(crate) use pin::{Demand, Fault, FilePins, Manager, Pin, PinKind, Role, Strictness};
 pub(crate) use runs::{UsedAction, pipeline_commands, workflow_steps};

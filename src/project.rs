@@ -11,6 +11,7 @@ use crate::base::path::RepoPath;
 use crate::formats::document::{Node, SyntaxError};
 use crate::formats::{self, Syntax};
 
+pub(crate) mod defaults;
 pub(crate) mod directories;
 pub(crate) mod kinds;
 mod image_locks;
@@ -22,12 +23,19 @@ use kinds::FileKind;
 #[derive(Debug)]
 pub(crate) struct SourceFile {
     pub file: File,
+    /// Whether it has its text.
+    is_read: bool,
     views: RefCell<Vec<Rc<dyn Any>>>,
 }
 
 impl SourceFile {
     pub(crate) fn new(file: File) -> Self {
-        Self { file, views: RefCell::default() }
+        Self { file, is_read: true, views: RefCell::default() }
+    }
+
+    /// A file that takes part by its name, and whose text is empty: nothing has asked for it yet.
+    pub(crate) fn unread(file: File) -> Self {
+        Self { is_read: false, ..Self::new(file) }
     }
 
     /// A value that depends on this file alone, such as the parsed document. It is computed once;
@@ -101,6 +109,18 @@ impl Project {
             files[*number] = Rc::new(SourceFile::new(file));
         }
         Self { files }
+    }
+
+    /// Whether there is a file at a path, with its text.
+    pub(crate) fn has_read(&self, path: &[u8]) -> bool {
+        self.number(path).is_some_and(|number| self.files[number].is_read)
+    }
+
+    /// Replaces a file that was not read; returns its number.
+    pub(crate) fn fill(&mut self, source: Rc<SourceFile>) -> Option<usize> {
+        let number = self.number(source.file.path.as_bytes())?;
+        self.files[number] = source;
+        Some(number)
     }
 
     /// The directories that contain a `package.json`.

@@ -11,6 +11,7 @@ mod junit;
 pub(crate) mod lockfile;
 pub(crate) mod pins;
 pub(crate) mod restore;
+pub(crate) mod prep;
 pub(crate) mod runs;
 pub(crate) mod timing;
 mod sarif;

@@ -369,7 +369,7 @@ fn has_comments(syntax: Syntax, copy: &[u8], text: &[u8]) -> bool {
 
 /// Whether two documents have the same values in the same order. Numbers are compared as they are
 /// written.
-fn is_same((a, text): (&Node, &[u8]), (b, other): (&Node, &[u8])) -> bool {
+pub(crate) fn is_same((a, text): (&Node, &[u8]), (b, other): (&Node, &[u8])) -> bool {
     match (&a.value, &b.value) {
         (Value::Text(a), Value::Text(b)) => a == b,
         (Value::Map(a), Value::Map(b)) => {

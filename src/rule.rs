@@ -1,6 +1,7 @@
 //! The type of a rule, its findings, and the sink that it reports into.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::{self, Debug};
 
 use crate::base::change::{Commit, Entry, File};
@@ -30,6 +31,9 @@ pub(crate) struct Rule {
     /// The manual page, in Markdown.
     pub manual: &'static str,
     pub check: Check,
+    /// Which variables a rule about builds asks for: the files of the repository are searched for
+    /// them, and [`Builds::named_variables`] has those that are found.
+    pub asks_for_variables: Option<fn(&Builds) -> BTreeSet<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +95,7 @@ impl Rule {
             subject: Subject::Other,
             manual: "",
             check: Check::Entry(|_, _, _| ()),
+            asks_for_variables: None,
         }
     }
 }

@@ -39,6 +39,7 @@ mod doctor {
     pub(super) mod disabled_tls;
     pub(super) mod excluded_copy_source;
     pub(super) mod unconditional_debris_copy;
+    pub(super) mod missing_overlay;
     pub(super) mod escaping_workspace;
     pub(super) mod escaping_dependency;
     pub(super) mod uncopied_build_config;
@@ -73,11 +74,14 @@ mod config {
     pub(super) mod unused_allowance;
 }
 
+/// What `prep` judges by before it writes.
+pub(crate) const MISSING_OVERLAY: &Rule = &doctor::missing_overlay::RULE;
+
 pub(crate) use guard::rewritten_lockfile::install;
 pub(crate) use guard::rewritten_manifest::{Trace, traces};
 
 /// Every rule, in the order of the documentation.
-pub(crate) const RULES: [&Rule; 47] = [
+pub(crate) const RULES: [&Rule; 48] = [
     &guard::rewritten_manifest::RULE,
     &guard::rewritten_lockfile::RULE,
     &guard::stray_backup::RULE,
@@ -94,6 +98,7 @@ pub(crate) const RULES: [&Rule; 47] = [
     &doctor::excluded_copy_source::RULE,
     &doctor::ignored_lockfile::RULE,
     &doctor::unconditional_debris_copy::RULE,
+    &doctor::missing_overlay::RULE,
     &doctor::escaping_workspace::RULE,
     &doctor::escaping_dependency::RULE,
     &doctor::uncopied_build_config::RULE,

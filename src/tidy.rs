@@ -307,9 +307,9 @@ fn processes_are_started_in_two_places() {
 }
 
 /// The rooms that are pure.
-const CORE: [&str; 15] = [
-    "base", "formats", "models", "project", "edit", "pins", "rule", "rules", "restore", "config",
-    "engine", "snapshot", "measure", "cure", "report",
+const CORE: [&str; 17] = [
+    "base", "formats", "models", "project", "edit", "pins", "rule", "rules", "restore", "prepare",
+    "locks", "config", "engine", "snapshot", "measure", "cure", "report",
 ];
 
 /// Texts of code that reaches outside, and the rooms that may.
@@ -483,6 +483,9 @@ fn the_program_handles_panics_from_its_first_statement() {
     }
 }
 
+/// It packs with another program, which takes a while.
+const PACKING: &str = "commands/preparing/pack.rs";
+
 #[test]
 fn each_stream_is_touched_in_one_place() {
     for (stream, places) in [
@@ -492,7 +495,7 @@ fn each_stream_is_touched_in_one_place() {
         // our stream.
         ("stderr()", &["main.rs", "program.rs", "os/crash.rs", "os/progress.rs", "os/child.rs"]),
         ("Timestamp::now", &["program.rs"]),
-        ("Progress::new", &["commands/judge/past.rs", "git/worktree.rs"]),
+        ("Progress::new", &["commands/judge/past.rs", "git/worktree.rs", PACKING]),
     ] {
         for source in sources().iter().filter(|source| !places.contains(&source.path.as_str())) {
             assert!(!source.code.contains(stream), "{} uses {stream}", source.path);

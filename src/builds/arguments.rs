@@ -1,6 +1,7 @@
 //! The arguments that a Dockerfile declares and does not use.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::base::finding::Span;
 use crate::builds::build::Build;
@@ -38,8 +39,9 @@ pub(crate) struct UnusedArgument {
     pub name: String,
     /// The place of its name and its default.
     pub span: Span,
-    /// The place of the instruction, if it declares nothing else.
-    pub alone: Option<Span>,
+    /// The places of the instruction, and of those that repeat it in the same stage; `None` if one
+    /// of them declares something else as well.
+    pub lines: Option<Vec<Span>>,
     /// Whether a `RUN` follows, which has it as an environment variable.
     pub may_be_read: bool,
     /// Whether it has a value without a caller: its own default, or that of an `ARG` before the
@@ -51,8 +53,9 @@ pub(crate) struct UnusedArgument {
 pub(crate) fn unused_arguments(builds: &Builds, build: &Build) -> Vec<UnusedArgument> {
     let instructions = builds.instructions(build);
     let uses = ReadNames::new(&instructions);
-    let mut found = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut found: Vec<UnusedArgument> = Vec::new();
+    // For each name of a stage, its place among the found ones, if it is unused.
+    let mut seen: BTreeMap<(Option<usize>, String), Option<usize>> = BTreeMap::new();
     for (at, instruction) in instructions.iter().enumerate() {
         if instruction.name != "ARG" {
             continue;
@@ -66,9 +69,24 @@ pub(crate) fn unused_arguments(builds: &Builds, build: &Build) -> Vec<UnusedArgu
         let assignments = instruction.assignments();
         let is_single = assignments.len() == 1;
         for (word, (name, _)) in instruction.words().zip(assignments) {
-            if is_predefined(&name) || !is_name(&name) || !seen.insert((stage, name.clone())) {
+            if is_predefined(&name) || !is_name(&name) {
                 continue;
             }
+            let line = is_single.then(|| instruction.span.clone());
+            let first = match seen.entry((stage, name.clone())) {
+                Entry::Occupied(first) => {
+                    // What follows it follows the first one as well.
+                    if let Some(first) = first.get().and_then(|first| found.get_mut(first)) {
+                        let lines = first.lines.take().zip(line);
+                        first.lines = lines.map(|(mut lines, line)| {
+                            lines.push(line);
+                            lines
+                        });
+                    }
+                    continue;
+                }
+                Entry::Vacant(first) => first.insert(None),
+            };
             let is_used = uses.naming.get(name.as_bytes()).is_some_and(|places| is_in(places));
             // An argument from before the first `FROM` is for the stages that declare it.
             let is_declared =
@@ -79,10 +97,11 @@ pub(crate) fn unused_arguments(builds: &Builds, build: &Build) -> Vec<UnusedArgu
             let defaults = uses.defaults.get(&name).into_iter().flatten();
             let mut stages = defaults.map(|place| uses.of_stage[*place]);
             let has_default = stages.any(|own| own.is_none() || own == stage);
+            *first = Some(found.len());
             found.push(UnusedArgument {
                 has_default,
                 span: instruction.text.span(&word),
-                alone: is_single.then(|| instruction.span.clone()),
+                lines: line.map(|line| vec![line]),
                 may_be_read: is_run,
                 name,
             });
@@ -91,14 +110,18 @@ pub(crate) fn unused_arguments(builds: &Builds, build: &Build) -> Vec<UnusedArgu
     found
 }
 
-/// The variables that a step may read from its environment, although no instruction names them,
-/// and the arguments of callers that the Dockerfile may lack: the files of the repository decide
-/// whether something reads them.
+/// The variables that a step may read from its environment, although no instruction names them: the
+/// files of the repository decide whether something reads them.
 pub(crate) fn open_variables(builds: &Builds) -> BTreeSet<String> {
     let unused = builds.of_each_dockerfile().flat_map(|build| unused_arguments(builds, build));
     let open = unused.filter(|argument| argument.may_be_read).map(|argument| argument.name);
+    open.filter(|name| !is_for_tools(name)).collect()
+}
+
+/// The arguments of callers that the Dockerfile may lack, as [`open_variables`].
+pub(crate) fn undeclared_variables(builds: &Builds) -> BTreeSet<String> {
     let given = builds.list.iter().flat_map(|build| undeclared(builds, build));
-    open.chain(given).filter(|name| !is_for_tools(name)).collect()
+    given.filter(|name| !is_for_tools(name)).collect()
 }
 
 /// The arguments that the caller of a build gives, and no `ARG` of its Dockerfile declares.

@@ -22,7 +22,8 @@ pub(super) fn builds(project: &Project, found: &mut Descriptions) -> Vec<BakeCal
     for (number, source) in project.files().iter().enumerate() {
         let is_asked = |kind| matches!(kind, FileKind::Workflow | FileKind::GitlabPipeline);
         let (path, text) = (&source.file.path, source.file.text.as_slice());
-        match FileKind::of(path, is_asked) {
+        // Most workflows build no image, and their scripts are long.
+        match FileKind::of(path, is_asked).filter(|_| names_builder(text)) {
             Some(FileKind::Workflow) => {
                 let workflow = source.model(Syntax::Yaml, |root| Workflow::parse(root, text));
                 let (commands, actions) = workflow_steps(&workflow, text);
@@ -48,6 +49,15 @@ pub(super) fn builds(project: &Project, found: &mut Descriptions) -> Vec<BakeCal
         }
     }
     calls
+}
+
+/// The parts of the names of all programs and actions that build an image.
+const BUILDERS: [&str; 7] =
+    ["docker", "buildx", "podman", "buildah", "nerdctl", "build-push-action", "bake-action"];
+
+/// Whether a text names something that may build an image.
+fn names_builder(text: &[u8]) -> bool {
+    BUILDERS.iter().any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
 }
 
 /// Adds the build of an action. Without a context it builds what it fetches from git itself, which

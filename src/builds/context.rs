@@ -24,12 +24,18 @@ pub(crate) struct RepoTree {
 /// The maximum work for all sources, or for all files of a context; see [`IgnoreFile::cost`].
 pub(super) const MAX_WORK: usize = 1_000_000_000;
 
-impl FromIterator<RepoPath> for RepoTree {
-    fn from_iter<I: IntoIterator<Item = RepoPath>>(paths: I) -> Self {
-        let text = |path: RepoPath| String::from_utf8(path.as_bytes().to_vec()).ok();
+impl<'p> FromIterator<&'p RepoPath> for RepoTree {
+    fn from_iter<I: IntoIterator<Item = &'p RepoPath>>(paths: I) -> Self {
+        let text = |path: &RepoPath| String::from_utf8(path.as_bytes().to_vec()).ok();
         let mut paths: Vec<String> = paths.into_iter().filter_map(text).collect();
         paths.sort();
         Self { paths, work: Cell::default() }
+    }
+}
+
+impl FromIterator<RepoPath> for RepoTree {
+    fn from_iter<I: IntoIterator<Item = RepoPath>>(paths: I) -> Self {
+        paths.into_iter().collect::<Vec<_>>().iter().collect()
     }
 }
 

@@ -6,8 +6,6 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::base::change::File;
-use crate::base::edit::Edit;
-use crate::base::escape::Escaped;
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
 use crate::builds::build::{Build, Inline};
@@ -16,16 +14,13 @@ use crate::builds::described::{
     BuildOrigin, Builder, Described, Descriptions, DockerfileSource, MAX_BUILDS, Unjudged,
     Unreadable,
 };
+use crate::builds::prepared::PreparedBuilds;
 use crate::builds::steps::BuildStage;
 use crate::builds::{bake, ci, compose, steps};
-use crate::edit::appended;
-use crate::formats::Syntax;
 use crate::formats::dockerfile::{self, Instruction};
 use crate::formats::dockerignore::{IgnoreFile, InvalidPattern};
 use crate::models::dockerfile::Base;
-use crate::models::manifest::PackageJson;
-use crate::models::workspace::PnpmWorkspace;
-use crate::pins::{FilePins, PinTable, dockerfile_pins};
+use crate::pins::{FilePins, PinTable, dockerfile_pins, pins_of_file};
 use crate::project::kinds::FileKind;
 use crate::project::{Project, SourceFile};
 
@@ -43,7 +38,13 @@ pub(crate) struct Builds {
     /// Those paths of the tree that are manifests.
     pub manifests: RepoTree,
     pub list: Vec<Build>,
-    pub pins: PinTable,
+    pub prepared: Option<PreparedBuilds>,
+    /// The pins of each file, once they are asked for.
+    pins: Vec<OnceCell<Rc<FilePins>>>,
+    /// The pins of all files, compared, once they are asked for.
+    table: OnceCell<PinTable>,
+    /// The patterns of the workspace members that each file declares, once they are asked for.
+    pub(super) members: OnceCell<Vec<Option<Vec<String>>>>,
     /// The files of builds that cannot be read as such.
     pub unreadable: Vec<Unreadable>,
     /// What was not judged.
@@ -71,7 +72,20 @@ impl DescribedBuilds {
         Self { project, found }
     }
 
-    /// The paths that the files of the project name, and that it does not have.
+    /// Whether there may be a build: then the files that it takes are needed.
+    pub(crate) fn has_builds(&self, configured: &[ConfiguredBuild]) -> bool {
+        let mut paths = self.project.files().iter().map(|source| &source.file.path);
+        !self.found.builds.is_empty()
+            || !configured.is_empty()
+            || paths.any(|path| FileKind::Dockerfile.matches(path))
+    }
+
+    /// Gives a file of the project its text. It must not describe builds.
+    pub(crate) fn fill(&mut self, source: Rc<SourceFile>) {
+        self.project.fill(source);
+    }
+
+    /// The paths that the files of the project name, and that it does not have, or not read.
     pub(crate) fn missing(&self, configured: &[ConfiguredBuild]) -> BTreeSet<String> {
         let described = self.found.builds.iter().filter_map(|build| match &build.dockerfile {
             DockerfileSource::Path(path) => Some(path),
@@ -79,7 +93,7 @@ impl DescribedBuilds {
         });
         let configured = configured.iter().map(|build| &build.dockerfile);
         let named = self.found.named.iter().chain(described).chain(configured);
-        let is_missing = |path: &&String| self.project.number(path.as_bytes()).is_none();
+        let is_missing = |path: &&String| !self.project.has_read(path.as_bytes());
         named.filter(is_missing).cloned().collect()
     }
 }
@@ -101,15 +115,18 @@ impl Builds {
         configured: &[ConfiguredBuild],
     ) -> Self {
         let DescribedBuilds { project, found } = described;
-        let pins = PinTable::new(project.clone());
+        let pins = vec![OnceCell::new(); project.files().len()];
         let paths = project.files().iter().map(|source| &source.file.path);
-        let manifests = paths.filter(|path| FileKind::Manifest.matches(path)).cloned().collect();
+        let manifests = paths.filter(|path| FileKind::Manifest.matches(path)).collect();
         let mut builds = Self {
             project,
             tree,
             manifests,
             list: Vec::new(),
+            prepared: None,
             pins,
+            table: OnceCell::new(),
+            members: OnceCell::new(),
             unreadable: found.unreadable,
             doubts: found.doubts,
             named_variables: None,
@@ -165,24 +182,18 @@ impl Builds {
     pub(crate) fn pins_of<'b>(&'b self, build: &'b Build) -> &'b FilePins {
         match &build.inline {
             Some(inline) => &inline.pins,
-            None => &self.pins.file_pins[build.dockerfile],
+            None => self.pins_of_file(build.dockerfile),
         }
     }
 
-    /// How to keep what a pattern matches out of a context: the help, and the edit of the ignore
-    /// file if there is one.
-    pub(crate) fn exclusion(
-        &self,
-        context: &BuildContext,
-        pattern: &str,
-    ) -> (String, Option<Edit>) {
-        let Some(ignore) = &context.ignore else {
-            let path = context.path(".dockerignore");
-            return (format!("write `{pattern}` to {}", Escaped(path.as_bytes())), None);
-        };
-        let file = self.file(ignore.file);
-        let help = format!("add the line `{pattern}` at the end of {}", file.path);
-        (help, Some(appended(file, &[pattern])))
+    /// The pins of the file of this number, without those that its callers decide.
+    pub(crate) fn pins_of_file(&self, file: usize) -> &FilePins {
+        self.pins[file].get_or_init(|| pins_of_file(&self.project.files()[file]))
+    }
+
+    /// The pins of all files, compared.
+    pub(crate) fn pin_table(&self) -> &PinTable {
+        self.table.get_or_init(|| PinTable::new(self.project.clone()))
     }
 
     /// Names something that was not judged.
@@ -191,25 +202,19 @@ impl Builds {
         self.doubts.sort();
     }
 
-    /// For each file, the patterns of the workspace members that it declares.
-    pub(crate) fn members(&self) -> Vec<Option<Vec<String>>> {
-        let members = |source: &Rc<SourceFile>| {
-            let path = &source.file.path;
-            if FileKind::PnpmWorkspace.matches(path) {
-                source.model(Syntax::Yaml, PnpmWorkspace::parse).packages.clone()
-            } else if FileKind::Manifest.matches(path) {
-                source.model(Syntax::Json, PackageJson::parse).workspaces.clone()
-            } else {
-                None
-            }
-        };
-        self.project.files().iter().map(members).collect()
+    /// Gives a file of the project its text.
+    pub(crate) fn fill(&mut self, source: Rc<SourceFile>) {
+        if let Some(number) = self.project.fill(source) {
+            self.pins[number] = OnceCell::new();
+        }
     }
 
     /// Adds a build of each Dockerfile that nothing names.
     fn add_unnamed(&mut self) {
         let links = self.tree.below("").filter(|path| {
-            FileKind::Dockerfile.matches(&RepoPath::from(*path)) && self.is_link(path)
+            FileKind::may_be_dockerfile(path)
+                && FileKind::Dockerfile.matches(&RepoPath::from(*path))
+                && self.is_link(path)
         });
         let reason = "it is a link, which is not read".to_owned();
         let link = |path| Unjudged { path: RepoPath::from(path), reason: reason.clone() };
@@ -265,7 +270,7 @@ impl Builds {
         files.filter(is_dockerfile).map(|(number, _)| number).collect()
     }
 
-    fn add(&mut self, described: Described) {
+    pub(super) fn add(&mut self, described: Described) {
         let Described { dockerfile, context, given, origin, builder } = described;
         let (file, text) = match dockerfile {
             DockerfileSource::Inline(file, text) => (file, Some(text)),
@@ -291,7 +296,7 @@ impl Builds {
             Some(text) => Rc::new(dockerfile::parse_joined(text)),
             None => self.instructions_of(file),
         };
-        if let Some(name) = replaced_base(&instructions, &given.contexts) {
+        if let Some(name) = steps::replaced_base(&instructions, &given.contexts) {
             let path = self.file(file).path.clone();
             let reason = format!("a further context takes the place of its base {name}");
             return self.doubts.push(Unjudged { path, reason });
@@ -351,7 +356,7 @@ impl Builds {
     ) -> Option<Option<Governing>> {
         let names: &[&str] = match builder {
             Builder::Docker => &[".dockerignore"],
-            // Buildah prefers the first beside the Dockerfile, and the second in the context.
+            // Buildah prefers the first next to the Dockerfile, and the second in the context.
             Builder::Podman => &[".dockerignore", ".containerignore"],
         };
         let own = names.iter().filter_map(|name| Some(format!("{}{name}", dockerfile?)));
@@ -387,16 +392,6 @@ impl Builds {
         self.unreadable(Unreadable { file, span, message });
         None
     }
-}
-
-/// The first base of a stage that one of the further contexts replaces.
-fn replaced_base(instructions: &[Instruction], contexts: &[String]) -> Option<String> {
-    let bases = instructions.iter().filter(|instruction| instruction.name == "FROM");
-    let mut bases = bases.filter_map(|from| std::str::from_utf8(from.arguments().next()?).ok());
-    // Docker finds `node:22` by that name and by `docker.io/library/node:22`.
-    let is_named =
-        |base: &&str| contexts.iter().any(|name| base.contains('$') || name.ends_with(*base));
-    if contexts.is_empty() { None } else { bases.find(is_named).map(str::to_owned) }
 }
 
 #[cfg(test)]

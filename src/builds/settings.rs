@@ -11,7 +11,7 @@ use crate::builds::visits::{InEffect, Visit};
 use crate::edit::dockerfile::is_argument;
 use crate::formats::npmrc::{SettingsDialect, settings};
 use crate::formats::shell::{Lookup, Resolved, expand};
-use crate::pins::{Demand, Manager, Pin, PinKind};
+use crate::pins::{Demand, Manager, Pin, PinKind, may_declare};
 use crate::project::kinds::FileKind;
 
 /// A setting of an `.npmrc`, or of a file that is copied over one.
@@ -308,7 +308,7 @@ pub(crate) fn demands<'b>(
         Installer::Bun => return Vec::new(),
     };
     let field = |file: usize| {
-        let pins = builds.pins.file_pins[file].pins.iter();
+        let pins = builds.pins_of_file(file).pins.iter();
         let is_field = |pin: &&Pin| pin.kind == PinKind::PackageManager && pin.manager == manager;
         pins.filter(is_field)
     };
@@ -332,6 +332,7 @@ pub(crate) fn demands<'b>(
         let inside = files.filter(|(_, source)| {
             let path = source.file.path.as_bytes();
             FileKind::Manifest.matches(&source.file.path)
+                && may_declare(source)
                 && context.as_ref().is_some_and(|context| path.starts_with(context.as_bytes()))
         });
         inside.flat_map(|(file, _)| field(file)).collect()

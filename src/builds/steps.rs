@@ -379,6 +379,16 @@ pub(crate) fn absolute(directory: Option<&str>, path: &str) -> Option<String> {
     Some(format!("/{}", parts.join("/")))
 }
 
+/// The first base of a stage that one of the further contexts replaces.
+pub(super) fn replaced_base(instructions: &[Instruction], contexts: &[String]) -> Option<String> {
+    let bases = instructions.iter().filter(|instruction| instruction.name == "FROM");
+    let mut bases = bases.filter_map(|from| std::str::from_utf8(from.arguments().next()?).ok());
+    // Docker finds `node:22` by that name and by `docker.io/library/node:22`.
+    let is_named =
+        |base: &&str| contexts.iter().any(|name| base.contains('$') || name.ends_with(*base));
+    if contexts.is_empty() { None } else { bases.find(is_named).map(str::to_owned) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use crate::formats::Syntax;
 use crate::formats::npmrc::named;
 use crate::formats::shell::{Lookup, Resolved};
 use crate::models::image::ImageReference;
-use crate::pins::{Demand, Manager, Role};
+use crate::pins::{Demand, Manager, Pin, Role, may_declare};
 use crate::project::directories::relative_to;
 use crate::project::kinds::FileKind;
 
@@ -308,28 +308,29 @@ impl StoreSetting<'_> {
         (!is_set).then_some(())
     }
 
-    /// Whether a file pins a package manager.
+    /// Whether a file of the project names a version of a package manager. What a workflow installs
+    /// says nothing about an image.
     fn has_pins(&self, manager: Manager) -> bool {
-        let mut pins = self.builds.pins.file_pins.iter().flat_map(|file| &file.pins);
-        pins.any(|pin| pin.manager == manager)
+        self.of_project().any(|pin| pin.manager == manager)
+    }
+
+    /// The pins of the files that may declare a version.
+    fn of_project(&self) -> impl Iterator<Item = &Pin> {
+        let files = self.builds.project.files().iter().enumerate();
+        let declaring = files.filter(|(_, source)| may_declare(source));
+        declaring.flat_map(|(file, _)| &self.builds.pins_of_file(file).pins)
     }
 
     /// The major version of a package manager: the one that the Dockerfile installs, else the one
     /// that every manifest declares.
     fn major(&self, manager: Manager) -> Option<u64> {
-        let pins = &self.builds.pins.file_pins;
-        let demands = |file: usize| {
-            let of_file = pins.get(file).into_iter().flat_map(|file| &file.pins);
-            of_file.filter(|pin| pin.manager == manager)
-        };
         let own = self.builds.pins_of(self.build).pins.iter();
         let mut installed = own.filter(|pin| pin.manager == manager).peekable();
         if installed.peek().is_some() {
             return only(installed.map(|pin| major(&pin.demand)));
         }
-        let declared = (0..pins.len()).flat_map(demands);
-        let declared = declared.filter(|pin| pin.kind.role() == Role::Declares);
-        only(declared.map(|pin| major(&pin.demand)))
+        let declares = |pin: &&Pin| pin.manager == manager && pin.kind.role() == Role::Declares;
+        only(self.of_project().filter(declares).map(|pin| major(&pin.demand)))
     }
 }
 

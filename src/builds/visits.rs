@@ -152,22 +152,9 @@ impl<'b> ImageWalk<'b> {
         directory: Option<&str>,
         span: &Span,
     ) -> Vec<(String, ImageFile)> {
-        let Some(destination) = copy.destination.known() else { return Vec::new() };
-        let Some(to) = absolute(directory, destination) else { return Vec::new() };
-        let is_directory = copy.sources.len() > 1
-            || is_pattern(source)
-            || names_directory(destination, &to, directory);
-        let matcher = FileMatcher::new(source);
+        let Some(landing) = Landing::of(source, copy, directory) else { return Vec::new() };
         let place = |(inside, file): &(String, usize)| {
-            let rest = matcher.rest(inside)?;
-            let name = if copy.keeps_parents {
-                inside
-            } else if rest.is_empty() && is_directory {
-                inside.rsplit('/').next().unwrap_or(inside)
-            } else {
-                rest
-            };
-            Some((absolute(Some(&to), name)?, ImageFile { file: *file, span: span.clone() }))
+            Some((landing.path(inside)?, ImageFile { file: *file, span: span.clone() }))
         };
         self.files.iter().filter_map(place).collect()
     }
@@ -257,8 +244,7 @@ impl<'b> ImageWalk<'b> {
             image.has_other_settings |= self.count(&mount.span) > 0;
             return;
         };
-        let source = mount.option(&["source", "src"]).unwrap_or_default();
-        let matcher = FileMatcher::new(source);
+        let matcher = FileMatcher::new(mount.option(&["source", "src"]).unwrap_or_default());
         let place = |(inside, file): &(String, usize)| {
             let path = absolute(Some(&target), matcher.rest(inside)?)?;
             Some((path, ImageFile { file: *file, span: mount.span.clone() }))
@@ -279,13 +265,12 @@ fn files_of_context(builds: &Builds, build: &Build) -> Vec<(String, usize)> {
     let mut files = Vec::new();
     let has_install = build.stages.iter().any(|stage| installs(stage).next().is_some());
     let Some(context) = build.context.as_ref().filter(|_| has_install) else { return files };
-    let start = context.path("");
     for (number, source) in builds.project.files().iter().enumerate() {
         let Ok(path) = std::str::from_utf8(source.file.path.as_bytes()) else { continue };
-        let Some(inside) = path.strip_prefix(&start) else { continue };
+        let Some(inside) = context.inside(path) else { continue };
         let is_asked = FileKind::of(&source.file.path, is_installed_from).is_some();
-        if is_asked && context.excluding(inside).is_none() {
-            files.push((inside.to_owned(), number));
+        if is_asked && context.excluding(&inside).is_none() {
+            files.push((inside, number));
         }
     }
     files
@@ -297,6 +282,47 @@ fn is_installed_from(kind: FileKind) -> bool {
         kind,
         FileKind::Npmrc | FileKind::NpmrcCopy | FileKind::Manifest | FileKind::PnpmWorkspace
     ) || kind.is_lockfile()
+}
+
+/// Where a source of a `COPY` puts files of the context.
+pub(super) struct Landing {
+    matcher: FileMatcher,
+    to: String,
+    is_directory: bool,
+    keeps_parents: bool,
+}
+
+impl Landing {
+    /// `None` if the destination is unknown. `directory` is the working directory.
+    pub(super) fn of(source: &str, copy: &CopyStep, directory: Option<&str>) -> Option<Self> {
+        let destination = copy.destination.known()?;
+        let to = absolute(directory, destination)?;
+        let is_directory = copy.sources.len() > 1
+            || is_pattern(source)
+            || names_directory(destination, &to, directory);
+        let matcher = FileMatcher::new(source);
+        Some(Self { matcher, to, is_directory, keeps_parents: copy.keeps_parents })
+    }
+
+    /// The absolute path of a file of the context in the image; `None` if it is not brought.
+    pub(super) fn path(&self, inside: &str) -> Option<String> {
+        let rest = self.matcher.rest(inside)?;
+        let name = if self.keeps_parents {
+            inside
+        } else if rest.is_empty() && self.is_directory {
+            inside.rsplit('/').next().unwrap_or(inside)
+        } else {
+            rest
+        };
+        absolute(Some(&self.to), name)
+    }
+}
+
+/// Where a bind mount of the context puts a file of it: its absolute path in the image.
+pub(super) fn mounted(mount: &Mount, directory: Option<&str>, inside: &str) -> Option<String> {
+    let target = absolute(directory, mount.target()?)?;
+    let source = mount.option(&["source", "src"]).unwrap_or_default();
+    absolute(Some(&target), FileMatcher::new(source).rest(inside)?)
 }
 
 /// Matches the paths of the context with a source of a `COPY`.

@@ -3,15 +3,15 @@
 
 mod bases;
 
-mod fixing;
-
 use crate::base::error::Error;
+use crate::commands::fixing::{self, FixArgs, FixMode, Fixed};
 use crate::commands::judge::{ANOTHER_CONFIG, Options, ReportArgs, Scope, judge};
+use crate::commands::preparing::state;
 use crate::commands::{Context, Outcome};
+use crate::git::worktree::WorkTree;
 use crate::report::fixes::{self, FixSummary, Tense};
 use crate::report::paint::Paint;
 use crate::report::{self, Format, Report};
-use fixing::{FixArgs, FixMode, Fixed};
 
 mod live;
 
@@ -91,6 +91,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         let lines = builds.into_iter().flat_map(report::doctor::lines);
         outcome = lines.fold(outcome, Outcome::note);
     }
+    let tree = (scope == Scope::WorkTree).then(|| WorkTree::open(&context.directory).ok());
+    let note = tree.flatten().and_then(|tree| state::note_by_own(&tree, context.now));
+    outcome = note.iter().fold(outcome, Outcome::note);
     if args.live {
         outcome = live::lines(builds, &context.env).iter().fold(outcome, Outcome::note);
     }

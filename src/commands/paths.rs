@@ -1,8 +1,8 @@
 //! The files and directories that a user names on the command line.
 
-use std::cell::Cell;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
@@ -20,8 +20,8 @@ struct Named {
     shown: RepoPath,
     /// From the top of the work tree; empty for the top itself.
     path: RepoPath,
-    /// Whether a covered path is there.
-    found: Cell<bool>,
+    /// Whether a covered path is there. Several threads may see one.
+    found: AtomicBool,
 }
 
 impl Paths {
@@ -41,7 +41,7 @@ impl Paths {
                     .help("name files and directories of this repository")
             })?;
             let path = RepoPath::from(as_listed(&top, &path).as_path());
-            Ok(Named { shown, path, found: Cell::new(false) })
+            Ok(Named { shown, path, found: AtomicBool::new(false) })
         });
         named.collect::<Result<_, Error>>().map(Self)
     }
@@ -54,15 +54,23 @@ impl Paths {
     pub(super) fn cover(&self, path: &RepoPath) -> bool {
         let mut covered = self.is_empty();
         for named in self.0.iter().filter(|named| path.is_in(named.path.as_bytes())) {
-            named.found.set(true);
+            named.found.store(true, Ordering::Relaxed);
             covered = true;
         }
         covered
     }
 
+    /// Those that cover no path so far, from the top of the work tree.
+    pub(super) fn uncovered(&self) -> impl Iterator<Item = &RepoPath> {
+        self.0.iter().filter(|named| !named.found.load(Ordering::Relaxed)).map(|named| &named.path)
+    }
+
     /// The first one, as the user wrote it, that covers no path so far and does not exist.
     pub(super) fn missing(&self, exists: impl Fn(&RepoPath) -> bool) -> Option<&RepoPath> {
-        let missing = self.0.iter().find(|named| !named.found.get() && !exists(&named.path));
+        let missing = self
+            .0
+            .iter()
+            .find(|named| !named.found.load(Ordering::Relaxed) && !exists(&named.path));
         missing.map(|named| &named.shown)
     }
 }

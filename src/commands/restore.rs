@@ -46,6 +46,11 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// The arguments of `prep --restore`: the whole work tree.
+    pub(super) fn of_prep(dry_run: bool, format: HumanOrJson, config: Option<PathBuf>) -> Self {
+        Self { paths: Vec::new(), staged: false, worktree: false, dry_run, format, config }
+    }
+
     /// Whether files may be changed.
     pub(crate) fn writes(&self) -> bool {
         !self.dry_run

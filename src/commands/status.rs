@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
-use crate::commands::{Context, Outcome};
+use crate::commands::{Context, Outcome, preparing};
 use crate::cure::setup as cure;
 use crate::git::Git;
+use crate::git::worktree::WorkTree;
 use crate::hooks::health::{self, Health, Interference};
 use crate::hooks::layout::Layout;
 use crate::hooks::lookup::ProgramSource;
@@ -59,7 +60,11 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         HumanOrJson::Human => status.human(context.paint),
         HumanOrJson::Json => status.json(),
     };
-    Ok(Outcome::new(verdict, text))
+    let outcome = Outcome::new(verdict, text);
+    let note = WorkTree::open(&context.directory)
+        .ok()
+        .and_then(|tree| preparing::state::note_by_own(&tree, context.now));
+    Ok(note.iter().fold(outcome, Outcome::note))
 }
 
 /// A program that hooks find.

@@ -14,7 +14,7 @@ use crate::commands::destination::destination;
 use crate::commands::recording::builds::{Before, Found};
 use crate::commands::recording::machine;
 use crate::commands::recording::record::Record;
-use crate::commands::{Context, Outcome, trend};
+use crate::commands::{Context, Outcome, preparing, trend};
 use crate::config::{self, Config};
 use crate::disk::destination::Destination;
 use crate::disk::read::{self, FinalLink};
@@ -62,7 +62,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     match args.command.split_first() {
         None => {
-            let (changes, notes) = watch.allow(watch.look(Detail::Paths)?.changes_since_clean());
+            let (changes, mut notes) =
+                watch.allow(watch.look(Detail::Paths)?.changes_since_clean());
+            notes.extend(preparing::state::note(&tree, &config));
             watch.report(&changes, Since::Clean, None, &notes)
         }
         Some((program, arguments)) => run_build(&watch, program, arguments),

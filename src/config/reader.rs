@@ -13,6 +13,7 @@ use crate::config::{Allowance, Config, ConfigPlace, Weight};
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
 use crate::pins::joined;
+use crate::prepare::settings::SiblingBuild;
 use crate::rule::{Problem, Rule, RuleGroup, Subject};
 use crate::rules::{self, RULES};
 
@@ -44,7 +45,7 @@ struct ConfigReader<'a> {
 
 impl ConfigReader<'_> {
     fn root(&mut self, root: &Node, config: &mut Config) {
-        let known = ["$schema", "rules", "backups", "debris", "allow", "verify", "doctor"];
+        let known = ["$schema", "rules", "backups", "debris", "allow", "verify", "doctor", "prep"];
         for (key, node) in self.entries(root, "an object", &known) {
             match key.text.as_str() {
                 "$schema" if node.text().is_none() => self.expected(node, "a string"),
@@ -58,9 +59,11 @@ impl ConfigReader<'_> {
                     }
                 }
                 "doctor" => self.doctor(node, config),
+                "prep" => self.prep(node, config),
                 _ => {}
             }
         }
+        self.check_into(root, config);
     }
 
     fn doctor(&mut self, node: &Node, config: &mut Config) {
@@ -76,6 +79,67 @@ impl ConfigReader<'_> {
                 }
             }
         }
+    }
+
+    fn prep(&mut self, node: &Node, config: &mut Config) {
+        let known = ["from", "packages", "scope", "into", "manifests", "build"];
+        let settings = &mut config.prep;
+        for (key, node) in self.entries(node, "an object", &known) {
+            match key.text.as_str() {
+                "from" => settings.from = self.word(node, "the path of a directory"),
+                "into" => settings.into = self.word(node, "the name of a directory"),
+                "packages" => settings.packages = self.words(node, "a list of patterns"),
+                "scope" => settings.scope = self.scopes(node),
+                "manifests" => {
+                    let nodes = self.list(node, "a list of directories").iter();
+                    let path = |node| self.inner_path(node, "the path of a directory");
+                    settings.manifests = Some(nodes.filter_map(path).collect());
+                }
+                _ if self.is_false(node) => settings.build = SiblingBuild::None,
+                _ => {
+                    let expected = "a list of words, the first one a program; or `false`";
+                    let words = self.words(node, expected);
+                    settings.build = SiblingBuild::Command(words.unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// Checks that a preparation writes to a leftover directory: `debris` may come after it.
+    fn check_into(&mut self, root: &Node, config: &Config) {
+        let Some(name) = &config.prep.into else { return };
+        let is_known = config.debris.directories().iter().any(|known| known.name == *name);
+        let node = root.last("prep").and_then(|prep| prep.last("into"));
+        if let Some(node) = node.filter(|_| !is_known) {
+            let message = format!("{} is not a directory of `debris`", quoted(name));
+            self.problem(&node.span, message);
+        }
+    }
+
+    /// A string that is not empty.
+    fn word(&mut self, node: &Node, expected: &str) -> Option<String> {
+        let text = self.string(node, expected)?;
+        if text.is_empty() || text.contains('\0') {
+            self.expected(node, expected);
+        }
+        Some(text.to_owned())
+    }
+
+    /// A list of such strings that is not empty.
+    fn words(&mut self, node: &Node, expected: &str) -> Option<Vec<String>> {
+        let nodes = self.list(node, expected);
+        if nodes.is_empty() && matches!(node.value, Value::List(_)) {
+            self.problem(&node.span, "the list is empty: leave the key out for the default");
+        }
+        Some(nodes.iter().filter_map(|node| self.word(node, "a string")).collect())
+    }
+
+    fn scopes(&mut self, node: &Node) -> Option<Vec<String>> {
+        let scopes = self.words(node, "a list of scopes")?;
+        for node in node.items().iter().filter(|node| !node.text().is_none_or(is_scope)) {
+            self.expected(node, "a scope, such as \"@acme\"");
+        }
+        Some(scopes)
     }
 
     /// A build; its context is the top of the repository by default.
@@ -345,6 +409,12 @@ fn is_directory_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
         && !name.is_empty()
         && !name.ends_with('.')
+}
+
+/// Whether this is the scope of packages, with its `@`.
+fn is_scope(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
+    text.strip_prefix('@').is_some_and(|name| !name.is_empty() && name.bytes().all(plain))
 }
 
 /// Parses `2027-01-31`, and no other form of ISO 8601.

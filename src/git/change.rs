@@ -8,6 +8,7 @@ use crate::base::path::RepoPath;
 use crate::git::history::{CommitNode, Tip};
 use crate::git::objects::Objects;
 use crate::git::trees::{self, TreeWalk};
+use crate::os::parallel;
 
 /// A tree with its new entries.
 #[derive(Debug)]
@@ -22,31 +23,70 @@ pub(crate) struct TreeChange<'a> {
     is_whole: bool,
 }
 
-/// Reads the changes of commits one by one, and reports each entry once.
+/// Reads the changes of commits, and reports each entry once.
 #[derive(Debug)]
 pub(crate) struct TreeChanges<'a> {
     objects: &'a Objects,
-    walk: TreeWalk<'a>,
+    walk: TreeWalk,
 }
+
+/// The maximum number of commits that a thread reads before it takes others. Neighbouring versions
+/// of a file are in one chain of deltas, so few are read twice.
+const PART: usize = 128;
 
 impl<'a> TreeChanges<'a> {
     pub(crate) fn new(objects: &'a Objects) -> Self {
-        Self { objects, walk: TreeWalk::new(objects) }
+        Self { objects, walk: TreeWalk::default() }
     }
 
-    /// The entries of each commit that none of its parents has. Parents come before children.
-    pub(crate) fn commits(&mut self, nodes: &[CommitNode]) -> Result<Vec<TreeChange<'a>>, Error> {
-        let trees: Vec<_> = nodes.iter().map(|node| (&node.tree, &node.parents[..])).collect();
-        let fresh = self.walk.fresh_of_each(&trees)?;
-        let change = |(node, fresh): (&CommitNode, Vec<Entry>)| TreeChange {
-            objects: self.objects,
-            tree: node.tree,
-            commit: Some(node.id),
-            bases: node.parents.clone(),
-            fresh,
-            is_whole: false,
-        };
-        Ok(nodes.iter().zip(fresh).map(change).collect())
+    /// Calls `judge` on several threads, for each commit with its entries that none of its parents
+    /// has, and that were not reported before. Parents come before children. The answers are in the
+    /// order of the commits.
+    pub(crate) fn each_commit<R: Send>(
+        &mut self,
+        nodes: &[CommitNode],
+        judge: impl Fn(&TreeChange<'_>) -> R + Sync,
+    ) -> Result<Vec<R>, Error> {
+        let threads = parallel::threads();
+        // A thread that has a harder part leaves others to the rest.
+        let part = nodes.len().div_ceil(4 * threads).clamp(1, PART);
+        let parts: Vec<&[CommitNode]> = nodes.chunks(part).collect();
+        // Opened each time: the mapped part of a pack counts as memory until it is closed.
+        let mut readers = self.objects.reopened(threads.min(parts.len()));
+        let walk = &self.walk;
+        let ahead = parallel::each(&mut readers, parts.clone(), |objects, part| {
+            walk.read_ahead(objects, part.iter().map(|node| (node.tree, node.parents.clone())))
+        });
+        let mut fresh_of_parts = Vec::new();
+        for (part, ahead) in parts.into_iter().zip(ahead) {
+            let fresh = match ahead? {
+                Some(ahead) => self.walk.report(ahead),
+                None => {
+                    let fresh = |node: &CommitNode| {
+                        self.walk.fresh(self.objects, &node.tree, &node.parents)
+                    };
+                    part.iter().map(fresh).collect::<Result<_, _>>()?
+                }
+            };
+            fresh_of_parts.push((part, fresh));
+        }
+        let answers = parallel::each(&mut readers, fresh_of_parts, |objects, (part, fresh)| {
+            let change = |(node, fresh): (&CommitNode, Vec<Entry>)| TreeChange {
+                objects,
+                tree: node.tree,
+                commit: Some(node.id),
+                bases: node.parents.clone(),
+                fresh,
+                is_whole: false,
+            };
+            // The last change is judged first: a pack stores older versions of a file as
+            // differences from newer ones.
+            let changes = part.iter().zip(fresh).map(change).rev();
+            let mut answers: Vec<R> = changes.map(|change| judge(&change)).collect();
+            answers.reverse();
+            answers
+        });
+        Ok(answers.into_iter().flatten().collect())
     }
 
     /// The entries of `tree` that none of `others` has; every entry if `others` is empty.
@@ -55,7 +95,7 @@ impl<'a> TreeChanges<'a> {
         tree: ObjectId,
         others: &[ObjectId],
     ) -> Result<TreeChange<'a>, Error> {
-        let fresh = self.walk.fresh(&tree, others)?;
+        let fresh = self.walk.fresh(self.objects, &tree, others)?;
         let (bases, is_whole) = (others.to_vec(), false);
         Ok(TreeChange { objects: self.objects, tree, commit: None, bases, fresh, is_whole })
     }

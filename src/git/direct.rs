@@ -50,7 +50,7 @@ pub(super) fn staged(
     let compared = match (root, head) {
         (Some(root), Some(head)) => {
             let unreadable = |_| Handover::from("a tree of the index cannot be read");
-            let fresh = TreeWalk::new(&objects).fresh(&root, &[head]).map_err(unreadable)?;
+            let fresh = TreeWalk::default().fresh(&objects, &root, &[head]).map_err(unreadable)?;
             Compared { fresh, unmerged: Vec::new() }
         }
         // If everything is new, reading the entries is faster than reading the trees.

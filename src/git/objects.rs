@@ -45,6 +45,12 @@ impl Objects {
         Self { store, git, cat_file: OnceCell::new() }
     }
 
+    /// The same objects, for this number of threads.
+    pub(super) fn reopened(&self, threads: usize) -> Vec<Self> {
+        let stores = self.store.reopened(threads).into_iter();
+        stores.map(|store| Self::new(store, self.git.clone())).collect()
+    }
+
     /// The content of an entry, at most `limit` bytes of it.
     pub(crate) fn blob(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
         match self.store.blob(&entry.id, limit) {

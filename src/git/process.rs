@@ -134,7 +134,11 @@ impl Git {
 
     /// The standard output of a query; `None` for exit code 1, which says that nothing was found,
     /// as in `git config --get`. Git fails with 128 or 129.
-    pub(crate) fn query(&self, doing: &str, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn query(
+        &self,
+        doing: &str,
+        arguments: &[impl AsRef<OsStr>],
+    ) -> Result<Option<Vec<u8>>, Error> {
         let output = self.run(doing, arguments)?;
         match output.status.code() {
             Some(0) => Ok(Some(output.stdout)),

@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use gix::objs::Kind as GixKind;
 use gix::odb::loose;
@@ -18,7 +19,7 @@ use gix::odb::pack::data::entry::Header;
 use gix::odb::pack::data::{Entry, File};
 use gix::odb::pack::index;
 use gix::zlib::Inflate;
-use once_cell::unsync::OnceCell;
+use once_cell::sync::OnceCell;
 
 use crate::base::change::{Content, ObjectId};
 use crate::disk::read;
@@ -43,6 +44,16 @@ const MAX_STORES: usize = 10;
 const MAX_CHAIN: usize = 4096;
 
 pub(super) struct Store {
+    files: Arc<StoreFiles>,
+    /// The pack of the last object: mostly the next one is in the same.
+    last: Cell<usize>,
+    /// Objects read recently; only where many are read.
+    cache: Option<RefCell<Cache>>,
+    inflate: RefCell<Inflate>,
+}
+
+/// The files of a store. Several threads may read them.
+struct StoreFiles {
     directories: Vec<PathBuf>,
     /// Whether many objects will be read.
     many: bool,
@@ -53,13 +64,9 @@ pub(super) struct Store {
 struct Opened {
     hash: gix::hash::Kind,
     loose: Vec<loose::Store>,
+    many: bool,
     /// Opened for the first object that is not loose.
     packs: OnceCell<Vec<Pack>>,
-    /// The pack of the last object: mostly the next one is in the same.
-    last: Cell<usize>,
-    /// Objects read recently; only where many are read.
-    cache: Option<RefCell<Cache>>,
-    inflate: RefCell<Inflate>,
 }
 
 /// A pack. Its data is opened for the first object that is in it.
@@ -80,20 +87,35 @@ enum Index {
 impl Store {
     /// The store in these directories, for the few objects that staged changes need.
     pub(super) fn for_staged(directories: Vec<PathBuf>) -> Self {
-        Self { directories, many: false, opened: OnceCell::new() }
+        Self::of(StoreFiles { directories, many: false, opened: OnceCell::new() }, 1)
     }
 
     /// The store in these directories, for a walk over history.
     pub(super) fn for_history(directories: Vec<PathBuf>) -> Self {
-        Self { directories, many: true, opened: OnceCell::new() }
+        Self::of(StoreFiles { directories, many: true, opened: OnceCell::new() }, 1)
+    }
+
+    /// The same store, opened again for this number of threads.
+    pub(super) fn reopened(&self, threads: usize) -> Vec<Self> {
+        let StoreFiles { directories, many, .. } = &*self.files;
+        let (directories, opened) = (directories.clone(), OnceCell::new());
+        let files = Arc::new(StoreFiles { directories, many: *many, opened });
+        (0..threads).map(|_| Self::of(Arc::clone(&files), threads)).collect()
+    }
+
+    /// A store that shares the limit of its cache with others.
+    fn of(files: impl Into<Arc<StoreFiles>>, shares: usize) -> Self {
+        let files = files.into();
+        let cache = files.many.then(|| RefCell::new(Cache::with_share(shares)));
+        Self { files, last: Cell::new(0), cache, inflate: RefCell::default() }
     }
 
     /// The content of a blob; `None` if the next layer has to read it.
     pub(super) fn blob(&self, id: &ObjectId, limit: u64) -> Option<Content> {
         let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
-        let store = self.opened(&id)?;
+        let files = self.opened(&id)?;
         let mut bytes = Vec::new();
-        for loose in &store.loose {
+        for loose in &files.loose {
             let Ok(Some((size, kind))) = loose.try_header(&id) else { continue };
             if kind != GixKind::Blob {
                 return None;
@@ -104,34 +126,71 @@ impl Store {
             loose.try_find(&id, &mut bytes).ok()??;
             return Some(Content::Bytes(bytes));
         }
-        let (pack, entry) = store.find(&id)?;
-        let about = store.header(pack, &entry)?;
+        let (pack, entry) = self.find(files, &id)?;
+        let about = files.header(pack, &entry, &mut self.inflate.borrow_mut())?;
         if about.kind == GixKind::Blob && about.object_size > limit {
             return Some(Content::TooLarge(about.object_size));
         }
-        (store.unpack(pack, entry, &mut bytes)? == GixKind::Blob).then_some(Content::Bytes(bytes))
+        let kind = self.unpack(files, pack, entry, &mut bytes)?;
+        (kind == GixKind::Blob).then_some(Content::Bytes(bytes))
     }
 
     /// Reads the raw content of an object of this kind into a buffer; whether it was found.
     pub(super) fn raw(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
-        let Some(store) = self.opened(&id) else { return false };
+        let Some(files) = self.opened(&id) else { return false };
         // Most of history is packed; the objects of a new commit are loose.
-        if store.cache.is_some() && store.unpacked(&id, kind, buffer) {
+        if files.many && self.unpacked(files, &id, kind, buffer) {
             return true;
         }
-        for loose in &store.loose {
+        for loose in &files.loose {
             if let Ok(Some(object)) = loose.try_find(&id, buffer) {
                 return object.kind == gix_kind(kind);
             }
         }
-        store.cache.is_none() && store.unpacked(&id, kind, buffer)
+        !files.many && self.unpacked(files, &id, kind, buffer)
     }
 
     fn opened(&self, id: &gix::hash::oid) -> Option<&Opened> {
-        let opened =
-            self.opened.get_or_init(|| Opened::new(&self.directories, self.many, id.kind()));
+        let StoreFiles { directories, many, opened } = &*self.files;
+        let opened = opened.get_or_init(|| Opened::new(directories, *many, id.kind()));
         (opened.hash == id.kind()).then_some(opened)
+    }
+
+    fn unpacked(
+        &self,
+        files: &Opened,
+        id: &gix::hash::oid,
+        kind: ObjectKind,
+        buffer: &mut Vec<u8>,
+    ) -> bool {
+        self.find(files, id).and_then(|(pack, entry)| self.unpack(files, pack, entry, buffer))
+            == Some(gix_kind(kind))
+    }
+
+    fn find<'a>(&self, files: &'a Opened, id: &gix::hash::oid) -> Option<(&'a Pack, Entry)> {
+        let (before, after) = files.packs().split_at(self.last.get());
+        let mut packs = after.iter().chain(before);
+        let found = packs.find_map(|pack| files.entry(pack, id).map(|entry| (pack, entry)))?;
+        self.last.set(found.0.number);
+        Some(found)
+    }
+
+    /// Inflates an object and applies its deltas; returns its kind.
+    fn unpack(
+        &self,
+        files: &Opened,
+        pack: &Pack,
+        entry: Entry,
+        buffer: &mut Vec<u8>,
+    ) -> Option<GixKind> {
+        let inflate = &mut self.inflate.borrow_mut();
+        match &self.cache {
+            None => files.decode(pack, entry, buffer, inflate, &mut Never),
+            Some(cache) => {
+                files.unpack_and_keep(pack, entry, buffer, inflate, &mut cache.borrow_mut())
+            }
+        }
     }
 }
 
@@ -146,36 +205,14 @@ impl Opened {
             }
         }
         let loose = all.iter().map(|directory| loose::Store::at(directory, hash)).collect();
-        Self {
-            hash,
-            loose,
-            packs: OnceCell::new(),
-            last: Cell::new(0),
-            cache: many.then(RefCell::default),
-            inflate: RefCell::default(),
-        }
-    }
-
-    fn unpacked(&self, id: &gix::hash::oid, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
-        self.find(id).and_then(|(pack, entry)| self.unpack(pack, entry, buffer))
-            == Some(gix_kind(kind))
-    }
-
-    fn find(&self, id: &gix::hash::oid) -> Option<(&Pack, Entry)> {
-        let (before, after) = self.packs().split_at(self.last.get());
-        let mut packs = after.iter().chain(before);
-        let found = packs.find_map(|pack| self.entry(pack, id).map(|entry| (pack, entry)))?;
-        self.last.set(found.0.number);
-        Some(found)
+        Self { hash, loose, many, packs: OnceCell::new() }
     }
 
     /// The kind of a packed object, and its size.
-    fn header(&self, pack: &Pack, entry: &Entry) -> Option<header::Outcome> {
+    fn header(&self, pack: &Pack, entry: &Entry, inflate: &mut Inflate) -> Option<header::Outcome> {
         let resolve =
             |base: &gix::hash::oid| Ok(self.entry(pack, base).map(header::ResolvedBase::InPack));
-        pack.data(self.hash)?
-            .decode_header(entry.clone(), &mut self.inflate.borrow_mut(), &resolve)
-            .ok()
+        pack.data(self.hash)?.decode_header(entry.clone(), inflate, &resolve).ok()
     }
 
     /// Where in a pack an object is, if it is there.
@@ -187,14 +224,6 @@ impl Opened {
         pack.data(self.hash)?.entry(offset).ok()
     }
 
-    /// Inflates an object and applies its deltas; returns its kind.
-    fn unpack(&self, pack: &Pack, entry: Entry, buffer: &mut Vec<u8>) -> Option<GixKind> {
-        match &self.cache {
-            None => self.decode(pack, entry, buffer, &mut Never),
-            Some(cache) => self.unpack_and_keep(pack, entry, buffer, &mut cache.borrow_mut()),
-        }
-    }
-
     /// Unpacks the chain of an object from its base upwards and caches each step: neighbouring
     /// versions share the chain.
     fn unpack_and_keep(
@@ -202,6 +231,7 @@ impl Opened {
         pack: &Pack,
         entry: Entry,
         buffer: &mut Vec<u8>,
+        inflate: &mut Inflate,
         cache: &mut Cache,
     ) -> Option<GixKind> {
         cache.pack(pack.number);
@@ -222,7 +252,7 @@ impl Opened {
         let mut kind = None;
         while let Some(entry) = chain.pop() {
             let (offset, whole) = (entry.data_offset, !entry.header.is_delta());
-            let read = self.decode(pack, entry, buffer, cache)?;
+            let read = self.decode(pack, entry, buffer, inflate, cache)?;
             // gix caches only objects that it builds from deltas.
             if whole {
                 cache.put(0, offset, buffer, read, 0);
@@ -247,15 +277,14 @@ impl Opened {
         pack: &Pack,
         at: Entry,
         buffer: &mut Vec<u8>,
+        inflate: &mut Inflate,
         cache: &mut dyn DecodeEntry,
     ) -> Option<GixKind> {
         let resolve = |base: &gix::hash::oid, _: &mut Vec<u8>| {
             Ok(self.entry(pack, base).map(entry::ResolvedBase::InPack))
         };
         let data = pack.data(self.hash)?;
-        data.decode_entry(at, buffer, &mut self.inflate.borrow_mut(), &resolve, cache)
-            .ok()
-            .map(|about| about.kind)
+        data.decode_entry(at, buffer, inflate, &resolve, cache).ok().map(|about| about.kind)
     }
 
     fn packs(&self) -> &[Pack] {
@@ -274,7 +303,7 @@ impl Opened {
                 let number = packs.len();
                 // This fails for a FIFO, on which gix would block.
                 let file = FileSource::open(&path)?;
-                let index = if self.cache.is_some() {
+                let index = if self.many {
                     index::File::at(&path, self.hash).ok().map(Box::new).map(Index::Mapped)
                 } else if number < MAX_OPEN_INDEXES {
                     PackIndex::of(file, self.hash.len_in_bytes())?.map(Index::OnDisk)
@@ -321,6 +350,8 @@ pub(super) fn is_empty_tree(id: &ObjectId) -> bool {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Store").field("directories", &self.directories).finish_non_exhaustive()
+        out.debug_struct("Store")
+            .field("directories", &self.files.directories)
+            .finish_non_exhaustive()
     }
 }

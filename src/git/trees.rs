@@ -19,15 +19,20 @@ const KIND: u32 = 0o170_000;
 const MAX_ENTRIES: usize = 2_000_000;
 
 /// A walk over the trees of many commits, which reports no entry twice.
-#[derive(Debug)]
-pub(super) struct TreeWalk<'a> {
-    objects: &'a Objects,
+#[derive(Debug, Default)]
+pub(super) struct TreeWalk {
     /// The keys of blobs that were reported, and of trees that were reported with all their
     /// entries.
     reported: HashSet<VisitKey>,
     hashes: RandomState,
-    /// While trees are read ahead: those that will be reported with all their entries.
-    ahead: Option<Vec<VisitKey>>,
+}
+
+/// What was read of trees, and not reported yet.
+#[derive(Debug, Default)]
+pub(super) struct Unreported {
+    entries: Vec<Vec<Entry>>,
+    /// The keys of the trees that are reported with all their entries.
+    complete: Vec<VisitKey>,
 }
 
 /// An object, and a hash of its path and kind. The same blob at another path is another entry: what
@@ -36,7 +41,7 @@ type VisitKey = (ObjectId, u64);
 
 /// The maximum number of entries that are kept before the first of them is reported: a push may
 /// bring any number.
-const MAX_AHEAD: usize = 100_000;
+const MAX_AHEAD: usize = 50_000;
 
 /// One entry of a tree object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,82 +59,91 @@ impl TreeItem<'_> {
     }
 }
 
-impl<'a> TreeWalk<'a> {
-    pub(super) fn new(objects: &'a Objects) -> Self {
-        Self { objects, reported: HashSet::new(), hashes: RandomState::new(), ahead: None }
-    }
-
+impl TreeWalk {
     /// The entries of a tree that none of the `others` has, with the same content at the same path,
     /// and that this walk has not reported before. They are in git's order of paths.
     pub(super) fn fresh(
         &mut self,
+        objects: &Objects,
         tree: &ObjectId,
         others: &[ObjectId],
     ) -> Result<Vec<Entry>, Error> {
-        let mut found = Vec::new();
-        self.directory(tree, others, &mut Trail::default(), &mut found)?;
-        Ok(found)
+        let mut complete = Vec::new();
+        let entries = vec![self.unreported(objects, tree, others, &mut complete)?];
+        Ok(self.report(Unreported { entries, complete }).pop().unwrap_or_default())
     }
 
-    /// [`Self::fresh`] for several trees, each with those that it is compared with.
+    /// Reads the entries for [`Self::fresh`] of several trees, each with those that it is compared
+    /// with; `None` if there are too many. An entry of several of the trees is in each.
     ///
     /// They are read from the last to the first, because a pack stores older versions as deltas of
     /// newer ones.
-    pub(super) fn fresh_of_each(
-        &mut self,
-        trees: &[(&ObjectId, &[ObjectId])],
-    ) -> Result<Vec<Vec<Entry>>, Error> {
-        self.ahead = Some(Vec::new());
-        let found = self.read_ahead(trees);
-        let complete = self.ahead.take().unwrap_or_default();
-        let Some(mut found) = found? else {
-            return trees.iter().map(|(tree, others)| self.fresh(tree, others)).collect();
-        };
-        for entries in &mut found {
+    pub(super) fn read_ahead(
+        &self,
+        objects: &Objects,
+        trees: impl DoubleEndedIterator<Item = (ObjectId, Vec<ObjectId>)>,
+    ) -> Result<Option<Unreported>, Error> {
+        let (mut ahead, mut count) = (Unreported::default(), 0);
+        for (tree, others) in trees.rev() {
+            let entries = self.unreported(objects, &tree, &others, &mut ahead.complete)?;
+            count += entries.len();
+            // Directories count as well: they need not contain a file.
+            if count + ahead.complete.len() > MAX_AHEAD {
+                return Ok(None);
+            }
+            ahead.entries.push(entries);
+        }
+        ahead.entries.reverse();
+        Ok(Some(ahead))
+    }
+
+    /// The entries of each tree that were not reported before. From now on they are.
+    pub(super) fn report(&mut self, mut ahead: Unreported) -> Vec<Vec<Entry>> {
+        for entries in &mut ahead.entries {
             entries.retain(|entry| {
                 self.reported.insert(self.key(&entry.id, entry.path.as_bytes(), entry.mode.bits()))
             });
         }
-        self.reported.extend(complete);
-        Ok(found)
+        self.reported.extend(ahead.complete);
+        ahead.entries
     }
 
-    /// The new entries of each tree, reported in another one or not; `None` if there are too many.
-    fn read_ahead(
-        &mut self,
-        trees: &[(&ObjectId, &[ObjectId])],
-    ) -> Result<Option<Vec<Vec<Entry>>>, Error> {
-        let (mut found, mut count) = (Vec::new(), 0);
-        for (tree, others) in trees.iter().rev() {
-            let entries = self.fresh(tree, others)?;
-            count += entries.len();
-            // Directories count as well: they need not contain a file.
-            if count + self.ahead.as_ref().map_or(0, Vec::len) > MAX_AHEAD {
-                return Ok(None);
-            }
-            found.push(entries);
-        }
-        found.reverse();
-        Ok(Some(found))
-    }
-
-    fn directory(
-        &mut self,
+    fn unreported(
+        &self,
+        objects: &Objects,
         tree: &ObjectId,
         others: &[ObjectId],
-        path: &mut Trail,
-        found: &mut Vec<Entry>,
-    ) -> Result<(), Error> {
-        let key = self.key(tree, path.bytes(), TREE);
-        if others.contains(tree) || self.reported.contains(&key) {
+        complete: &mut Vec<VisitKey>,
+    ) -> Result<Vec<Entry>, Error> {
+        let mut visit =
+            TreeVisit { walk: self, objects, path: Trail::default(), complete, found: Vec::new() };
+        visit.directory(tree, others)?;
+        Ok(visit.found)
+    }
+
+    fn key(&self, id: &ObjectId, path: &[u8], mode: u32) -> VisitKey {
+        (*id, self.hashes.hash_one((path, mode)))
+    }
+}
+
+/// A walk over one tree.
+struct TreeVisit<'a> {
+    walk: &'a TreeWalk,
+    objects: &'a Objects,
+    path: Trail,
+    complete: &'a mut Vec<VisitKey>,
+    found: Vec<Entry>,
+}
+
+impl TreeVisit<'_> {
+    fn directory(&mut self, tree: &ObjectId, others: &[ObjectId]) -> Result<(), Error> {
+        let key = self.walk.key(tree, self.path.bytes(), TREE);
+        if others.contains(tree) || self.walk.reported.contains(&key) {
             return Ok(());
         }
         // Compared with another tree, only some of its entries are reported.
         if others.is_empty() {
-            match &mut self.ahead {
-                Some(ahead) => ahead.push(key),
-                None => _ = self.reported.insert(key),
-            }
+            self.complete.push(key);
         }
         let raw = self.read(tree)?;
         let olds = others.iter().map(|other| self.read(other)).collect::<Result<Vec<_>, _>>()?;
@@ -148,13 +162,14 @@ impl<'a> TreeWalk<'a> {
                 continue;
             }
             let others: Vec<ObjectId> = before.iter().map(|old| old.id).collect();
-            let length = path.enter(&item, tree)?;
+            let length = self.path.enter(&item, tree)?;
             if item.is_tree() {
-                self.directory(&item.id, &others, path, found)?;
-            } else if self.is_unreported(&item, path.bytes()) {
-                found.push(entry(&item, path.bytes(), tree, true, others.first().copied())?);
+                self.directory(&item.id, &others)?;
+            } else if self.is_unreported(&item) {
+                let replaces = others.first().copied();
+                self.found.push(entry(&item, self.path.bytes(), tree, true, replaces)?);
             }
-            path.leave(length);
+            self.path.leave(length);
         }
         Ok(())
     }
@@ -164,18 +179,9 @@ impl<'a> TreeWalk<'a> {
         self.objects.tree(tree, &mut raw).map(|()| raw)
     }
 
-    /// Whether an entry was not reported before. It counts as reported from now on, unless trees
-    /// are read ahead.
-    fn is_unreported(&mut self, item: &TreeItem<'_>, path: &[u8]) -> bool {
-        let key = self.key(&item.id, path, item.mode & KIND);
-        match self.ahead {
-            Some(_) => !self.reported.contains(&key),
-            None => self.reported.insert(key),
-        }
-    }
-
-    fn key(&self, id: &ObjectId, path: &[u8], mode: u32) -> VisitKey {
-        (*id, self.hashes.hash_one((path, mode)))
+    fn is_unreported(&self, item: &TreeItem<'_>) -> bool {
+        let key = self.walk.key(&item.id, self.path.bytes(), item.mode & KIND);
+        !self.walk.reported.contains(&key)
     }
 }
 
@@ -204,8 +210,8 @@ pub(super) fn differences(
     older: &ObjectId,
     wanted: &dyn Fn(&RepoPath) -> bool,
 ) -> Result<Vec<Older>, Error> {
-    let new = TreeWalk::new(objects).fresh(tree, &[*older])?;
-    let old = TreeWalk::new(objects).fresh(older, &[*tree])?;
+    let new = TreeWalk::default().fresh(objects, tree, &[*older])?;
+    let old = TreeWalk::default().fresh(objects, older, &[*tree])?;
     Ok(changed(new, old).into_iter().filter(|older| wanted(&older.path)).collect())
 }
 

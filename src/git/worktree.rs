@@ -1,6 +1,6 @@
 //! The state of the work tree: unclean paths, ignored leftovers, and the repository around it.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::destination::is_in_git_directory;
 use crate::disk::read::{self, FinalLink, ReadError};
 use crate::git::endless;
-use crate::git::process::{Git, without_slash};
+use crate::git::process::{Git, lines, literal, records, without_slash};
 use crate::git::staging::blob;
 use crate::os::progress::Progress;
 use crate::snapshot::{Fingerprint, Hiding, PathStatus, Snapshot, State};
@@ -97,6 +97,23 @@ impl WorkTree {
     /// The path of the working directory from the top: empty, or with a trailing slash.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// Whether git ignores all of these files, which need not exist.
+    pub(crate) fn ignores(&self, paths: &[RepoPath]) -> Result<bool, Error> {
+        let places = paths.iter().map(|path| self.place(path).into_os_string());
+        let start = ["check-ignore", "--no-index", "--"].map(OsString::from);
+        let arguments: Vec<OsString> = start.into_iter().chain(places).collect();
+        let ignored = self.git.query("ask git which files it ignores", &arguments)?;
+        Ok(ignored.is_some_and(|listed| lines(&listed).count() == paths.len()))
+    }
+
+    /// The tracked files in a directory.
+    pub(crate) fn tracked_in(&self, directory: &RepoPath) -> Result<Vec<RepoPath>, Error> {
+        let start = ["ls-files", "-z", "--full-name", "--"].map(OsString::from);
+        let arguments = [&start[..], &[literal(directory)]].concat();
+        let listing = self.git.output("list the files of the work tree", &arguments)?;
+        Ok(records(&listing).map(RepoPath::new).collect())
     }
 
     /// The state of the whole tree, also from a subdirectory. `terminal`: whether to show progress.
@@ -281,6 +298,18 @@ impl WorkTree {
                 Error::new(format!("change {path}"), error).help(help)
             },
         )
+    }
+
+    /// Writes a file that must not exist atomically.
+    pub(crate) fn create(&self, path: &RepoPath, text: &[u8]) -> Result<(), Error> {
+        let written = atomic::write(&self.place_to_change(path)?, text, Bits::Kept, Old::Absent);
+        written.map_err(|error| {
+            let help = match error {
+                WriteError::Changed => "run this again",
+                WriteError::Io(_) => "make its directory writable by this user",
+            };
+            Error::new(format!("write {path}"), error).help(help)
+        })
     }
 
     /// The path of a file to change, with the links of its directory resolved: they must not lead

@@ -74,6 +74,14 @@ impl DevEngine {
     }
 }
 
+/// Whether a manifest may have a key. This is faster than parsing it: in a large workspace most
+/// manifests lack the keys that are asked for.
+pub(crate) fn may_have(text: &[u8], key: &str) -> bool {
+    let has = |part: &[u8]| memchr::memmem::find(text, part).is_some();
+    // An escape may spell a letter of the key.
+    has(key.as_bytes()) || has(b"\\u")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

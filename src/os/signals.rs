@@ -1,10 +1,13 @@
 //! Signals that terminate the program, unless a [`SignalGuard`] exists.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Once};
 
+use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::flag::register_conditional_default;
+use signal_hook::flag::{register_conditional_default, register_usize};
+use signal_hook::low_level::unregister;
 
 /// Whether such a signal terminates the program immediately.
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
@@ -28,11 +31,52 @@ impl SignalGuard {
         });
         Self { before: AT_ONCE.swap(false, Ordering::SeqCst) }
     }
+
+    /// Whether a signal terminated the program before it was made.
+    pub(crate) fn is_first(&self) -> bool {
+        self.before
+    }
 }
 
 impl Drop for SignalGuard {
     fn drop(&mut self) {
         AT_ONCE.store(self.before, Ordering::SeqCst);
+    }
+}
+
+/// While it exists, a signal does not terminate the program, but is noted: the owner cleans up
+/// first. Other handlers get it as well.
+#[derive(Debug)]
+pub(crate) struct NotedSignals {
+    /// The number of the last signal, or 0.
+    noted: Arc<AtomicUsize>,
+    handlers: Vec<SigId>,
+    _guard: SignalGuard,
+}
+
+impl NotedSignals {
+    pub(crate) fn new() -> io::Result<Self> {
+        let noted = Arc::new(AtomicUsize::new(0));
+        let mut noting = Self { noted, handlers: Vec::new(), _guard: SignalGuard::new() };
+        for signal in termination_signals() {
+            let number = usize::try_from(signal).unwrap_or_default();
+            noting.handlers.push(register_usize(signal, Arc::clone(&noting.noted), number)?);
+        }
+        Ok(noting)
+    }
+
+    /// The number of a signal that came.
+    pub(crate) fn noted(&self) -> Option<u8> {
+        let number = u8::try_from(self.noted.load(Ordering::SeqCst)).ok()?;
+        (number > 0).then_some(number)
+    }
+}
+
+impl Drop for NotedSignals {
+    fn drop(&mut self) {
+        for handler in self.handlers.drain(..) {
+            unregister(handler);
+        }
     }
 }
 

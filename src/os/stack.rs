@@ -1,8 +1,8 @@
 //! Provides enough stack for the deepest documents that the parsers accept, regardless of `ulimit
 //! -s`.
 
-/// In bytes.
-const STACK: usize = 8 * 1024 * 1024;
+/// The size of the stack of a thread, in bytes.
+pub(super) const STACK: usize = 8 * 1024 * 1024;
 
 /// Runs `work`, in another thread if the stack of the main thread is smaller than usual.
 pub(crate) fn with_large_stack<T: Send>(work: impl Fn() -> T + Sync) -> T {

@@ -11,7 +11,7 @@ use crate::formats::{self, Syntax};
 use crate::models::compose::Compose;
 use crate::models::devcontainer::Devcontainer;
 use crate::models::gitlab::Pipeline;
-use crate::models::manifest::PackageJson;
+use crate::models::manifest::{PackageJson, may_have};
 use crate::models::workflow::Workflow;
 use crate::models::workspace::PnpmWorkspace;
 use crate::pins::pin::{FilePins, Pin};
@@ -68,6 +68,23 @@ pub(super) fn pins_with(source: &SourceFile, arguments: Vec<(String, Variable)>)
     }
     found.sort();
     found
+}
+
+/// Whether a file may declare the versions that its project uses, by its name and by words in it.
+/// Only of the kinds that a build depends on, see [`FileKind::may_build`].
+pub(crate) fn may_declare(source: &SourceFile) -> bool {
+    let is_asked = |kind| {
+        use FileKind::{Manifest, PnpmLock, Yarnrc, YarnrcYml};
+        matches!(kind, Manifest | PnpmLock | Yarnrc | YarnrcYml)
+    };
+    match FileKind::of(&source.file.path, is_asked) {
+        Some(FileKind::Manifest) => {
+            let keys = ["packageManager", "volta", "engines"];
+            keys.iter().any(|key| may_have(&source.file.text, key))
+        }
+        Some(_) => true,
+        None => false,
+    }
 }
 
 /// The pins of a document; none if it cannot be parsed.

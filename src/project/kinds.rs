@@ -217,75 +217,45 @@ fn candidates(name: &[u8]) -> u64 {
         .map_or(0, |(first, last)| rows(&BY_FIRST, *first) & rows(&BY_LAST, *last))
 }
 
-/// The compose files that Docker Compose looks for in a directory: the first that is there counts.
-const COMPOSE_DEFAULTS: [&str; 4] =
-    ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
-
-/// Those that it merges with the default one: the first that is there.
-const COMPOSE_OVERRIDES: [&str; 4] = [
-    "compose.override.yml",
-    "compose.override.yaml",
-    "docker-compose.override.yml",
-    "docker-compose.override.yaml",
-];
-
-/// The files that bake looks for after the compose files, in the order in which it merges them.
-pub(crate) const BAKE_DEFAULTS: [&str; 4] = [
-    "docker-bake.json",
-    "docker-bake.hcl",
-    "docker-bake.override.json",
-    "docker-bake.override.hcl",
-];
-
-/// The use of a compose file if no command names it. A lower number comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ComposeRole {
-    Default(usize),
-    Override(usize),
-    /// Used only by a command that names it.
-    Other,
-}
-
-impl ComposeRole {
-    pub(crate) fn of(path: &RepoPath) -> Self {
-        let position =
-            |names: &[&str]| names.iter().position(|name| name.as_bytes() == path.file_name());
-        position(&COMPOSE_DEFAULTS)
-            .map(Self::Default)
-            .or_else(|| position(&COMPOSE_OVERRIDES).map(Self::Override))
-            .unwrap_or(Self::Other)
-    }
-}
-
 impl FileKind {
     /// The part that the names of settings of npm have in common.
     pub(crate) const NPM_SETTINGS: &str = "npmrc";
 
     /// Whether a Docker build, or what it installs, may depend on such a file.
     pub(crate) fn may_build(self) -> bool {
+        self.describes_builds()
+            || matches!(
+                self,
+                Gitignore
+                    | EnvironmentExample
+                    | Npmrc
+                    | NpmrcCopy
+                    | Manifest
+                    | PnpmWorkspace
+                    | PnpmLock
+                    | NpmLock
+                    | YarnLock
+                    | BunLock
+                    | Yarnrc
+                    | YarnrcYml
+                    | Bunfig
+            )
+            || self.may_lock()
+    }
+
+    /// Whether a path has the part that all names of Dockerfiles have. This is faster than
+    /// [`FileKind::matches`].
+    pub(crate) fn may_be_dockerfile(path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        name.as_bytes().windows(4).any(|part| part.eq_ignore_ascii_case(b"file"))
+    }
+
+    /// Whether such a file says that there are Docker builds, or which files they get.
+    pub(crate) fn describes_builds(self) -> bool {
         matches!(
             self,
-            Dockerfile
-                | Dockerignore
-                | BakeHcl
-                | BakeJson
-                | Gitignore
-                | EnvironmentExample
-                | Compose
-                | Workflow
-                | GitlabPipeline
-                | Npmrc
-                | NpmrcCopy
-                | Manifest
-                | PnpmWorkspace
-                | PnpmLock
-                | NpmLock
-                | YarnLock
-                | BunLock
-                | Yarnrc
-                | YarnrcYml
-                | Bunfig
-        ) || self.may_lock()
+            Dockerfile | Dockerignore | BakeHcl | BakeJson | Compose | Workflow | GitlabPipeline
+        )
     }
 
     /// The first kind of a path that `is_asked` accepts.
@@ -447,12 +417,22 @@ impl FileKind {
         ) || self.is_lockfile()
     }
 
-    /// Whether a path is that of an image, a font or another file that is no text.
+    /// Whether a path is that of an image, a font or another binary file.
     pub(crate) fn is_binary(path: &RepoPath) -> bool {
         const GLOB: &str = "*.{7z,avif,bin,bmp,br,db,dll,eot,exe,gif,gz,icns,ico,jar,jpeg,jpg,mmdb,\
                             mov,mp3,mp4,node,ogg,otf,pdf,png,psd,so,sqlite,tgz,ttf,wasm,wav,webm,\
                             webp,woff,woff2,zip}";
         glob_match(GLOB, path.file_name())
+    }
+
+    /// Whether a path is that of texts for people, in one of the languages of a program.
+    pub(crate) fn is_translation(path: &RepoPath) -> bool {
+        const HOMES: [&[u8]; 7] =
+            [b"i18n", b"lang", b"langs", b"locale", b"locales", b"messages", b"translations"];
+        let is_home = |part: &[u8]| HOMES.contains(&part);
+        glob_match("*.{json,json5,yaml,yml,po,pot,xlf,ftl}", path.file_name())
+            && !Self::Manifest.matches(path)
+            && RepoPath::new(path.parent()).components().any(is_home)
     }
 
     /// The file of variables that many tools load.
@@ -541,6 +521,13 @@ mod tests {
         }
         for (path, expected) in [("a/b.png", true), ("b.woff2", true), ("png", false)] {
             assert_eq!(FileKind::is_binary(&path.into()), expected, "{path}");
+        }
+        for (path, expected) in [
+            ("src/lang/de.json", true),
+            ("web/locales/en/common.yml", true),
+            ("lang/package.json", false),
+        ] {
+            assert_eq!(FileKind::is_translation(&path.into()), expected, "{path}");
         }
         for (path, expected) in
             [(".babelrc.js", true), ("babel.config.cjs", true), (".swcrc", true), ("a.ts", false)]

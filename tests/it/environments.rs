@@ -357,6 +357,7 @@ fn a_guard_that_cannot_answer_never_passes() {
     let place = Place::new();
     let sandbox = place.guarded();
     fs::write(sandbox.outside().join("runs"), "").unwrap();
+    crate::prep::add_sibling(&sandbox);
     for words in [
         &["--help"][..],
         &["--version"],
@@ -368,7 +369,9 @@ fn a_guard_that_cannot_answer_never_passes() {
         &["verify", "--format", "json"],
         &["verify", "--format", "json", "--", "true"],
         &["pins"],
+        &["lockfile", "--check"],
         &["lockfile"],
+        &["prep", "--dry-run", "--from", "../plat"],
         &["restore"],
         &["restore", "--staged", "--format", "json"],
         &["doctor", "--format", "json"],

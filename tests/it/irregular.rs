@@ -117,7 +117,7 @@ const DEVICE: &str = "it is a device, not a regular file";
 
 #[test]
 fn every_verb_with_a_manifest_that_is_a_fifo() {
-    let verbs: [(&[&str], i32, &str); 26] = [
+    let verbs: [(&[&str], i32, &str); 27] = [
         (&["check"], 0, ""),
         (&["check", "--worktree"], 2, FIFO),
         (&["check", "--tree", "HEAD"], 0, ""),
@@ -129,12 +129,14 @@ fn every_verb_with_a_manifest_that_is_a_fifo() {
         (&["verify", "--save-baseline", "../b.json"], 0, ""),
         (&["prove"], 2, FIFO),
         (&["pins"], 2, FIFO),
+        (&["lockfile", "--check"], 2, FIFO),
         (&["lockfile"], 2, FIFO),
         (&["doctor"], 2, FIFO),
         (&["doctor", "--tree", "HEAD"], 0, ""),
         (&["doctor", "--fix"], 2, FIFO),
         (&["pins", "--set", "pnpm@10.8.0"], 2, FIFO),
         (&["pins", "--set", "pnpm@10.8.0", "--dry-run"], 2, FIFO),
+        (&["prep"], 2, FIFO),
         (&["restore"], 2, FIFO),
         (&["restore", "--staged"], 0, ""),
         (&["install"], 2, FIFO),
@@ -205,8 +207,14 @@ fn files_of_builds_that_are_not_regular_files() {
 }
 
 /// The verbs that let git read the whole work tree.
-const WAITS: [&[&str]; 5] =
-    [&["check", "--worktree"], &["pins"], &["restore"], &["verify"], &["verify", "--", "true"]];
+const WAITS: [&[&str]; 6] = [
+    &["check", "--worktree"],
+    &["pins"],
+    &["prep"],
+    &["restore"],
+    &["verify"],
+    &["verify", "--", "true"],
+];
 
 #[test]
 fn files_of_git_that_are_not_regular_files() {

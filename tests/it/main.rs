@@ -25,6 +25,8 @@ mod matrix;
 mod new_pins;
 mod picture;
 mod pins;
+mod prep;
+mod prep_around;
 mod printed_commands;
 mod prove;
 mod push;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::change::Change;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
+use crate::builds::Overlays;
 use crate::commands::{Context, listed};
 use crate::config::{self, Config};
 use crate::disk::read::{self, FinalLink, ReadError};
@@ -12,6 +13,7 @@ use crate::engine::{Engine, Hidden, Judgement};
 use crate::report::View;
 use crate::report::paint::Paint;
 use crate::rule::{Rule, RuleGroup};
+use crate::rules::MISSING_OVERLAY;
 
 /// The scope of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,10 +122,15 @@ pub(crate) struct Options<'a> {
     pub list: bool,
     /// Whether to judge builds as a whole, and nothing else.
     pub doctor: bool,
+    /// To judge only whether Dockerfiles take these.
+    pub overlays: Option<&'a Overlays>,
 }
 
 /// The engine that judges by a configuration.
 pub(crate) fn engine<'a>(config: &'a Config, options: &Options<'_>) -> Engine<'a> {
+    if let Some(overlays) = options.overlays {
+        return Engine::of(&[MISSING_OVERLAY], config).preparing(Some(overlays.clone()));
+    }
     let is_asked = |rule: &Rule| match rule.group {
         RuleGroup::Config => true,
         RuleGroup::Doctor => options.doctor || config.judges_builds(),

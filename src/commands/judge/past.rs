@@ -229,11 +229,16 @@ impl<'a> Past<'a> {
         let mut entries = 0;
         let mut progress =
             Progress::new("commits judged:", commits.nodes.len(), self.context.terminal);
+        let judge = engine.entry_judge();
         for nodes in commits.nodes.chunks(BATCH) {
-            let changes = changes.commits(nodes)?;
-            let changes: Vec<_> = changes.iter().map(|change| narrow(self.paths, change)).collect();
-            engine.entries_of_each(&changes, || progress.step())?;
-            entries += changes.iter().map(|change| change.fresh().len()).sum::<usize>();
+            let found =
+                changes.each_commit(nodes, |change| judge.judge(&narrow(self.paths, change)))?;
+            for found in found {
+                let found = found?;
+                entries += found.entries;
+                engine.add(found);
+                progress.step();
+            }
         }
         for tree in &commits.bare_trees {
             let change = changes.tree(*tree, &[])?;
@@ -317,5 +322,5 @@ fn without_commits(why: String) -> Judged {
     Judged::new(Judgement { rules, ..Judgement::default() }, 0, Vec::new(), why)
 }
 
-/// How many commits are read in one batch: larger batches read fewer objects twice.
-const BATCH: usize = 256;
+/// The number of commits after which the findings are collected, and progress is shown.
+const BATCH: usize = 2048;

@@ -16,16 +16,24 @@ type Kept = (Kind, Vec<u8>);
 
 /// A cache of two generations: when the young objects reach half of the limit, the old ones are
 /// dropped and the young ones become old. An old one that is used becomes young again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Cache {
     young: HashMap<PackOffset, Kept>,
     old: HashMap<PackOffset, Kept>,
     /// The size of the young objects, in bytes.
     size: usize,
+    /// The maximum size in bytes.
+    limit: usize,
     pack: usize,
 }
 
 impl Cache {
+    /// One of several caches that share the limit.
+    pub(super) fn with_share(shares: usize) -> Self {
+        let limit = LIMIT / shares.max(1);
+        Self { young: HashMap::new(), old: HashMap::new(), size: 0, limit, pack: 0 }
+    }
+
     /// Selects the pack that the offsets belong to. The pack ids of gix are checksums of paths,
     /// which may collide.
     pub(super) fn pack(&mut self, number: usize) {
@@ -41,7 +49,7 @@ impl Cache {
     fn keep(&mut self, place: PackOffset, object: Kept) {
         self.size += object.1.len();
         self.young.insert(place, object);
-        if self.size > LIMIT / 2 {
+        if self.size > self.limit / 2 {
             self.old = std::mem::take(&mut self.young);
             self.size = 0;
         }
@@ -50,7 +58,7 @@ impl Cache {
 
 impl DecodeEntry for Cache {
     fn put(&mut self, _: u32, offset: u64, data: &[u8], kind: Kind, _: usize) {
-        if data.len() <= LIMIT / 4 {
+        if data.len() <= self.limit / 4 {
             self.keep((self.pack, offset), (kind, data.to_vec()));
         }
     }
@@ -74,7 +82,7 @@ mod tests {
 
     #[test]
     fn used_objects_stay_and_others_are_dropped() {
-        let mut cache = Cache::default();
+        let mut cache = Cache::with_share(1);
         let object = vec![7; LIMIT / 8];
         let mut out = Vec::new();
         for offset in 0..100 {

@@ -1,10 +1,12 @@
 //! Files of the work tree as a change to judge.
 
+use std::path::Path;
+
 use crate::base::change::{Change, Content, Entry, Mode, ObjectId, Older};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::git::endless;
-use crate::git::process::{records, without_slash};
+use crate::git::process::{Git, records, without_slash};
 use crate::git::worktree::WorkTree;
 
 /// Files of the work tree, with their content on disk.
@@ -64,6 +66,21 @@ impl<'a> OnDisk<'a> {
         let entries = paths.filter_map(|(path, is_new)| entry(path, Mode::File, is_new)).collect();
         Self { tree, entries, listed: false }
     }
+}
+
+/// The files below a directory of another repository, relative to it: tracked, or neither tracked
+/// nor ignored. A nested repository is one path.
+pub(crate) fn files_below(directory: &Path) -> Result<Vec<RepoPath>, Error> {
+    endless::refuse_in_work_tree(directory)?;
+    let which = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let doing = format!("list the files of {}", RepoPath::from(directory));
+    let listing = Git::nested(directory).output(&doing, &which)?;
+    let mut paths: Vec<RepoPath> =
+        records(&listing).map(|path| RepoPath::new(without_slash(path))).collect();
+    // A path in conflict is listed once for each stage.
+    paths.sort_unstable();
+    paths.dedup();
+    Ok(paths)
 }
 
 fn entry(path: RepoPath, mode: Mode, is_new: bool) -> Option<Entry> {

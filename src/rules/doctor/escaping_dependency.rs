@@ -1,5 +1,7 @@
 #![doc = include_str!("../../../docs/rules/escaping-dependency.md")]
 
+use std::collections::BTreeMap;
+
 use crate::base::debris::Debris;
 use crate::base::escape::Escaped;
 use crate::base::finding::Span;
@@ -10,7 +12,6 @@ use crate::formats::spec::installs_from;
 use crate::project::SourceFile;
 use crate::project::directories::{relative_to, resolved};
 use crate::project::kinds::FileKind;
-use crate::project::workspaces::Workspaces;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -23,20 +24,19 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(builds: &Builds, debris: &Debris, findings: &mut Findings) {
-    let members = builds.members();
-    let workspaces = Workspaces::new(&builds.project, members.iter().map(Option::as_deref));
+    let workspaces = builds.workspaces();
+    // The first of several names that differ in case.
+    let files = builds.project.files().iter().rev();
+    let manifests = files.filter(|source| FileKind::Manifest.matches(&source.file.path));
+    let manifests: BTreeMap<&[u8], &SourceFile> =
+        manifests.map(|source| (source.file.path.parent(), &**source)).collect();
     for build in &builds.list {
         let Some(context) = &build.context else { continue };
         if build.installs().next().is_none() || rewrites_manifests(build) {
             continue;
         }
         for (directory, copied) in build.copied_manifests(&builds.manifests, &workspaces) {
-            let mut files = builds.project.files().iter();
-            let manifest = files.find(|source| {
-                let path = &source.file.path;
-                path.parent() == directory.as_bytes() && FileKind::Manifest.matches(path)
-            });
-            let Some(manifest) = manifest else { continue };
+            let Some(manifest) = manifests.get(directory.as_bytes()) else { continue };
             for (spec, span) in dependencies(manifest) {
                 let Some(target) = local_path(&spec) else { continue };
                 if installs_from(&spec, &directory, debris).is_none()

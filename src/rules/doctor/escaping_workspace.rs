@@ -8,6 +8,7 @@ use crate::builds::installs::{Installer, LockfileUse};
 use crate::builds::{Build, Builds};
 use crate::formats::Syntax;
 use crate::formats::document::Node;
+use crate::models::manifest::may_have;
 use crate::project::directories::resolved;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -37,7 +38,9 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
             let patterns = document.as_ref().as_ref().ok().and_then(|root| root.last("packages"));
             let lockfile = lockfile_of(builds, &source.file);
             judge_patterns(&source.file, patterns, lockfile, severity, findings);
-        } else if FileKind::Manifest.matches(&source.file.path) {
+        } else if FileKind::Manifest.matches(&source.file.path)
+            && may_have(&source.file.text, "workspaces")
+        {
             let document = source.document(Syntax::Json);
             let field = document.as_ref().as_ref().ok().and_then(|root| root.last("workspaces"));
             let patterns = field.map(|field| field.last("packages").unwrap_or(field));

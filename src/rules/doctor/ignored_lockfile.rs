@@ -119,8 +119,7 @@ pub(super) fn ignored<'b>(builds: &'b Builds, build: &'b Build) -> Vec<Ignored<'
     if installs.is_empty() {
         return found;
     }
-    let members = builds.members();
-    let workspaces = Workspaces::new(&builds.project, members.iter().map(Option::as_deref));
+    let workspaces = builds.workspaces();
     for (directory, from) in build.copied_manifests(&builds.manifests, &workspaces) {
         // The install that is nearest to the manifest: in a stage that has it, and a strict one.
         let mut nearest: Vec<_> = installs.iter().collect();
@@ -248,7 +247,7 @@ mod tests {
             ("COPY . .\nRUN pnpm install --frozen-lockfile", "package-lock.json"),
             ("COPY . .\nRUN pnpm install", "*.yaml\n!pnpm-lock.yaml"),
             ("COPY . .\nRUN pnpm install -g x && npm i -g pnpm", "package-lock.json"),
-            // It is no member of the workspace.
+            // It is not a member of the workspace.
             ("COPY tools/package.json .\nRUN npm install", "package-lock.json"),
             ("COPY --from=a package.json .\nRUN npm install", "package-lock.json"),
             ("RUN npm ci", "package-lock.json"),

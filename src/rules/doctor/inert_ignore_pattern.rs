@@ -57,7 +57,7 @@ fn judge_file(file: &File, ignore: &IgnoreFile, findings: &mut Findings) {
     }
 }
 
-/// What is wrong with a line, and the edit in it that says what is meant.
+/// The fault of a line, and the edit that makes it say what its author means.
 struct Misreading {
     message: String,
     help: &'static str,
@@ -80,7 +80,7 @@ fn fault(written: &str) -> Option<Misreading> {
             edit: LineEdit { span: 0..written.len(), text: format!("{comment}\n{pattern}") },
         });
     }
-    if let Some(at) = written.find("[!") {
+    if let Some(at) = negation(written) {
         return Some(Misreading {
             message: "`[!` does not negate here: it matches a `!` too".to_owned(),
             help: "write `[^`",
@@ -95,6 +95,15 @@ fn fault(written: &str) -> Option<Misreading> {
         help: "write a line for each choice",
         edit: LineEdit { span: 0..written.len(), text: lines.join("\n") },
     })
+}
+
+/// The place of `[!`, unless a backslash makes it a part of a name.
+fn negation(written: &str) -> Option<usize> {
+    let is_escaped = |at: usize| {
+        let before = written.get(..at).unwrap_or_default();
+        (before.len() - before.trim_end_matches('\\').len()) % 2 == 1
+    };
+    written.match_indices("[!").map(|(at, _)| at).find(|at| !is_escaped(*at))
 }
 
 /// The place of a comment after a pattern, and the comment.
@@ -222,6 +231,7 @@ mod tests {
             "a#b\n#c",
             "C# code\n",
             "x[^a]\ny[a!]",
+            "x\\[!a",
             "a{b}\n\\{a,b}\n${x}",
             "*\n!src\n!src/**",
             // The directory stays, without these files.

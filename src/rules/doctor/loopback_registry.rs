@@ -6,7 +6,6 @@ use crate::base::debris::Debris;
 use crate::base::edit::Edit;
 use crate::base::escape::Escaped;
 use crate::base::finding::{Span, line_around};
-use crate::builds::installs::LockfileUse;
 use crate::builds::settings::{
     Registry, SettingRole, is_loopback, npm_settings, reachable_host, registries, source_of,
 };
@@ -129,21 +128,8 @@ fn add_lockfiles(
     known: &mut BTreeMap<usize, Option<Span>>,
     found: &mut LoopbackHosts,
 ) {
-    if !matches!(visit.install.lockfile, LockfileUse::Frozen | LockfileUse::Wanted) {
-        return;
-    }
-    for (path, image) in visit.image.files() {
+    for image in visit.lockfiles(builds) {
         let file = builds.file(image.file);
-        let is_own = FileKind::of(&file.path, |kind| visit.install.installer.locks(kind)).is_some();
-        let above = path.rsplit_once('/').map(|(above, _)| above);
-        let is_read = visit.directory.as_deref().zip(above).is_some_and(|(directory, above)| {
-            directory
-                .strip_prefix(above)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
-        if !is_own || !is_read {
-            continue;
-        }
         let place = known.entry(image.file).or_insert_with(|| loopback_tarball(&file.text));
         if let Some(span) = place {
             let host = String::from_utf8_lossy(file.text.get(span.clone()).unwrap_or_default());

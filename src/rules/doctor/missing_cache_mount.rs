@@ -2,7 +2,7 @@
 
 use crate::base::debris::Debris;
 use crate::base::edit::Edit;
-use crate::base::finding::Severity;
+use crate::base::finding::{Severity, Span};
 use crate::builds::installs::{Install, Installer, installs};
 use crate::builds::steps::{Action, RunCommand};
 use crate::builds::stores::{PackageStore, question, store};
@@ -125,7 +125,13 @@ fn report(
     for (_, other) in others.iter().take(MAX_LABELS) {
         draft = draft.label(file, &other.command.span(), "and here");
     }
-    if let Some(edits) = edits(builds, build, std::iter::once(first).chain(others)) {
+    let stores = std::iter::once(first).chain(others).filter_map(|(stage, install)| {
+        let store = store(builds, build, *stage, install)?;
+        needing(build, &store)
+    });
+    if let Some(span) = stores.min_by_key(|span| span.start) {
+        draft.label(file, &span, "no fix: this may need the packages in the image, or clears them");
+    } else if let Some(edits) = edits(builds, build, std::iter::once(first).chain(others)) {
         let is_railway = |path: &str| FileKind::Railway.matches(&path.into());
         let safety =
             if builds.tree.below("").any(is_railway) { Safety::Shown } else { Safety::Safe };
@@ -139,8 +145,7 @@ fn mount(installer: Installer, directory: &str) -> String {
     format!("--mount=type=cache,target={directory}{sharing}")
 }
 
-/// The edits that mount the caches; `None` if a store is unknown, or if other steps may need it in
-/// the image or clear it.
+/// The edits that mount the caches; `None` if a store is unknown.
 fn edits<'i>(
     builds: &Builds,
     build: &Build,
@@ -152,7 +157,7 @@ fn edits<'i>(
         let store = store(builds, build, *stage, install)?;
         let start = install.step.span.start;
         let name = file.text.get(start..start + 4)?;
-        if !name.eq_ignore_ascii_case(b"RUN ") || is_needed(build, &store) {
+        if !name.eq_ignore_ascii_case(b"RUN ") {
             return None;
         }
         let (at, flag) = (start + 4, mount(install.installer, &store.directory));
@@ -168,20 +173,22 @@ fn edits<'i>(
     Some(edits)
 }
 
-/// Whether a step may need the packages in the image, or clears them.
-fn is_needed(build: &Build, store: &PackageStore) -> bool {
-    let changes = |command: &RunCommand| {
+/// The place of the first command or step that may need the packages in the image, or clears them.
+fn needing(build: &Build, store: &PackageStore) -> Option<Span> {
+    let changes = |command: &&RunCommand| {
         let clears =
             |word: &str| word.contains("cache") || matches!(word, "rm" | "prune" | "fetch");
         is_offline(command) || command.words.iter().filter_map(Resolved::known).any(clears)
     };
-    build.steps().any(|(_, step)| match &step.action {
-        Action::Run(run) => run.commands.iter().any(changes),
+    build.steps().find_map(|(_, step)| match &step.action {
+        Action::Run(run) => run.commands.iter().find(changes).map(RunCommand::span),
         Action::Copy(copy) => {
             let store = store.directory.trim_start_matches('/');
-            copy.from.is_some() && copy.sources.iter().any(|source| source.text.contains(store))
+            let takes = copy.from.is_some()
+                && copy.sources.iter().any(|source| source.text.contains(store));
+            takes.then(|| step.span.clone())
         }
-        _ => false,
+        _ => None,
     })
 }
 
@@ -214,6 +221,23 @@ mod tests {
             ["Dockerfile:2:30: no cache keeps what yarn downloads: each build downloads it \
                  again"]
         );
+    }
+
+    #[test]
+    fn what_keeps_the_packages_is_shown() {
+        for (rest, expected) in [
+            ("RUN npm ci --offline", Some((3, 5))),
+            ("RUN rm -r /x", Some((3, 5))),
+            ("RUN npm test", None),
+        ] {
+            let dockerfile = format!("FROM node:22\nRUN npm ci --x\n{rest}");
+            let found = judged_by(&RULE, &Fake::default().file("Dockerfile", &dockerfile));
+            let reason = found[0].labels.iter().find(|label| label.text.starts_with("no fix"));
+            let place =
+                reason.map(|label| label.place.as_ref().map(|place| (place.line, place.column)));
+            assert_eq!(place.flatten(), expected, "{rest}");
+            assert_eq!(found[0].fix.is_some(), expected.is_none(), "{rest}");
+        }
     }
 
     #[test]

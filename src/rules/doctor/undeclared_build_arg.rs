@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::base::debris::Debris;
 use crate::base::escape::Escaped;
 use crate::base::finding::{Severity, Span};
-use crate::builds::arguments::{is_for_tools, is_predefined};
+use crate::builds::arguments::{is_for_tools, is_predefined, undeclared_variables};
 use crate::builds::installs::installs;
 use crate::builds::settings::unsupplied;
 use crate::builds::steps::BuildStage;
@@ -23,6 +23,7 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Warning,
     manual: include_str!("../../../docs/rules/undeclared-build-arg.md"),
     check: Check::Builds(judge),
+    asks_for_variables: Some(undeclared_variables),
     ..Rule::base(RuleGroup::Doctor)
 };
 

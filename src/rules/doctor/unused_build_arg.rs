@@ -4,7 +4,7 @@ use crate::base::debris::Debris;
 use crate::base::edit::Edit;
 use crate::base::escape::Escaped;
 use crate::base::finding::{Severity, Span};
-use crate::builds::arguments::{UnusedArgument, is_for_tools, unused_arguments};
+use crate::builds::arguments::{UnusedArgument, is_for_tools, open_variables, unused_arguments};
 use crate::builds::{Build, Builds};
 use crate::edit::fix::Safety;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -16,6 +16,7 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Warning,
     manual: include_str!("../../../docs/rules/unused-build-arg.md"),
     check: Check::Builds(judge),
+    asks_for_variables: Some(open_variables),
     ..Rule::base(RuleGroup::Doctor)
 };
 
@@ -53,13 +54,15 @@ fn report(builds: &Builds, build: &Build, argument: &UnusedArgument, findings: &
         return;
     }
     let draft = draft.help("remove the ARG", &[]);
-    if let Some(line) = argument.alone.as_ref() {
-        let end = line.end + usize::from(file.text.get(line.end) == Some(&b'\n'));
-        let edit = Edit { path: file.path.clone(), span: line.start..end, text: String::new() };
+    if let Some(lines) = argument.lines.as_ref() {
+        let edit = |line: &Span| {
+            let end = line.end + usize::from(file.text.get(line.end) == Some(&b'\n'));
+            Edit { path: file.path.clone(), span: line.start..end, text: String::new() }
+        };
         // A program that an install brings may read a variable that no file here names.
         let is_seen = argument.may_be_read && argument.has_default;
         let safety = if is_seen { Safety::Shown } else { Safety::Safe };
-        draft.fix(safety, vec![edit], &[file]);
+        draft.fix(safety, lines.iter().map(edit).collect(), &[file]);
     }
 }
 
@@ -116,6 +119,22 @@ mod tests {
             rest.replace_range(edit.span.clone(), &edit.text);
             assert!(!rest.contains("ARG") && rest.lines().count() > 1, "{rest}");
         }
+    }
+
+    #[test]
+    fn an_argument_that_is_repeated_is_removed_at_once() {
+        let places = |dockerfile: &str| {
+            let found = judged_by(&RULE, &change(dockerfile));
+            let [finding] = found.as_slice() else { panic!("{dockerfile}: {found:?}") };
+            let edits = finding.fix.as_ref().map(|fix| fix.edits.iter());
+            edits.map(|edits| edits.map(|(edit, _)| edit.span.start).collect::<Vec<_>>())
+        };
+        let twice = "FROM node\nARG NAMED\nARG NAMED\nRUN npm ci\nARG NAMED";
+        assert_eq!(places(twice), Some(vec![10, 20, 41]));
+        assert_eq!(
+            places("FROM node\nARG NAMED\nRUN npm ci\nARG NAMED NODE_ENV=x\nRUN $NODE_ENV"),
+            None
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ enum Answer {
 use Answer::{Bad, BeyondSchema, Good};
 
 /// Whole configurations.
-const WHOLE: [(&str, Answer); 36] = [
+const WHOLE: [(&str, Answer); 54] = [
     ("{}", Good),
     (r#"{"$schema": "https://example.org/bakstop.json"}"#, Good),
     (r#"{"$schema": 1}"#, Bad("given.json:1:13: expected a string")),
@@ -41,6 +41,31 @@ const WHOLE: [(&str, Answer); 36] = [
     ),
     (r#"{"rules": {"stray-backup": "Off"}}"#, Bad(r#"expected "error", "warning" or "off""#)),
     (r#"{"rules": {"stray-backup": false}}"#, Bad(r#"expected "error", "warning" or "off""#)),
+    (r#"{"prep": {}}"#, Good),
+    (
+        r#"{"prep": {"from": "../plat", "packages": ["packages/*"], "scope": ["@acme"],
+            "into": ".docker-deps", "manifests": ["", "web"], "build": ["pnpm", "-r", "build"]}}"#,
+        Good,
+    ),
+    (r#"{"debris": {".packed": {}}, "prep": {"into": ".packed"}}"#, Good),
+    (r#"{"prep": {"build": false, "manifests": []}}"#, Good),
+    (r#"{"prep": []}"#, Bad("expected an object")),
+    (r#"{"prep": {"form": "x"}}"#, Bad(r#"unknown key "form"; did you mean "from"?"#)),
+    (r#"{"prep": {"from": 1}}"#, Bad("expected the path of a directory")),
+    (r#"{"prep": {"from": ""}}"#, Bad("expected the path of a directory")),
+    (r#"{"prep": {"packages": "a"}}"#, Bad("expected a list of patterns")),
+    (r#"{"prep": {"packages": []}}"#, Bad("the list is empty: leave the key out")),
+    (r#"{"prep": {"scope": ["acme"]}}"#, Bad(r#"expected a scope, such as "@acme""#)),
+    (r#"{"prep": {"scope": [1]}}"#, Bad("expected a string")),
+    (r#"{"prep": {"into": ["x"]}}"#, Bad("expected the name of a directory")),
+    (
+        r#"{"prep": {"into": ".packed"}}"#,
+        BeyondSchema(r#"".packed" is not a directory of `debris`"#),
+    ),
+    (r#"{"prep": {"manifests": ["/web"]}}"#, Bad("the path is not in the repository")),
+    (r#"{"prep": {"build": true}}"#, Bad("expected a list of words, the first one a program")),
+    (r#"{"prep": {"build": []}}"#, Bad("the list is empty")),
+    (r#"{"prep": {"build": [1]}}"#, Bad("expected a string")),
     (r#"{"backups": []}"#, Good),
     (r#"{"backups": "*.orig"}"#, Bad("expected a list of patterns")),
     (r#"{"backups": [1]}"#, Bad("expected a pattern")),
@@ -310,7 +335,7 @@ fn the_examples_in_the_documentation_are_correct() {
     let schema = jsonschema::validator_for(&schema()).unwrap();
     // The number of the block that is refused.
     for (page, refused) in [
-        ("configuration.md", Some(3)),
+        ("configuration.md", Some(4)),
         ("rules/expired-allowance.md", None),
         ("rules/unused-allowance.md", None),
         ("rules/invalid-configuration.md", Some(0)),
@@ -335,13 +360,13 @@ fn messages_quoted_in_the_documentation_are_printed() {
     let (examples, quoted) = (blocks(page, "json"), blocks(page, "text"));
     let sandbox = Sandbox::workspace();
     sandbox.write("fixtures/a.bak", "");
-    sandbox.write("bakstop.json", &examples[3]);
+    sandbox.write("bakstop.json", &examples[4]);
     sandbox.git(&["add", "-A", "-f"]);
     let ran = sandbox.bakstop(&["check"]);
     assert_eq!((ran.code, &ran.err), (Some(2), &quoted[0]));
-    sandbox.write("bakstop.json", &examples[4]);
+    sandbox.write("bakstop.json", &examples[5]);
     sandbox.git(&["add", "-A", "-f"]);
     let ran = sandbox.bakstop(&["check", "--verbose"]);
     assert!(ran.code == Some(0) && ran.err.ends_with(&quoted[1]), "{ran:?}");
-    assert_eq!((examples.len(), quoted.len()), (5, 2));
+    assert_eq!((examples.len(), quoted.len()), (6, 2));
 }

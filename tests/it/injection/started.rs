@@ -62,7 +62,7 @@ fn with_options() -> Sandbox {
 /// Every verb and every scope of `check`, with a name where one is possible.
 fn verbs(name: &str) -> Vec<Vec<String>> {
     let path = format!("{name}/report");
-    let all: [&[&str]; 36] = [
+    let all: [&[&str]; 37] = [
         &["check"],
         &["check", "--verbose", "--config", name],
         &["check", "--range", name],
@@ -81,6 +81,7 @@ fn verbs(name: &str) -> Vec<Vec<String>> {
         &["verify", "--baseline", &path],
         &["verify", "--", "git", "status", "-s"],
         &["pins"],
+        &["lockfile", "--check"],
         &["lockfile"],
         &["doctor", "--verbose"],
         &["doctor", "--bases"],
@@ -90,6 +91,7 @@ fn verbs(name: &str) -> Vec<Vec<String>> {
         &["restore", "--dry-run", "--", name],
         &["restore", "--staged", "--dry-run"],
         &["restore"],
+        &["prep", "--dry-run", "--from", "."],
         &["install", "--dry-run"],
         &["install"],
         &["status"],

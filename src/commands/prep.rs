@@ -1,0 +1,410 @@
+//! `bakstop prep`: prepares a build without changing the tree, in the ignored leftover directory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use semver::Version;
+
+use crate::base::error::Error;
+use crate::base::escape::Escaped;
+use crate::base::finding::Verdict;
+use crate::commands::judge::{Options, configuration};
+use crate::commands::preparing::cache::Cache;
+use crate::commands::preparing::directory::LeftoverDirectory;
+use crate::commands::preparing::dockerfiles::{self, Taken};
+use crate::commands::preparing::pack::{Packing, Tarball};
+use crate::commands::preparing::product::{Product, Reader};
+use crate::commands::preparing::request::{DOING, Request};
+use crate::commands::preparing::running::PreparedRun;
+use crate::commands::preparing::sibling::{Package, Sibling};
+use crate::commands::{Context, Outcome, restore};
+use crate::disk::lock::{Busy, DirectoryLock};
+use crate::git::worktree::WorkTree;
+use crate::git::worktree::files::OnDisk;
+use crate::os::child;
+use crate::pins::NewVersion;
+use crate::prepare::Packed;
+use crate::prepare::closure::{Missing, closure};
+use crate::prepare::overlay::{self, Top};
+use crate::prepare::plan::{Asking, Needed, Prepared, PreparedPackage, TarballSource, stem};
+use crate::prepare::record::{self, Record, RecordedPackage};
+use crate::prepare::settings::SiblingBuild;
+use crate::report::{HumanOrJson, prep as report};
+
+#[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
+#[command(after_help = "\
+Exit codes: 0 prepared; 1 a Dockerfile does not take what would be prepared, or the build may have \
+used something else; 2 could not prepare, and nothing was written; 126 or 127 could not start the \
+build; otherwise the exit code of a build that failed.\n\n\
+Example: bakstop verify -- bakstop prep -- docker compose build")]
+pub(crate) struct Args {
+    /// Print what would be packed, and why, and each file that would be written; change nothing
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+
+    /// Pack every package again, even if nothing changed
+    #[arg(short, long)]
+    pub(super) force: bool,
+
+    /// Do not build the sibling: pack what lies there
+    #[arg(long)]
+    pub(super) no_build: bool,
+
+    /// Pack only this package and those that it needs (repeatable); others are installed from the
+    /// registry
+    #[arg(long, value_name = "NAME")]
+    pub(super) package: Vec<String>,
+
+    /// The directory of the sibling (default: `prep.from` of bakstop.json)
+    #[arg(long, value_name = "DIR")]
+    pub(super) from: Option<PathBuf>,
+
+    /// The package manager of the images, such as pnpm@10.6.5, where nothing pins one
+    #[arg(long, value_name = "NAME@VERSION")]
+    pub(super) package_manager: Option<String>,
+
+    /// Write the line that brings the overlay to each Dockerfile that lacks it
+    #[arg(long, conflicts_with = "dry_run")]
+    fix_dockerfiles: bool,
+
+    /// With CMD: leave the tree prepared
+    #[arg(long, requires = "command")]
+    keep: bool,
+
+    /// The same as `bakstop restore`
+    #[arg(
+        long,
+        hide = true,
+        conflicts_with_all = [
+            "force", "no_build", "package", "from", "package_manager", "fix_dockerfiles", "command",
+        ]
+    )]
+    restore: bool,
+
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(super) format: HumanOrJson,
+
+    /// Use this configuration instead of the one of the repository
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// The build to run while it is prepared; then the leftover directory is emptied. If the build
+    /// fails, bakstop returns its exit code
+    #[arg(last = true, value_name = "CMD", conflicts_with = "dry_run")]
+    command: Vec<OsString>,
+}
+
+impl Args {
+    /// Whether files may be changed.
+    pub(crate) fn writes(&self) -> bool {
+        !self.dry_run
+    }
+}
+
+/// Packs what changed, and writes the tarballs and the overlay of each manifest: nothing before all
+/// is packed.
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+    if args.restore {
+        let (format, config) = (args.format, args.config.clone());
+        return restore::run(&restore::Args::of_prep(args.dry_run, format, config), context);
+    }
+    let started = Instant::now();
+    child::catch_sigchld();
+    let tree = WorkTree::open(&context.directory)?;
+    let gathered = Gathered::new(args, &tree, context)?;
+    gathered.directory.must_be_ignored(&tree)?;
+    let overlays = dockerfiles::overlays(&gathered.product, &gathered.request.into.name);
+    let fixes = args.fix_dockerfiles;
+    let notes = match dockerfiles::judged(&overlays, args.config.as_deref(), fixes, context)? {
+        Taken::Yes(notes) => notes,
+        Taken::No(outcome) => return Ok(outcome),
+    };
+    let lock = (!args.dry_run).then(|| DirectoryLock::wait(tree.top())).transpose();
+    let lock = lock.map_err(|Busy| {
+        Error::new(DOING, "another bakstop is preparing one here")
+            .help("run this again when it has ended")
+    })?;
+    // Before anything is packed: a link there is an error.
+    gathered.directory.files()?;
+    let prepare = || {
+        let prepared = gathered.carried_out(args, context, started)?;
+        let to_error = !args.command.is_empty() && args.format == HumanOrJson::Human;
+        let text = match args.format {
+            HumanOrJson::Human => report::human(&prepared, context.paint),
+            HumanOrJson::Json => report::json(&prepared),
+        };
+        let outcome = if to_error {
+            // Standard output is that of the command.
+            Outcome { notes: text, ..Outcome::new(Verdict::Clean, "") }
+        } else {
+            Outcome::new(Verdict::Clean, text)
+        };
+        Ok(notes.iter().fold(outcome, Outcome::note))
+    };
+    let outcome = if args.command.is_empty() {
+        prepare()
+    } else {
+        let (directory, command, keep) = (&gathered.directory, &args.command[..], args.keep);
+        let is_document = args.format == HumanOrJson::Json;
+        PreparedRun { directory, command, is_document, keep }.run(prepare)
+    };
+    // Nobody else prepares here while the command builds.
+    drop(lock);
+    outcome
+}
+
+/// The files of overlays, by their paths in the leftover directory.
+type OverlayFiles = BTreeMap<String, Vec<u8>>;
+
+/// The packages to prepare.
+struct Gathered {
+    request: Request,
+    sibling: Sibling,
+    product: Product,
+    needed: Needed,
+    keys: BTreeMap<String, String>,
+    directory: LeftoverDirectory,
+}
+
+impl Gathered {
+    fn new(args: &Args, tree: &WorkTree, context: &Context) -> Result<Self, Error> {
+        let fallback = args.package_manager.as_deref().map(named).transpose()?;
+        let files = OnDisk::all(tree)?;
+        let options = Options { config: args.config.as_deref(), ..Options::default() };
+        let config = configuration(&files, &options, context)?;
+        let from = (args.from.as_deref(), context.directory.as_path());
+        let request = Request::new(&config, tree.top(), from, args.no_build)?;
+        let sibling = Sibling::read(&request)?;
+        let reader = Reader {
+            files: &files,
+            config: &config,
+            request: &request,
+            scopes: &sibling.scopes,
+            fallback: fallback.as_ref(),
+            packages: sibling.directories_in(tree.top()),
+        };
+        let product = reader.read()?;
+        let needed = needed(&product, &sibling, &args.package)?;
+        let keys = sibling.keys()?;
+        let directory = LeftoverDirectory::new(tree.top(), &request.into);
+        Ok(Self { request, sibling, product, needed, keys, directory })
+    }
+
+    /// Packs and writes, or only says what would be.
+    fn carried_out(
+        &self,
+        args: &Args,
+        context: &Context,
+        started: Instant,
+    ) -> Result<Prepared, Error> {
+        let record = self.directory.record();
+        let cache = Cache::new(&context.env);
+        let packing = Packing {
+            request: &self.request,
+            sibling: &self.sibling,
+            keys: &self.keys,
+            cache: &cache,
+            directory: &self.directory,
+            record: record.as_ref(),
+            force: args.force,
+            terminal: context.terminal,
+        };
+        let mut prepared =
+            if args.dry_run { self.planned(&packing)? } else { self.prepared(&packing)? };
+        prepared.took = started.elapsed();
+        Ok(prepared)
+    }
+
+    /// Packs and writes.
+    fn prepared(&self, packing: &Packing<'_>) -> Result<Prepared, Error> {
+        let tarballs = packing.all(&self.needed.all)?;
+        let packed: Vec<Packed> = tarballs.iter().map(packed).collect();
+        self.must_be_closed(&packed)?;
+        let (overlay, warnings) = self.overlay(&packed)?;
+        let packages: Vec<PreparedPackage> = tarballs.iter().map(|it| self.package(it)).collect();
+        let recorded = tarballs.iter().map(|tarball| RecordedPackage {
+            name: tarball.name.clone(),
+            version: tarball.version.to_string(),
+            key: self.keys[&tarball.name].clone(),
+            file: tarball.file.clone(),
+        });
+        let record = Record {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            from: self.request.recorded_from.clone(),
+            builds: self.request.settings.build != SiblingBuild::None,
+            packages: recorded.collect(),
+            files: Vec::new(),
+        };
+        let files = tarballs.into_iter().map(|tarball| (tarball.file, tarball.bytes));
+        let wanted = files.chain(overlay).collect();
+        let files = self.directory.write(&wanted, record)?;
+        Ok(Prepared { packages, files, warnings, ..self.report() })
+    }
+
+    /// What would be packed and written. A tarball that is not packed yet has no name.
+    fn planned(&self, packing: &Packing<'_>) -> Result<Prepared, Error> {
+        packing.must_have_names(&self.needed.all)?;
+        let (mut packages, mut packed, mut wanted) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for (name, known) in packing.known(&self.needed.all)? {
+            match known {
+                Ok(tarball) => {
+                    packages.push(self.package(&tarball));
+                    packed.push(self::packed(&tarball));
+                    wanted.insert(tarball.file, tarball.bytes);
+                }
+                Err(reason) => {
+                    let Package { version, manifest, .. } = &self.sibling.packages[&name];
+                    let key = self.keys[&name].clone();
+                    let (version, source) = (version.clone(), TarballSource::Packed(reason));
+                    let parsed =
+                        Version::parse(&version).map_err(|error| Error::new(DOING, error))?;
+                    let stem = stem(&name, &parsed).unwrap_or_default();
+                    packed.push(Packed {
+                        name: name.clone(),
+                        version: parsed,
+                        file: format!("{stem}-{UNKNOWN}.tgz"),
+                        manifest: manifest.clone(),
+                    });
+                    packages.push(PreparedPackage { name, version, key, file: None, source });
+                }
+            }
+        }
+        let (overlay, warnings) = self.overlay(&packed)?;
+        wanted.extend(overlay);
+        let mut files = self.directory.changes(&wanted)?;
+        // The record is written, and the new tarballs are not known by name.
+        files.retain(|(path, _)| path.file_name() != record::FILE.as_bytes());
+        Ok(Prepared { dry_run: true, packages, files, warnings, ..self.report() })
+    }
+
+    fn package(&self, tarball: &Tarball) -> PreparedPackage {
+        PreparedPackage {
+            name: tarball.name.clone(),
+            version: tarball.version.to_string(),
+            key: self.keys[&tarball.name].clone(),
+            file: Some(tarball.file.clone()),
+            source: tarball.source,
+        }
+    }
+
+    fn report(&self) -> Prepared {
+        Prepared {
+            dry_run: false,
+            from: self.request.shown_from.clone(),
+            into: self.request.into.name.clone(),
+            packages: Vec::new(),
+            files: Vec::new(),
+            warnings: Vec::new(),
+            took: Duration::ZERO,
+        }
+    }
+
+    /// Fails if a manifest asks for more once it is packed than its source does.
+    fn must_be_closed(&self, packed: &[Packed]) -> Result<(), Error> {
+        let names = packed.iter().map(|package| package.name.clone()).collect();
+        let manifest = |name: &str| {
+            packed.iter().find(|package| package.name == name).map(|package| &package.manifest)
+        };
+        closure("the preparation", &names, &self.sibling.scopes, manifest)
+            .map(drop)
+            .map_err(|missing| unpacked(&missing, &self.sibling))
+    }
+
+    /// The overlays of all manifests, and what a person should know of them.
+    fn overlay(&self, packed: &[Packed]) -> Result<(OverlayFiles, Vec<String>), Error> {
+        let Product { manifests, top, installs_at_top } = &self.product;
+        let mut files = BTreeMap::new();
+        let mut warnings: Vec<String> = Vec::new();
+        for (manifest, needs) in manifests.iter().zip(&self.needed.of_manifests) {
+            let needs = if *installs_at_top { &self.needed.all } else { needs };
+            let packed: Vec<Packed> =
+                packed.iter().filter(|package| needs.contains(&package.name)).cloned().collect();
+            if packed.is_empty() {
+                continue;
+            }
+            let overlay = overlay::files(&overlay::Input {
+                directory: &manifest.directory,
+                manifest: &manifest.text,
+                workspace: manifest.workspace.as_deref(),
+                top: Top {
+                    manifest: top.0.as_deref(),
+                    workspace: top.1.as_deref(),
+                    is_installed: *installs_at_top,
+                },
+                packed: &packed,
+                manager: manifest.manager,
+                version: &manifest.version,
+                into: &self.request.into.name,
+            })?;
+            for (path, bytes) in overlay.files {
+                let path = String::from_utf8(path.as_bytes().to_vec()).map_err(|_| {
+                    Error::new(format!("prepare {}", manifest.path), "its path is not UTF-8")
+                        .help("rename its directory")
+                })?;
+                files.insert(path, bytes);
+            }
+            warnings.extend(overlay.warnings);
+        }
+        let left = self.needed.left.iter().map(|name| {
+            let name = Escaped(name.as_bytes());
+            format!("{name} is not among the packages of --package: the registry is asked for it")
+        });
+        warnings.extend(left);
+        // Several manifests may give the same one, each after others.
+        let mut seen = BTreeSet::new();
+        warnings.retain(|warning| seen.insert(warning.clone()));
+        Ok((files, warnings))
+    }
+}
+
+/// Stands for the digest in the name of a tarball that is not packed yet.
+const UNKNOWN: &str = "00000000";
+
+fn packed(tarball: &Tarball) -> Packed {
+    Packed {
+        name: tarball.name.clone(),
+        version: tarball.version.clone(),
+        file: tarball.file.clone(),
+        manifest: tarball.manifest.clone(),
+    }
+}
+
+/// The packages that the manifests need, or the chosen ones.
+fn needed(product: &Product, sibling: &Sibling, chosen: &[String]) -> Result<Needed, Error> {
+    let chosen: BTreeSet<String> = chosen.iter().cloned().collect();
+    let asking = product.manifests.iter();
+    let asking: Vec<Asking<'_>> =
+        asking.map(|manifest| Asking { path: &manifest.path, names: &manifest.asks }).collect();
+    if asking.is_empty() {
+        let scopes = sibling.scopes.iter().cloned().collect::<Vec<_>>().join(", ");
+        let cause = format!("no manifest names a package of {}", Escaped(scopes.as_bytes()));
+        return Err(Error::new(DOING, cause)
+            .help("`prep.manifests` and `prep.scope` of bakstop.json say which are read"));
+    }
+    Needed::new(&asking, &chosen, &sibling.scopes, |name| sibling.manifest(name))
+        .map_err(|missing| unpacked(&missing, sibling))
+}
+
+/// The error for a package that the sibling does not have.
+fn unpacked(missing: &Missing, sibling: &Sibling) -> Error {
+    let name = Escaped(missing.name.as_bytes());
+    let cause = format!(
+        "{}, which is not among the packages of {}: the build would ask the registry for it",
+        missing.chain, sibling.shown
+    );
+    Error::new(format!("pack {name}"), cause).help(
+        "add it there, or leave its scope out: `prep.packages` and `prep.scope` of bakstop.json",
+    )
+}
+
+fn named(text: &str) -> Result<NewVersion, Error> {
+    NewVersion::parse(text).map_err(|reason| {
+        let shown = Escaped(text.as_bytes());
+        Error::new("use --package-manager", format!("invalid version {shown}: {reason}"))
+            .help("for example: bakstop prep --package-manager pnpm@10.6.5")
+    })
+}

@@ -1,0 +1,93 @@
+//! `prep -- CMD`: what comes before the command and after it.
+
+use std::ffi::OsString;
+
+use crate::base::error::Error;
+use crate::base::finding::Verdict;
+use crate::base::path::RepoPath;
+use crate::commands::Outcome;
+use crate::commands::preparing::directory::LeftoverDirectory;
+use crate::os::child::{self, NotRun, Output};
+use crate::os::signals::NotedSignals;
+use crate::prepare::key::sha256;
+use crate::report;
+use crate::report::paint::Paint;
+
+/// A command that runs while its build is prepared.
+pub(in crate::commands) struct PreparedRun<'a> {
+    pub directory: &'a LeftoverDirectory,
+    pub command: &'a [OsString],
+    /// Whether standard output is for a document.
+    pub is_document: bool,
+    /// Whether the preparation stays.
+    pub keep: bool,
+}
+
+impl PreparedRun<'_> {
+    /// Prepares, runs the command, and empties the leftover directory again, however that ends:
+    /// also by a signal, which is noted until then.
+    pub(in crate::commands) fn run(
+        &self,
+        prepare: impl FnOnce() -> Result<Outcome, Error>,
+    ) -> Result<Outcome, Error> {
+        let signals = NotedSignals::new().map_err(|error| Error::new("wait for signals", error))?;
+        let outcome = match (prepare(), signals.noted()) {
+            (Err(error), _) => Err(error),
+            // It came before the command started.
+            (Ok(outcome), Some(signal)) => {
+                let note = format!("bakstop: signal {signal} came before the command started");
+                Ok(Outcome { code: 128 + signal, ..outcome.note(note) })
+            }
+            (Ok(outcome), None) => Ok(self.run_command(outcome)),
+        };
+        let emptied = if self.keep { Ok(()) } else { self.directory.empty() };
+        match (outcome, emptied) {
+            (Ok(mut outcome), Err(error)) => {
+                outcome.notes += &report::error(&error, Paint::PLAIN);
+                if outcome.code == 0 {
+                    outcome.code = Verdict::Failed.code();
+                }
+                Ok(outcome)
+            }
+            (Err(first), Err(error)) => {
+                let notes = [&first, &error].map(|error| report::error(error, Paint::PLAIN));
+                Ok(Outcome { notes: notes.concat(), ..Outcome::new(Verdict::Failed, "") })
+            }
+            (outcome, Ok(())) => outcome,
+        }
+    }
+
+    fn run_command(&self, mut outcome: Outcome) -> Outcome {
+        let Some((program, arguments)) = self.command.split_first() else { return outcome };
+        let output = if self.is_document { Output::ToStandardError } else { Output::Inherited };
+        let code = match child::run(program, arguments, output) {
+            Ok(ran) => ran.ended.code(),
+            Err(NotRun { code, error }) => {
+                outcome.notes += &report::error(&error, Paint::PLAIN);
+                code
+            }
+        };
+        let changed = self.changed();
+        for path in changed.iter().take(SHOWN) {
+            outcome = outcome.note(format!(
+                "bakstop: {path} was not as prepared when the command ended: its build may have \
+                 used other packages"
+            ));
+        }
+        let found = if changed.is_empty() { 0 } else { Verdict::Found.code() };
+        outcome.code = if code == 0 { found } else { code };
+        outcome
+    }
+
+    /// The files that are not as they were written. Without a record, it is one itself.
+    fn changed(&self) -> Vec<RepoPath> {
+        let Some(record) = self.directory.record() else {
+            return vec![self.directory.record_path()];
+        };
+        let digest = |path: &str| self.directory.read(path).map(|bytes| sha256(&bytes));
+        record.changed(digest).iter().map(|path| self.directory.path_of(path)).collect()
+    }
+}
+
+/// The maximum number of changed files that are named.
+const SHOWN: usize = 5;
