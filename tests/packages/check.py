@@ -341,6 +341,61 @@ def compare(first, second):
     return [name for name in names if read(first, name) != read(second, name)]
 
 
+class Installing(unittest.TestCase):
+    """What install.sh takes from this release."""
+
+    def test_each_machine_gets_its_own_program(self):
+        platforms = [
+            ("linux-x86_64", "Linux", "x86_64"),
+            ("linux-aarch64", "Linux", "aarch64"),
+            ("macos-x86_64", "Darwin", "x86_64"),
+            ("macos-aarch64", "Darwin", "arm64"),
+        ]
+        tried = 0
+        for platform, system, machine in platforms:
+            archive = os.path.join(RELEASE, f"bakstop-{VERSION}-{platform}.tar.gz")
+            if not os.path.exists(archive):
+                continue
+            tried += 1
+            with self.subTest(platform=platform), tempfile.TemporaryDirectory() as top:
+                with tarfile.open(archive) as tar:
+                    wanted = tar.extractfile("bakstop").read()
+                code, message = self.install(top, system, machine)
+                self.assertEqual(read(top, "last"), wanted)
+                if code == 0:
+                    self.assertEqual(read(top, "bin/bakstop"), wanted)
+                else:
+                    # This machine cannot run it.
+                    self.assertIn("the new binary does not run here", message)
+                    self.assertFalse(os.path.exists(os.path.join(top, "bin")))
+        self.assertTrue(tried)
+
+    @staticmethod
+    def install(top, system, machine):
+        """Runs install.sh where `uname` gives these answers; returns how it ended and what it
+        reported. `top`/last is the file that it copied last: the program, to try it."""
+        stubs = os.path.join(top, "stubs")
+        os.mkdir(stubs)
+        for name, line in [
+            ("uname", f"case $1 in -s) echo {system} ;; -m) echo {machine} ;; esac"),
+            ("cp", f"command -p cp \"$@\" && command -p cp -- \"$2\" '{top}/last'"),
+        ]:
+            with open(os.path.join(stubs, name), "w", encoding="utf-8") as file:
+                file.write(f"#!/bin/sh\n{line}\n")
+            os.chmod(os.path.join(stubs, name), 0o755)
+        releases = "file://" + os.path.dirname(RELEASE)
+        script = os.path.join(ROOT, "install.sh")
+        ended = subprocess.run(
+            ["sh", script, "--base-url", releases, "--to", os.path.join(top, "bin")],
+            env={**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        return ended.returncode, ended.stderr.decode()
+
+
 # A program that shows how it was started.
 PROGRAM = '#!/bin/sh\nprintf "%s|" "${0##*/}" "$@"\ncat\nexit 7\n'
 
