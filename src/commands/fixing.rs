@@ -1,5 +1,6 @@
 //! `bakstop doctor --fix`: plans the safe fixes of the work tree, and writes them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::change::{Change, Content, Entry, Older};
@@ -336,6 +337,10 @@ impl Change for Edited<'_> {
 
     fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
         self.files.entries(wanted)
+    }
+
+    fn all(&self) -> Result<Cow<'_, [Entry]>, Error> {
+        self.files.all()
     }
 
     fn before(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
