@@ -26,5 +26,5 @@ pub(crate) use build::{Build, ContextSource};
 pub(crate) use context::{BuildContext, CopySource};
 pub(crate) use described::{BuildOrigin, OriginName};
 pub(crate) use model::{Builds, ConfiguredBuild, DescribedBuilds};
-pub(crate) use prepared::{Overlays, Prepared};
+pub(crate) use prepared::{Overlays, PreparedBuilds};
 pub(crate) use steps::Action;

@@ -48,7 +48,7 @@ pub(crate) enum Verb {
     Prove(prove::Args),
     /// List the places that pin a package manager, and whether their versions agree
     Pins(pins::Args),
-    /// Judge whether the lockfiles for images fit what the images install
+    /// Make the lockfiles for images with the pinned pnpm, or judge whether they fit
     Lockfile(lockfile::Args),
     /// Judge whether the Docker builds of the repository are correct, closed and cached
     Doctor(doctor::Args),

@@ -23,6 +23,7 @@ mod restoring;
 mod docker;
 mod recording;
 mod replacing;
+mod planned;
 mod judge;
 mod fixing;
 mod preparing;

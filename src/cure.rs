@@ -10,6 +10,7 @@ use crate::base::debris::Debris;
 use crate::base::finding::Step;
 use crate::base::path::{RepoPath, shell_quote};
 use crate::config::Config;
+use crate::project::kinds::FileKind;
 use crate::restore::plan::{Plan, Remaining};
 use crate::rule::{Finding, Subject};
 use crate::rules;
@@ -289,7 +290,16 @@ pub(crate) fn commands(step: &Step, paths: &[&RepoPath], from_anywhere: bool) ->
         Step::Remove => paths.chunks(NAMED).map(removal).collect(),
         Step::AbortMerge => vec!["git merge --abort".to_owned()],
         Step::MovePins => vec!["bakstop pins --set".to_owned()],
+        Step::MakeLockfile => paths.iter().map(|path| making(path)).collect(),
     }
+}
+
+/// The command that makes a lockfile for an image, named by its member if there is one.
+fn making(path: &RepoPath) -> String {
+    let is_of_member = FileKind::is_docker_lockfile(path) && !path.parent().is_empty();
+    let named = if is_of_member { path.parent() } else { path.as_bytes() };
+    let mark = if named.starts_with(b"-") { "./" } else { "" };
+    format!("bakstop lockfile {}", shell_quote(&[mark.as_bytes(), named].concat()))
 }
 
 fn removal(paths: &[&RepoPath]) -> String {

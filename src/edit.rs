@@ -50,11 +50,18 @@ pub(crate) fn apply_checked<M>(
 /// The edit that adds lines at the end of a file. A last line without a line feed stays one.
 pub(crate) fn appended(file: &File, lines: &[&str]) -> Edit {
     let (end, lines) = (file.text.len(), lines.join("\n"));
-    // A byte order mark is no line.
+    // A byte order mark is not a line.
     let lines_before = file.text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&file.text);
     let is_cut = lines_before.last().is_some_and(|byte| *byte != b'\n');
     let text = if is_cut { format!("\n{lines}") } else { format!("{lines}\n") };
     Edit { path: file.path.clone(), span: end..end, text }
+}
+
+/// The line end that most lines of a text have.
+pub(crate) fn line_end(text: &[u8]) -> &'static str {
+    let lines = memchr::memchr_iter(b'\n', text).count();
+    let windows = memchr::memmem::find_iter(text, b"\r\n").count();
+    if windows * 2 > lines { "\r\n" } else { "\n" }
 }
 
 /// Orders edits so that equal ones are adjacent.

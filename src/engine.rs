@@ -23,7 +23,7 @@ mod building;
 mod pinned;
 mod locking;
 
-use building::Asked;
+use building::BuildQuestion;
 use entries::about_configuration;
 pub(crate) use entries::{EntryJudge, FoundInEntries};
 use found::{key, sorted, with_commit};
@@ -226,7 +226,7 @@ impl<'a> Engine<'a> {
         self.builds(files, change)
     }
 
-    /// Judges what is new about pins.
+    /// Judges new statements about pins.
     fn new_pins(
         &mut self,
         files: &mut Gathering<'_>,
@@ -282,7 +282,7 @@ impl<'a> Engine<'a> {
             given.clone().or_else(configured)
         };
         let (overlays, variables) = (&overlays, &*variables);
-        let asked = Asked { configured, overlays, variables, every_file: false };
+        let asked = BuildQuestion { configured, overlays, variables, every_file: false };
         let builds = self
             .collect(first, change, |findings| building::read(files, change, &asked, findings))?;
         for rule in self.rules.clone() {

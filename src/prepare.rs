@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
 
+use crate::base::finding::LineIndex;
+use crate::formats::document::{Node, Value};
+use crate::formats::{self, Syntax};
+
 pub(crate) mod settings;
 pub(crate) mod key;
 pub(crate) mod closure;
@@ -38,4 +42,17 @@ pub(crate) struct PackedManifest {
     pub peers: BTreeMap<String, String>,
     /// The peers that `peerDependenciesMeta` makes optional.
     pub optional_peers: BTreeSet<String>,
+}
+
+/// Parses a file whose root is a map, which messages call `noun`. The error is the cause, which may
+/// quote the file.
+fn parse_map(syntax: Syntax, text: &[u8], noun: &str) -> Result<Node, String> {
+    let root = formats::parse(syntax, text).map_err(|error| {
+        let (line, _) = LineIndex::new(text).locate(error.span.start.min(text.len()));
+        format!("{}, in line {line}", error.message)
+    })?;
+    match root.value {
+        Value::Map(_) => Ok(root),
+        _ => Err(format!("it is not {noun}")),
+    }
 }

@@ -181,6 +181,7 @@ fn recovery_hint(verb: &Verb) -> String {
         Verb::Verify(_) => Crashed::Build,
         Verb::Prove(_) => Crashed::Proof,
         Verb::Pins(args) if args.writes() => Crashed::Files,
+        Verb::Lockfile(args) if args.writes() => Crashed::Files,
         Verb::Restore(args) if args.writes() => Crashed::Files,
         Verb::Prep(args) if args.writes() => Crashed::Preparation,
         Verb::Doctor(args) if args.writes() => Crashed::Files,

@@ -11,6 +11,7 @@ use crate::base::path::RepoPath;
 use crate::formats::document::{Node, SyntaxError};
 use crate::formats::{self, Syntax};
 
+pub(crate) mod defaults;
 pub(crate) mod directories;
 pub(crate) mod kinds;
 mod image_locks;

@@ -374,7 +374,7 @@ fn the_core_touches_nothing_outside() {
 }
 
 /// The files that may have a name of the table as a literal, and why.
-const NAMING: [&str; 12] = [
+const NAMING: [&str; 11] = [
     // They open the configuration of a hook manager, by name and on disk.
     "hooks/manager.rs",
     "hooks/by_hand.rs",
@@ -382,8 +382,6 @@ const NAMING: [&str; 12] = [
     "hooks/prepare.rs",
     // It stages a manifest.
     "commands/prove/probe.rs",
-    // It names the files of an overlay.
-    "prepare/overlay.rs",
     // The name is printed.
     "pins/pin.rs",
     "cure.rs",

@@ -16,7 +16,7 @@ const HINTS: &str = "_auth|_password|npmauth|token=|password=|pass=|pwd=|pat=|ke
 
 /// Tokens of a known shape.
 const TOKEN: &str = concat!(
-    // A variable such as NPM_CONFIG_REGISTRY is no token.
+    // A variable such as NPM_CONFIG_REGISTRY is not a token.
     r"\b(?:npm_[a-z0-9]{10,}",
     r"|(?:gh[a-z]_|github_pat_|glpat-|xox[a-z]-|sk-|sk_live_|rk_live_|AKIA|ASIA|AIza|eyJ",
     r"|pypi-|hf_|dckr_pat_)[\w.-]{10,})"

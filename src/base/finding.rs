@@ -233,6 +233,8 @@ pub(crate) enum Step {
     AbortMerge,
     /// `bakstop pins --set`.
     MovePins,
+    /// `bakstop lockfile`.
+    MakeLockfile,
 }
 
 /// A further place that explains a finding, in its file or in another.

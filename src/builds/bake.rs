@@ -21,7 +21,8 @@ use crate::models::bake::{Bake, BakeTarget};
 use crate::models::compose::Compose;
 use crate::pins::{CiCommand, UsedAction, joined};
 use crate::project::Project;
-use crate::project::kinds::{BAKE_DEFAULTS, ComposeRole, FileKind};
+use crate::project::defaults::{BAKE_DEFAULTS, ComposeRole};
+use crate::project::kinds::FileKind;
 
 /// The maximum number of targets that a target inherits from, directly or not.
 const MAX_INHERITED: usize = 64;
@@ -120,7 +121,7 @@ pub(super) fn call_of_command(command: &CiCommand) -> Option<BakeCall> {
 struct Calls {
     targets: BTreeSet<String>,
     is_open: bool,
-    /// Whether a call builds what is on the disk.
+    /// Whether a call builds the files on the disk.
     is_local: bool,
 }
 

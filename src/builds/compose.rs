@@ -18,7 +18,8 @@ use crate::models::Scalar;
 use crate::models::compose::{Compose, Service, ServiceBuild};
 use crate::pins::joined;
 use crate::project::Project;
-use crate::project::kinds::{ComposeRole, FileKind};
+use crate::project::defaults::ComposeRole;
+use crate::project::kinds::FileKind;
 
 /// The maximum number of services that extend each other in a row.
 const LONGEST_CHAIN: usize = 32;
@@ -260,7 +261,7 @@ impl<'p> ComposeFiles<'p> {
         }
     }
 
-    /// The context and the Dockerfile of a service, or what is not known of them, and why.
+    /// The context and the Dockerfile of a service, or which of them is unknown, and why.
     fn sources(
         &self,
         top: Layer<'_>,

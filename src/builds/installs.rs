@@ -110,7 +110,7 @@ fn install(command: &RunCommand) -> Option<(Installer, LockfileUse)> {
     };
     let installer = Installer::from_name(program.split('@').next()?)?;
     let rest: Vec<Option<&str>> = words.collect();
-    // The value of `--filter web` is no verb.
+    // In `--filter web`, `web` is a value, not the verb.
     let verb = verb(&rest)?;
     let has = |flags: &[&str]| rest.iter().flatten().any(|word| flags.contains(word));
     let is_install = match installer {
@@ -159,7 +159,7 @@ const WITH_VALUE: [&str; 12] = [
     "-w",
 ];
 
-/// The first word that is no option; empty if there is none, `None` if a word before it is unknown.
+/// The first word that is not an option; empty if all are, `None` if a word before it is unknown.
 fn verb<'w>(words: &[Option<&'w str>]) -> Option<&'w str> {
     let mut words = words.iter();
     while let Some(word) = words.next() {

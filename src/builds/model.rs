@@ -14,7 +14,7 @@ use crate::builds::described::{
     BuildOrigin, Builder, Described, Descriptions, DockerfileSource, MAX_BUILDS, Unjudged,
     Unreadable,
 };
-use crate::builds::prepared::Prepared;
+use crate::builds::prepared::PreparedBuilds;
 use crate::builds::steps::BuildStage;
 use crate::builds::{bake, ci, compose, steps};
 use crate::formats::dockerfile::{self, Instruction};
@@ -38,7 +38,7 @@ pub(crate) struct Builds {
     /// Those paths of the tree that are manifests.
     pub manifests: RepoTree,
     pub list: Vec<Build>,
-    pub prepared: Option<Prepared>,
+    pub prepared: Option<PreparedBuilds>,
     /// The pins of each file, once they are asked for.
     pins: Vec<OnceCell<Rc<FilePins>>>,
     /// The pins of all files, compared, once they are asked for.
@@ -356,7 +356,7 @@ impl Builds {
     ) -> Option<Option<Governing>> {
         let names: &[&str] = match builder {
             Builder::Docker => &[".dockerignore"],
-            // Buildah prefers the first beside the Dockerfile, and the second in the context.
+            // Buildah prefers the first next to the Dockerfile, and the second in the context.
             Builder::Podman => &[".dockerignore", ".containerignore"],
         };
         let own = names.iter().filter_map(|name| Some(format!("{}{name}", dockerfile?)));

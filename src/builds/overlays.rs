@@ -5,11 +5,13 @@ use crate::builds::build::Build;
 use crate::builds::context::{BuildContext, cleaned};
 use crate::builds::described::{Builder, Described};
 use crate::builds::model::Builds;
-use crate::builds::prepared::{Overlays, Prepared, TARBALL};
+use crate::builds::prepared::{Overlays, PreparedBuilds, TARBALL};
 use crate::builds::steps::{Action, BuildStep, CopyStep, absolute};
 use crate::builds::visits::{ImageFile, Landing, Visit, mounted, visits};
 use crate::formats::dockerignore::IgnorePattern;
-use crate::project::kinds::{FileKind, PACKED_MANIFEST as MANIFEST};
+use crate::project::kinds::FileKind;
+
+const MANIFEST: &str = FileKind::MANIFEST;
 
 /// A prepared manifest that an install of a build uses as it is.
 #[derive(Debug)]
@@ -23,12 +25,12 @@ pub(crate) struct Unreached<'b> {
     pub span: Span,
     /// The copy that brings it; `None` for a mount.
     pub step: Option<&'b BuildStep>,
-    pub obstacle: Obstacle<'b>,
+    pub obstacle: OverlayObstacle<'b>,
 }
 
-/// Why an install does not get what is prepared.
+/// Why an install does not get the prepared packages.
 #[derive(Debug)]
-pub(crate) enum Obstacle<'b> {
+pub(crate) enum OverlayObstacle<'b> {
     /// The context is another directory than the top, where the leftover directory is.
     OutOfContext,
     /// The ignore file excludes it.
@@ -63,7 +65,7 @@ impl Builds {
             self.add(Described::alone(&path, Some(String::new()), Builder::Docker));
             implied.extend(self.list.drain(known..));
         }
-        self.prepared = Some(Prepared { overlays, implied });
+        self.prepared = Some(PreparedBuilds { overlays, implied });
     }
 }
 
@@ -136,14 +138,14 @@ fn obstacle<'b>(
     directory: &str,
     place: &str,
     (visit, steps, at): (&Visit<'b>, &[&'b BuildStep], Option<usize>),
-) -> Option<Obstacle<'b>> {
+) -> Option<OverlayObstacle<'b>> {
     if !context.directory.is_empty() {
-        return Some(Obstacle::OutOfContext);
+        return Some(OverlayObstacle::OutOfContext);
     }
     let (overlaid, tarball) = (overlays.overlaid(directory), overlays.tarball());
     let excluding = context.excluding(&overlaid).or_else(|| context.excluding(&tarball));
     if let Some((pattern, ignore)) = excluding.zip(context.ignore.as_ref()) {
-        return Some(Obstacle::Ignored { file: ignore.file, pattern });
+        return Some(OverlayObstacle::Ignored { file: ignore.file, pattern });
     }
     let manifest = format!("{}/{MANIFEST}", place.trim_end_matches('/'));
     let named =
@@ -167,7 +169,8 @@ fn obstacle<'b>(
         last_source(step, &tarball, &to).is_some() || copies_from_elsewhere(step, &expected)
     });
     let packages = (!has_packages && !mounts(&tarball, &to)).then_some(expected);
-    (lacks_overlay || packages.is_some()).then_some(Obstacle::Missing { lacks_overlay, packages })
+    (lacks_overlay || packages.is_some())
+        .then_some(OverlayObstacle::Missing { lacks_overlay, packages })
 }
 
 /// The number of the last source of a copy that puts a file of the context at a place of the image.

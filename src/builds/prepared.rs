@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::builds::build::Build;
-use crate::project::kinds::PACKED_MANIFEST as MANIFEST;
+use crate::project::kinds::FileKind;
 
 /// A preparation, and the builds that it is judged for in addition.
 #[derive(Debug)]
-pub(crate) struct Prepared {
+pub(crate) struct PreparedBuilds {
     pub overlays: Overlays,
     /// The builds that nothing names, as if their context were the top.
     pub implied: Vec<Build>,
@@ -43,7 +43,7 @@ impl Overlays {
 
     pub(super) fn overlaid(&self, directory: &str) -> String {
         let slash = if directory.is_empty() { "" } else { "/" };
-        format!("{}/tree{slash}{directory}/{}", self.into, MANIFEST)
+        format!("{}/tree{slash}{directory}/{}", self.into, FileKind::MANIFEST)
     }
 
     pub(super) fn tarball(&self) -> String {

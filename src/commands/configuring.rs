@@ -69,7 +69,7 @@ fn clone_with_work_tree(git: &Git) -> Result<Layout, Error> {
     Ok(layout)
 }
 
-/// Locks what is changed: the hooks of a clone, or the home directory. Git locks its files, but an
+/// Locks the hooks of a clone, or the home directory. Git locks its files, but an
 /// installation changes several keys.
 fn lock(layout: Option<&Layout>, context: &Context) -> Result<Option<DirectoryLock>, Error> {
     let home = context.env.get("HOME").map(Path::new);

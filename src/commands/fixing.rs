@@ -1,15 +1,15 @@
 //! `bakstop doctor --fix`: plans the safe fixes of the work tree, and writes them.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::change::{Change, Content, Entry, Older};
+use crate::base::change::Change;
 use crate::base::edit::{Edit, Replacement};
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::builds::{Build, Builds};
 use crate::commands::judge::{Options, configuration, engine};
+use crate::commands::planned::{Planned, Texts};
 use crate::commands::replacing::replace_all;
 use crate::commands::{Context, Outcome};
 use crate::config::Config;
@@ -26,9 +26,6 @@ use crate::rule::{Finding, RuleGroup};
 
 /// The maximum number of times that the work tree is judged for a plan.
 const MAX_JUDGEMENTS: usize = 60;
-
-/// Texts of files that differ from those on disk.
-type Texts = BTreeMap<RepoPath, Vec<u8>>;
 
 /// What the safe fixes of a work tree change.
 #[derive(Debug, Default)]
@@ -216,7 +213,7 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn judge(&mut self, texts: Texts) -> Result<FixState, Error> {
         self.left = self.left.saturating_sub(1);
-        let edited = Edited { files: self.files, texts: &texts };
+        let edited = Planned::new(self.files, &texts);
         let judgement = engine(self.config, self.options).whole_tree(true).judge(&edited)?;
         Ok(FixState { texts, judgement })
     }
@@ -310,7 +307,7 @@ fn counts(findings: &[Finding]) -> Counts {
     counts
 }
 
-/// Why a state is no better: a fixed finding is still there, or a new one is.
+/// Why a state is not better: a fixed finding remains, or a new one appears.
 fn refusal(before: &[Finding], after: &[Finding], fixed: &[Finding]) -> Option<&'static str> {
     let (before, after) = (counts(before), counts(after));
     let of = |counts: &Counts, key: &(&'static str, RepoPath)| {
@@ -322,38 +319,6 @@ fn refusal(before: &[Finding], after: &[Finding], fixed: &[Finding]) -> Option<&
     let mut fixed = counts(fixed).into_iter();
     let is_left = fixed.any(|(key, number)| of(&after, &key) + number > of(&before, &key));
     is_left.then_some("it would not be enough")
-}
-
-/// The work tree with other texts of some files.
-struct Edited<'a> {
-    files: &'a dyn Change,
-    texts: &'a Texts,
-}
-
-impl Change for Edited<'_> {
-    fn fresh(&self) -> &[Entry] {
-        self.files.fresh()
-    }
-
-    fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error> {
-        self.files.entries(wanted)
-    }
-
-    fn all(&self) -> Result<Cow<'_, [Entry]>, Error> {
-        self.files.all()
-    }
-
-    fn before(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
-        self.files.before(wanted)
-    }
-
-    fn read(&self, entry: &Entry, limit: u64) -> Result<Content, Error> {
-        match self.texts.get(&entry.path) {
-            Some(text) if text.len() as u64 <= limit => Ok(Content::Bytes(text.clone())),
-            Some(text) => Ok(Content::TooLarge(text.len() as u64)),
-            None => self.files.read(entry, limit),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -538,7 +503,7 @@ mod tests {
     /// Asserts that a changed file keeps its layout.
     fn assert_layout(old: &str, new: &str) {
         let shown = || format!("{}\n{}", Escaped(old.as_bytes()), Escaped(new.as_bytes()));
-        // Without any line of before, there is no line end to keep.
+        // Without any line of before, no line end has to be kept.
         let mut lines = old.lines().map(|line| line.trim_start_matches('\u{feff}').trim());
         if !lines.any(|line| !line.is_empty() && new.contains(line)) {
             return;

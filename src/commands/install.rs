@@ -196,7 +196,7 @@ fn place(setup: &Setup, layout: &Layout, args: &Args) -> Result<HookDirectory, E
     }
 }
 
-/// What is left for others, and before another hook manager is installed.
+/// The steps left for others, and those before another hook manager is installed.
 fn further_steps(
     unprepared: Option<Unprepared>,
     setup: &Setup,
@@ -245,7 +245,7 @@ fn unprepared(
     Ok(found.filter(|found| args.prepare || is_wanted(found)))
 }
 
-/// Why there is no manifest for the script.
+/// Why a manifest for the script is missing.
 fn no_dependency(layout: &Layout) -> Result<Error, Error> {
     let doing = "add the script";
     Ok(match setup::manifest_error(layout)? {

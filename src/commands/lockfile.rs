@@ -1,27 +1,54 @@
-//! `bakstop lockfile`: judges the lockfiles for images in the work tree, without a network.
+//! `bakstop lockfile`: makes the lockfiles for images with the pinned pnpm, or judges them without a
+//! network.
+
+mod tool;
+mod making;
+mod targets;
 
 use std::path::PathBuf;
 
 use crate::base::change::{Change, Content};
+use crate::base::edit::Replacement;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::commands::judge::{Options, configuration};
+use crate::commands::lockfile::making::{Made, Order};
+use crate::commands::lockfile::targets::{Target, targets};
 use crate::commands::paths::Paths;
+use crate::commands::planned::{Planned, Texts};
 use crate::commands::{Context, Outcome};
-use crate::engine::{Engine, LIMIT};
+use crate::config::Config;
+use crate::engine::{Engine, Judgement, LIMIT};
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
-use crate::locks::{Unlinked, unlinked};
+use crate::locks::{InHouse, Unlinked, unlinked};
 use crate::project::kinds::FileKind;
-use crate::report::{HumanOrJson, View, lockfile as report};
+use crate::report::lockfile::{MadeLock, Making};
+use crate::report::{HumanOrJson, View, fixes, lockfile as report};
 use crate::rule::{Rule, RuleGroup};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Judge only the lockfiles of these members, by their directories
+    /// Make only the lockfiles of these members, by their directories; a new one for each without
     #[arg(value_name = "MEMBER")]
     members: Vec<PathBuf>,
+
+    /// Judge the lockfiles, without pnpm and a network, and change nothing
+    #[arg(long)]
+    check: bool,
+
+    /// Print the changes as a diff, and change nothing
+    #[arg(short = 'n', long, conflicts_with_all = ["check", "format"])]
+    dry_run: bool,
+
+    /// Move the packages that the workspace links to the newest versions in their ranges
+    #[arg(long, conflicts_with = "check")]
+    update: bool,
+
+    /// The layout of the image, for a lockfile that does not exist yet
+    #[arg(long, value_enum, value_name = "LAYOUT", default_value_t, conflicts_with = "check")]
+    layout: ImageLayout,
 
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
@@ -32,33 +59,89 @@ pub(crate) struct Args {
     config: Option<PathBuf>,
 }
 
-/// What the error messages complete.
-const DOING: &str = "judge the lockfiles for images";
+impl Args {
+    /// Whether files may be changed.
+    pub(crate) fn writes(&self) -> bool {
+        !self.check && !self.dry_run
+    }
+}
 
-/// Judges every lockfile for an image: exit code 1 if one does not fit, 2 if nothing of one could
-/// be judged.
+/// The layout of an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum ImageLayout {
+    /// One member, whose manifest is at the top of the image
+    #[default]
+    Alone,
+    /// The members as in the repository: one lockfile for all
+    Flat,
+}
+
+/// What the error messages complete.
+const JUDGING: &str = "judge the lockfiles for images";
+const MAKING: &str = "make the lockfiles for images";
+
+/// Makes the lockfiles: exit code 1 if one would not fit, and then nothing is written. With
+/// `--check`, judges those that are there: 1 if one does not fit, 2 if nothing of one could be
+/// judged.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let tree = WorkTree::open(&context.directory)?;
     let files = OnDisk::all(&tree)?;
     let options = Options { config: args.config.as_deref(), ..Options::default() };
     let config = configuration(&files, &options, context)?;
-    let members = Paths::of(&args.members, DOING, context)?;
-    let mut judged = Engine::new(&config).only(is_about_lockfiles).judge(&files)?;
-    judged.findings.retain(|finding| members.cover(&finding.path));
+    let doing = if args.check { JUDGING } else { MAKING };
+    let members = Paths::of(&args.members, doing, context)?;
+    let mut judged = judge(&config, &files)?;
     judged.locks.retain(|lock| members.cover(&lock.view.lock.file.path));
+    let paint = context.paint;
+    let below_top = !tree.prefix().is_empty();
+    let view = View { paint, below_top, advice: None, can_explain: true };
+    let setting = Setting { tree: &tree, files: &files, config: &config, context, view };
+    if !args.check {
+        return make(args, &judged, &members, &setting);
+    }
+    judged.findings.retain(|finding| members.cover(&finding.path));
     let is_there =
         |named: &RepoPath| files.fresh().iter().any(|entry| entry.path.is_in(named.as_bytes()));
     if let Some(missing) = members.missing(is_there) {
-        return Err(Error::new(DOING, format!("there is no {missing}"))
+        return Err(Error::new(doing, format!("there is no {missing}"))
             .help("name directories of this repository"));
     }
-    let unlinked = workspace_lockfiles(&files)?;
-    let view = View { paint: context.paint, below_top: false, advice: None, can_explain: true };
+    outcome(args, &judged, &workspace_lockfiles(&files)?, None, view)
+}
+
+/// What is judged, and how it is shown.
+struct Setting<'a> {
+    tree: &'a WorkTree,
+    files: &'a OnDisk<'a>,
+    config: &'a Config,
+    context: &'a Context,
+    view: View<'a>,
+}
+
+fn judge(config: &Config, files: &dyn Change) -> Result<Judgement, Error> {
+    Engine::new(config).only(is_about_lockfiles).judge(files)
+}
+
+fn is_about_lockfiles(rule: &Rule) -> bool {
+    rule.group == RuleGroup::Lockfile
+}
+
+/// The report, with the exit code of what was judged.
+fn outcome(
+    args: &Args,
+    judged: &Judgement,
+    unlinked: &[Unlinked],
+    making: Option<&Making>,
+    view: View<'_>,
+) -> Result<Outcome, Error> {
     let out = match args.format {
-        HumanOrJson::Human => report::human(&judged, &unlinked, view),
-        HumanOrJson::Json => report::json(&judged, &unlinked, view),
+        HumanOrJson::Human => report::human(judged, unlinked, making, view),
+        HumanOrJson::Json => report::json(judged, unlinked, making, view),
     };
     let mut outcome = Outcome::new(Verdict::of(&judged.findings, false), out);
+    if making.is_some_and(|making| !making.wants.is_empty()) {
+        outcome.code = Verdict::Found.code();
+    }
     if outcome.code == Verdict::Clean.code()
         && judged.locks.iter().any(|lock| lock.judged.is_unjudged)
     {
@@ -67,8 +150,63 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-fn is_about_lockfiles(rule: &Rule) -> bool {
-    rule.group == RuleGroup::Lockfile
+/// Makes the lockfiles, judges them, and writes all if all fit.
+fn make(
+    args: &Args,
+    judged: &Judgement,
+    members: &Paths,
+    setting: &Setting<'_>,
+) -> Result<Outcome, Error> {
+    let Setting { tree, files, config, context, view } = *setting;
+    let targets = targets(judged, members, args.layout, setting)?;
+    let in_house = if args.update { InHouse::Moved } else { InHouse::Kept };
+    let mut orders = Vec::new();
+    for target in &targets {
+        orders.push((target, Order::of(&target.view, in_house, &target.doing())?));
+    }
+    let (mut texts, mut making) = (Texts::new(), Making::default());
+    for (target, order) in &orders {
+        making.code.extend(order.code().cloned());
+        match order.made(&target.view, &target.doing(), context)? {
+            Made::Lockfile(text) => _ = texts.insert(target.path.clone(), text),
+            Made::Wants(files) => making.wants.push((target.path.clone(), files)),
+        }
+    }
+    let planned = Planned::new(files, &texts);
+    let mut after = judge(config, &planned)?;
+    let is_target = |path: &RepoPath| targets.iter().any(|target| target.path == *path);
+    after.locks.retain(|lock| is_target(&lock.view.lock.file.path));
+    after.findings.retain(|finding| is_target(&finding.path));
+    let unlinked = workspace_lockfiles(files)?;
+    let fits = Verdict::of(&after.findings, false) == Verdict::Clean
+        && making.wants.is_empty()
+        && !after.locks.iter().any(|lock| lock.judged.is_unjudged);
+    let replacements = texts.into_iter().filter_map(|(path, new)| {
+        let target = targets.iter().find(|target| target.path == path)?;
+        Some((target, Replacement { path, old: target.old.clone().unwrap_or_default(), new }))
+    });
+    let replacements: Vec<(&Target, Replacement)> = replacements.collect();
+    if fits && args.dry_run {
+        let changes: Vec<Replacement> = replacements.into_iter().map(|(_, file)| file).collect();
+        let mut outcome = Outcome::new(Verdict::Clean, fixes::diffs(&changes, context.paint));
+        if changes.iter().all(|file| file.old == file.new) {
+            outcome = outcome.note("bakstop: nothing to change");
+        }
+        return Ok(outcome);
+    }
+    for (target, file) in replacements {
+        let is_changed = target.old.as_ref() != Some(&file.new);
+        let state = match (fits, is_changed) {
+            (false, _) => MadeLock::Refused,
+            (true, true) => MadeLock::Written,
+            (true, false) => MadeLock::Unchanged,
+        };
+        if state == MadeLock::Written {
+            target.write(tree, &file)?;
+        }
+        making.states.insert(file.path, state);
+    }
+    outcome(args, &after, &unlinked, Some(&making), view)
 }
 
 /// The lockfiles of workspaces that work in an image as they are.

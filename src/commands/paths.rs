@@ -60,6 +60,11 @@ impl Paths {
         covered
     }
 
+    /// Those that cover no path so far, from the top of the work tree.
+    pub(super) fn uncovered(&self) -> impl Iterator<Item = &RepoPath> {
+        self.0.iter().filter(|named| !named.found.load(Ordering::Relaxed)).map(|named| &named.path)
+    }
+
     /// The first one, as the user wrote it, that covers no path so far and does not exist.
     pub(super) fn missing(&self, exists: impl Fn(&RepoPath) -> bool) -> Option<&RepoPath> {
         let missing = self

@@ -1,4 +1,4 @@
-//! `bakstop prep`: prepares a build beside the tree, in the ignored leftover directory alone.
+//! `bakstop prep`: prepares a build without changing the tree, in the ignored leftover directory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -28,9 +28,9 @@ use crate::pins::NewVersion;
 use crate::prepare::Packed;
 use crate::prepare::closure::{Missing, closure};
 use crate::prepare::overlay::{self, Top};
-use crate::prepare::plan::{Asking, Needed, Prepared, PreparedPackage, Source, stem};
+use crate::prepare::plan::{Asking, Needed, Prepared, PreparedPackage, TarballSource, stem};
 use crate::prepare::record::{self, Record, RecordedPackage};
-use crate::prepare::settings::BuildCommand;
+use crate::prepare::settings::SiblingBuild;
 use crate::report::{HumanOrJson, prep as report};
 
 #[derive(Debug, clap::Args)]
@@ -160,7 +160,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 /// The files of overlays, by their paths in the leftover directory.
 type OverlayFiles = BTreeMap<String, Vec<u8>>;
 
-/// What is to be prepared.
+/// The packages to prepare.
 struct Gathered {
     request: Request,
     sibling: Sibling,
@@ -235,7 +235,7 @@ impl Gathered {
         let record = Record {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             from: self.request.recorded_from.clone(),
-            builds: self.request.settings.build != BuildCommand::None,
+            builds: self.request.settings.build != SiblingBuild::None,
             packages: recorded.collect(),
             files: Vec::new(),
         };
@@ -259,7 +259,7 @@ impl Gathered {
                 Err(reason) => {
                     let Package { version, manifest, .. } = &self.sibling.packages[&name];
                     let key = self.keys[&name].clone();
-                    let (version, source) = (version.clone(), Source::Packed(reason));
+                    let (version, source) = (version.clone(), TarballSource::Packed(reason));
                     let parsed =
                         Version::parse(&version).map_err(|error| Error::new(DOING, error))?;
                     let stem = stem(&name, &parsed).unwrap_or_default();
@@ -354,7 +354,9 @@ impl Gathered {
             format!("{name} is not among the packages of --package: the registry is asked for it")
         });
         warnings.extend(left);
-        warnings.dedup();
+        // Several manifests may give the same one, each after others.
+        let mut seen = BTreeSet::new();
+        warnings.retain(|warning| seen.insert(warning.clone()));
         Ok((files, warnings))
     }
 }

@@ -13,7 +13,7 @@ use crate::config::{Allowance, Config, ConfigPlace, Weight};
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
 use crate::pins::joined;
-use crate::prepare::settings::BuildCommand;
+use crate::prepare::settings::SiblingBuild;
 use crate::rule::{Problem, Rule, RuleGroup, Subject};
 use crate::rules::{self, RULES};
 
@@ -95,11 +95,11 @@ impl ConfigReader<'_> {
                     let path = |node| self.inner_path(node, "the path of a directory");
                     settings.manifests = Some(nodes.filter_map(path).collect());
                 }
-                _ if self.is_false(node) => settings.build = BuildCommand::None,
+                _ if self.is_false(node) => settings.build = SiblingBuild::None,
                 _ => {
                     let expected = "a list of words, the first one a program; or `false`";
                     let words = self.words(node, expected);
-                    settings.build = BuildCommand::Command(words.unwrap_or_default());
+                    settings.build = SiblingBuild::Command(words.unwrap_or_default());
                 }
             }
         }

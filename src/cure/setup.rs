@@ -160,7 +160,7 @@ pub(crate) fn script_to_add(key: &str, command: &str) -> String {
     )
 }
 
-/// What is left to do after the hooks were taken out of shared files.
+/// The next steps after the hooks were taken out of shared files.
 pub(crate) fn after_uninstall(files: &[String]) -> Option<String> {
     (!files.is_empty()).then(|| {
         format!("these files are shared, so commit the change: git add {}", files.join(" "))

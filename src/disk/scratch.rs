@@ -1,7 +1,9 @@
 //! A temporary directory that is removed when the program exits, even by a signal.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -106,6 +108,38 @@ impl Scratch {
     pub(crate) fn make_file(&self, name: &str) -> io::Result<(PathBuf, File)> {
         let path = self.path().join(name);
         File::create_new(&path).map(|file| (path, file))
+    }
+
+    /// Creates a file in it, with the directories of its path.
+    pub(crate) fn put(&self, path: &Path, text: &[u8]) -> io::Result<()> {
+        let place = self.path().join(path);
+        if let Some(parent) = place.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        File::create_new(&place)?.write_all(text)
+    }
+
+    /// The paths of all files and links below a directory in it, relative to that; without those in
+    /// directories of a name.
+    pub(crate) fn files_below(
+        &self,
+        directory: &Path,
+        without: &OsStr,
+    ) -> io::Result<BTreeSet<PathBuf>> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![PathBuf::new()];
+        while let Some(below) = open.pop() {
+            for entry in fs::read_dir(self.path().join(directory).join(&below))? {
+                let entry = entry?;
+                let path = below.join(entry.file_name());
+                if !entry.file_type()?.is_dir() {
+                    found.insert(path);
+                } else if entry.file_name() != without {
+                    open.push(path);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Runs work that a signal does not interrupt: it must return soon after the signal has set its

@@ -13,7 +13,7 @@ const MANIFEST: u64 = 16 * 1024 * 1024;
 
 /// The files of a package.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Packed {
+pub(crate) struct PackageFiles {
     /// The paths of the files, without the directory that contains all of them. Names that are not
     /// UTF-8 are left out: no manifest could name them.
     pub files: BTreeSet<String>,
@@ -22,9 +22,9 @@ pub(crate) struct Packed {
 }
 
 /// Reads a tarball up to its end, or, if `all` is not set, to the file `wanted`.
-pub(crate) fn read(bytes: &[u8], wanted: &str, all: bool) -> io::Result<Packed> {
+pub(crate) fn read(bytes: &[u8], wanted: &str, all: bool) -> io::Result<PackageFiles> {
     let mut archive = Archive::new(MultiGzDecoder::new(bytes).take(UNPACKED));
-    let mut found = Packed::default();
+    let mut found = PackageFiles::default();
     for entry in archive.entries()? {
         let entry = entry?;
         let kind = entry.header().entry_type();

@@ -28,8 +28,8 @@ pub(super) fn may_concern(change: &dyn Change) -> bool {
 /// The variables that a rule asks for.
 pub(super) type AskedVariables = fn(&Builds) -> BTreeSet<String>;
 
-/// What is asked about the builds of a state.
-pub(super) struct Asked<'a> {
+/// The question about the builds of a state.
+pub(super) struct BuildQuestion<'a> {
     /// Builds that the configuration describes.
     pub configured: &'a [ConfiguredBuild],
     /// What a preparation writes.
@@ -44,7 +44,7 @@ pub(super) struct Asked<'a> {
 pub(super) fn read(
     files: &mut Gathering<'_>,
     change: &dyn Change,
-    asked: &Asked<'_>,
+    asked: &BuildQuestion<'_>,
     findings: &mut Findings,
 ) -> Result<Builds, Error> {
     // A walk over the whole state is expensive.
@@ -79,7 +79,7 @@ pub(super) fn read(
 fn describe(
     files: &mut Gathering<'_>,
     entries: &[&Entry],
-    Asked { configured, every_file, .. }: &Asked<'_>,
+    BuildQuestion { configured, every_file, .. }: &BuildQuestion<'_>,
     findings: &mut Findings,
 ) -> Result<DescribedBuilds, Error> {
     let is = |kinds: fn(FileKind) -> bool| {

@@ -7,7 +7,7 @@ use crate::base::change::{Change, Entry, Older};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::builds::{Builds, ConfiguredBuild};
-use crate::engine::building::{self, Asked};
+use crate::engine::building::{self, BuildQuestion};
 use crate::engine::gathering::Gathering;
 use crate::engine::pinned::old_file;
 use crate::locks::{ImageView, JudgedLock, judge, views};
@@ -25,7 +25,7 @@ pub(super) fn builds(
     if !may_concern(change)? {
         return Ok(None);
     }
-    let asked = Asked { configured, overlays: &|_| None, variables: &[], every_file: true };
+    let asked = BuildQuestion { configured, overlays: &|_| None, variables: &[], every_file: true };
     building::read(files, change, &asked, findings).map(Some)
 }
 
@@ -42,7 +42,7 @@ fn may_lock(path: &RepoPath) -> bool {
     FileKind::of(path, FileKind::may_lock).is_some()
 }
 
-/// The lockfiles for images of a state in which a new file takes part, with what is new about
+/// The lockfiles for images of a state in which a new file takes part, with the news about
 /// them: what a state before the change has as well is left out.
 pub(super) fn judged(builds: &Builds, change: &dyn Change) -> Result<Vec<JudgedLock>, Error> {
     let mut found = Vec::new();
@@ -65,8 +65,9 @@ pub(super) fn judged(builds: &Builds, change: &dyn Change) -> Result<Vec<JudgedL
             let origin = origin.map(|file| &file.path);
             for differences in states {
                 let Some(older) = older_view(&view, origin, differences, change) else { continue };
-                let known = judge(&older);
-                judged.remarks.retain(|new| !known.remarks.iter().any(|old| old.is_same(new)));
+                let older = judge(&older);
+                let known = older.messages();
+                judged.remarks.retain(|new| !known.contains(&*new.message));
             }
         }
         found.push(JudgedLock { view, judged });

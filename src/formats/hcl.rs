@@ -178,7 +178,7 @@ impl<'t> HclReader<'t> {
         Node { span: start..self.at, value }
     }
 
-    /// A string in quotes. What is in `${…}` stays as it is written, strings included.
+    /// A string in quotes. The text in `${…}` stays as it is written, strings included.
     fn string(&mut self) -> Result<Node, SyntaxError> {
         let start = self.at;
         self.at += 1;

@@ -149,6 +149,22 @@ pub(crate) enum LockFault {
 
 impl Lockfile {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, LockFault> {
+        let LockText { start, root, .. } = LockText::parse(bytes)?;
+        Ok(Self { start, ..Reader { text: bytes }.lockfile(root) })
+    }
+}
+
+/// A lockfile as a tree of values.
+#[derive(Debug)]
+pub(crate) struct LockText {
+    pub start: LockStart,
+    /// Where the document of the project begins.
+    pub offset: usize,
+    pub root: Node,
+}
+
+impl LockText {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, LockFault> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let at = error.valid_up_to();
             LockFault::Syntax(SyntaxError { span: at..at + 1, message: "it is not UTF-8".into() })
@@ -174,7 +190,7 @@ impl Lockfile {
         if let Some(span) = duplicate(&root) {
             return Err(LockFault::DuplicateKey(span));
         }
-        Ok(Self { start, ..Reader { text: bytes }.lockfile(root) })
+        Ok(Self { start, offset, root })
     }
 }
 

@@ -52,7 +52,7 @@ impl<'a> TreeChanges<'a> {
         // A thread that has a harder part leaves others to the rest.
         let part = nodes.len().div_ceil(4 * threads).clamp(1, PART);
         let parts: Vec<&[CommitNode]> = nodes.chunks(part).collect();
-        // Opened each time: what is mapped of a pack counts as memory until it is closed.
+        // Opened each time: the mapped part of a pack counts as memory until it is closed.
         let mut readers = self.objects.reopened(threads.min(parts.len()));
         let walk = &self.walk;
         let ahead = parallel::each(&mut readers, parts.clone(), |objects, part| {

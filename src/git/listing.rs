@@ -33,7 +33,7 @@ pub(super) fn head_and_top(git: &Git) -> Result<(String, Option<PathBuf>), Error
         // The id of the commit comes last.
         Some(0) => answer.stdout.trim_ascii_end().rsplitn(2, |&byte| byte == b'\n').nth(1),
         Some(1) => answer.stdout.strip_suffix(b"\n"),
-        // There is no work tree, or HEAD cannot be read.
+        // The work tree is missing, or HEAD cannot be read.
         _ => None,
     };
     let top = top.map(|top| PathBuf::from(OsStr::from_bytes(top)));

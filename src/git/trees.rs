@@ -116,7 +116,7 @@ impl TreeWalk {
         complete: &mut Vec<VisitKey>,
     ) -> Result<Vec<Entry>, Error> {
         let mut visit =
-            Visit { walk: self, objects, path: Trail::default(), complete, found: Vec::new() };
+            TreeVisit { walk: self, objects, path: Trail::default(), complete, found: Vec::new() };
         visit.directory(tree, others)?;
         Ok(visit.found)
     }
@@ -127,7 +127,7 @@ impl TreeWalk {
 }
 
 /// A walk over one tree.
-struct Visit<'a> {
+struct TreeVisit<'a> {
     walk: &'a TreeWalk,
     objects: &'a Objects,
     path: Trail,
@@ -135,7 +135,7 @@ struct Visit<'a> {
     found: Vec<Entry>,
 }
 
-impl Visit<'_> {
+impl TreeVisit<'_> {
     fn directory(&mut self, tree: &ObjectId, others: &[ObjectId]) -> Result<(), Error> {
         let key = self.walk.key(tree, self.path.bytes(), TREE);
         if others.contains(tree) || self.walk.reported.contains(&key) {

@@ -300,6 +300,18 @@ impl WorkTree {
         )
     }
 
+    /// Writes a file that must not exist atomically.
+    pub(crate) fn create(&self, path: &RepoPath, text: &[u8]) -> Result<(), Error> {
+        let written = atomic::write(&self.place_to_change(path)?, text, Bits::Kept, Old::Absent);
+        written.map_err(|error| {
+            let help = match error {
+                WriteError::Changed => "run this again",
+                WriteError::Io(_) => "make its directory writable by this user",
+            };
+            Error::new(format!("write {path}"), error).help(help)
+        })
+    }
+
     /// The path of a file to change, with the links of its directory resolved: they must not lead
     /// out of the work tree or into a git directory.
     pub(crate) fn place_to_change(&self, path: &RepoPath) -> Result<PathBuf, Error> {

@@ -73,8 +73,8 @@ pub(super) fn in_path<'a>(
         .filter(|path| is_program(path))
 }
 
-/// Whether a path resolves to an executable file. An empty one is no program: a shell runs it as a
-/// script, with success.
+/// Whether a path resolves to an executable file. An empty file does not count: a shell runs it
+/// as a script, with success.
 pub(crate) fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| {
         metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 && metadata.len() > 0

@@ -358,25 +358,25 @@ pub(crate) fn own_program(program: Option<PathBuf>) -> Result<PathBuf, Error> {
 
 /// What git makes of a configured hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Configured {
+pub(crate) struct EffectiveHook {
     pub hook: ConfiguredHook,
     /// Where its command is set.
     pub reach: Reach,
     /// Its program, if the command is ours.
     pub program: Option<PathBuf>,
     /// Why git does not run it; `None` if it does.
-    pub off: Option<NotRun>,
+    pub off: Option<Inactive>,
 }
 
 /// Why git does not run a hook that its configuration names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NotRun {
+pub(crate) struct Inactive {
     pub reason: String,
     /// A command, or two.
     pub help: String,
 }
 
-impl Configured {
+impl EffectiveHook {
     /// Whether its program exists. Without it, the hook blocks.
     pub(crate) fn has_program(&self) -> bool {
         self.program.as_deref().is_some_and(is_program)
@@ -401,7 +401,7 @@ pub(crate) fn is_global(git: &Git) -> Result<bool, Error> {
 }
 
 /// The configured hooks of a clone, as git runs them there.
-pub(crate) fn effective(git: &Git) -> Result<Vec<Configured>, Error> {
+pub(crate) fn effective(git: &Git) -> Result<Vec<EffectiveHook>, Error> {
     let Some(listing) = commands(git)? else { return Ok(Vec::new()) };
     let outdated = outdated(git)?;
     let records = fields(&listing);
@@ -413,7 +413,7 @@ pub(crate) fn effective(git: &Git) -> Result<Vec<Configured>, Error> {
         let is_user = matches!(&*scope, b"global" | b"system");
         let reach = if is_user { Reach::User } else { Reach::Clone };
         let off = match outdated {
-            Some((major, minor)) => Some(NotRun {
+            Some((major, minor)) => Some(Inactive {
                 reason: format!("git {major}.{minor} ignores it"),
                 help: match reach {
                     Reach::Clone => "bakstop uninstall && bakstop install".to_owned(),
@@ -422,13 +422,13 @@ pub(crate) fn effective(git: &Git) -> Result<Vec<Configured>, Error> {
             }),
             None => why_off(git, hook, reach)?,
         };
-        found.push(Configured { hook, reach, program: hook.program(&command), off });
+        found.push(EffectiveHook { hook, reach, program: hook.program(&command), off });
     }
     Ok(found)
 }
 
 /// Why git does not run a hook, by its own list.
-fn why_off(git: &Git, hook: ConfiguredHook, reach: Reach) -> Result<Option<NotRun>, Error> {
+fn why_off(git: &Git, hook: ConfiguredHook, reach: Reach) -> Result<Option<Inactive>, Error> {
     let (name, event) = (hook.name(), hook.event);
     let listing = git.query(&format!("list the {event} hooks"), &["hook", "list", event])?;
     let listing = listing.unwrap_or_default();
@@ -439,7 +439,7 @@ fn why_off(git: &Git, hook: ConfiguredHook, reach: Reach) -> Result<Option<NotRu
     // `disabled TAB name`, or `event-disabled TAB name`.
     let marked = format!("\t{name}");
     let line = lines.into_iter().find(|line| line.ends_with(marked.as_bytes()));
-    let disabled = |name: &str| NotRun {
+    let disabled = |name: &str| Inactive {
         reason: format!("hook.{name}.enabled is false"),
         help: format!("git config hook.{name}.enabled true"),
     };
@@ -451,7 +451,7 @@ fn why_off(git: &Git, hook: ConfiguredHook, reach: Reach) -> Result<Option<NotRu
         Some(line) if find(line, b"event-disabled").is_some() => disabled(event),
         Some(_) => disabled(&name),
         None if is_off()?.is_some_and(|value| value == b"false\n") => disabled(&name),
-        None => NotRun {
+        None => Inactive {
             reason: format!("hook.{name}.event does not name {event}"),
             help: reach.install().to_owned(),
         },

@@ -8,7 +8,7 @@ use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
 use crate::git::Git;
 use crate::hooks::block::{self, Condition, Found};
-use crate::hooks::configured::{self, Configured, NotRun};
+use crate::hooks::configured::{self, EffectiveHook, Inactive};
 use crate::hooks::fallback::Fallback;
 use crate::hooks::layout::Layout;
 use crate::hooks::lookup::{ProgramSearch, ProgramSource, Recorded};
@@ -199,7 +199,7 @@ pub(crate) fn in_clone(
 /// Adds the configured hooks to those of a clone.
 fn with_configured(
     mut all: Vec<Health>,
-    configured: &[Configured],
+    configured: &[EffectiveHook],
     layout: &Layout,
 ) -> Vec<Health> {
     for one in configured {
@@ -216,9 +216,9 @@ fn with_configured(
 
 impl Health {
     /// Takes a configured hook into account, which runs before the hook file.
-    fn configure(&mut self, one: &Configured, layout: &Layout) {
+    fn configure(&mut self, one: &EffectiveHook, layout: &Layout) {
         let (place, name) = (one.reach.place(), one.hook.name());
-        if let Some(NotRun { reason, help }) = &one.off {
+        if let Some(Inactive { reason, help }) = &one.off {
             let reason = format!("git does not run hook.{name} of {place}: {reason}");
             if self.is_absent() && !one.is_after() {
                 self.state = HookState::NotInForce(Defect::NotRun(reason, help.clone()));

@@ -120,8 +120,8 @@ impl ProgramSearch {
     }
 }
 
-/// The programs in `PATH` and then in the usual directories. Hooks skip what is relative, in a
-/// `node_modules`, or in the directory that Yarn makes for one command.
+/// The programs in `PATH` and then in the usual directories. Hooks skip relative ones, those in a
+/// `node_modules`, and those in the directory that Yarn makes for one command.
 fn in_directories(env: &Environment) -> impl Iterator<Item = PathBuf> {
     let of_yarn = env.get("BERRY_BIN_FOLDER").map(Path::new);
     let is_searched = move |path: &PathBuf| {
@@ -170,7 +170,7 @@ pub(crate) fn recorded(
 pub(crate) enum Search {
     /// It has no bakstop for this system.
     Nothing,
-    /// The hooks do not run what is there; the reason why.
+    /// The reason why the hooks do not run the program there.
     Refused(&'static str),
     /// The program, by its real path.
     Program(PathBuf),
@@ -233,7 +233,7 @@ fn is_in_other_repository(file: &Path, roots: &[PathBuf]) -> bool {
     directories.any(|directory| directory.join(".git").symlink_metadata().is_ok())
 }
 
-/// The program of the package `bakstop`: in it, beside it, or in its own `node_modules`.
+/// The program of the package `bakstop`: in it, next to it, or in its own `node_modules`.
 fn in_package(modules: &Path) -> Option<PathBuf> {
     let package = modules.join(NAME).canonicalize().ok()?;
     let beside = package.parent()?;

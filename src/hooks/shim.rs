@@ -22,7 +22,7 @@ const PACKAGE: [&str; 3] = ["\npackage=", "@PACKAGE@", "\"$package\""];
 /// A hook file that we wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shim {
-    /// Where it looks besides the places that every hook has.
+    /// Where it looks in addition to the places of every hook.
     pub recorded: Option<Recorded>,
     /// Whether it is what this version would write.
     pub current: bool,

@@ -108,6 +108,7 @@ fn view(state: &State, version: &Version) -> Option<ImageView> {
         registries: Some([(String::new(), "127.0.0.1:4977".to_owned())].into()),
         version: Some(version.clone()),
         workspace: None,
+        user_npmrc: None,
         doubts: BTreeSet::new(),
         origin: None,
     })

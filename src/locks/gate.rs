@@ -1,6 +1,6 @@
 //! What judges a lockfile: the image, the version of pnpm, and what was found so far.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
 use crate::base::finding::Span;
@@ -20,6 +20,14 @@ pub(crate) struct Judged {
     pub hints: BTreeSet<&'static str>,
     /// Whether nothing was judged.
     pub is_unjudged: bool,
+}
+
+impl Judged {
+    /// The messages of the remarks. Two versions of pnpm, or two states, report the same with the
+    /// same message.
+    pub(crate) fn messages(&self) -> HashSet<&str> {
+        self.remarks.iter().map(|remark| &*remark.message).collect()
+    }
 }
 
 /// A lockfile for an image, and what the gate reports of it.

@@ -238,6 +238,7 @@ fn view_of(builds: &Builds, image: &ImageInstall<'_>) -> Option<ImageView> {
             .or_else(|| pins.find_map(exact_pnpm))
             .or_else(|| pinned_for(builds, lock.file.path.parent())),
         workspace: workspace_lockfile(builds, lock),
+        user_npmrc: npmrc_of_user(builds, image),
         doubts: image.doubts.clone(),
         origin: Some((image.build.dockerfile, span.clone())),
     };
@@ -278,6 +279,7 @@ fn view_by_place(builds: &Builds, lock: &Rc<SourceFile>) -> ImageView {
         registries: None,
         version: None,
         workspace: workspace_lockfile(builds, lock),
+        user_npmrc: None,
         doubts: BTreeSet::new(),
         origin: None,
         files,
@@ -328,9 +330,21 @@ fn pinned_for(builds: &Builds, directory: &[u8]) -> Option<Version> {
     })
 }
 
+/// The home directories of users in images.
+const HOMES: [&str; 2] = ["root", "home/node"];
+
+/// The `.npmrc` in the home directory of a user.
+fn npmrc_of_user(builds: &Builds, image: &ImageInstall<'_>) -> Option<Rc<SourceFile>> {
+    let is_it = |path: &RepoPath| {
+        FileKind::Npmrc.matches(path) && HOMES.iter().any(|home| path.parent() == home.as_bytes())
+    };
+    let mut files = image.files.iter();
+    let (_, (number, _)) = files.find(|(path, _)| is_it(&RepoPath::from(path.as_str())))?;
+    builds.project.files().get(*number).cloned()
+}
+
 /// The hosts of the registries that an install uses, by scope; `None` if they are unknown.
 fn registries(builds: &Builds, image: &ImageInstall<'_>) -> Option<BTreeMap<String, String>> {
-    const HOMES: [&str; 2] = ["root", "home/node"];
     let is_read = |path: &str| {
         let path = RepoPath::from(path);
         let directory = String::from_utf8_lossy(path.parent()).into_owned();

@@ -1,5 +1,7 @@
 //! What `overrides` make of the dependencies of a project.
 
+use std::collections::BTreeMap;
+
 use crate::locks::settings::LockSettings;
 use crate::pins::pin::{accepts, exact};
 
@@ -35,6 +37,26 @@ impl<'s> Selector<'s> {
         let (name, range) = with_range(child);
         Self { parent, name, range }
     }
+
+    /// Whether it is for a dependency with this spec of the package `owner`; `None` if that is
+    /// unknown.
+    fn applies(&self, owner: (Option<&str>, Option<&str>), spec: &str) -> Option<bool> {
+        let of_parent = match self.parent {
+            Some((parent, _)) if Some(parent) != owner.0 => Some(false),
+            None | Some((_, None)) => Some(true),
+            Some((_, Some(range))) => owner.1.and_then(exact).and_then(|it| accepts(&it, range)),
+        };
+        let of_range = match self.range {
+            None => Some(true),
+            Some(range) if range == spec => Some(true),
+            Some(range) => exact(spec).and_then(|version| accepts(&version, range)),
+        };
+        match (of_parent, of_range) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (Some(true), Some(true)) => Some(true),
+            _ => None,
+        }
+    }
 }
 
 /// The name and the range of `name@range`.
@@ -45,53 +67,53 @@ fn with_range(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// What the overrides make of a dependency of the package `owner`, with its version.
-pub(super) fn overridden(
-    settings: &LockSettings,
-    owner: (Option<&str>, Option<&str>),
-    name: &str,
-    spec: &str,
-) -> Overridden {
-    let mut generic = Overridden::Same;
-    let mut possible = Vec::new();
-    for (text, value) in &settings.overrides {
-        let selector = Selector::parse(text);
-        if selector.name != name {
-            continue;
+/// The overrides of a workspace, by the names of the packages that they replace.
+pub(super) struct Overrides<'s>(BTreeMap<&'s str, Vec<(Selector<'s>, &'s str)>>);
+
+impl<'s> Overrides<'s> {
+    pub(super) fn new(settings: &'s LockSettings) -> Self {
+        let mut by_name: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for (text, value) in &settings.overrides {
+            let selector = Selector::parse(text);
+            by_name.entry(selector.name).or_default().push((selector, value.as_str()));
         }
-        let of_parent = match selector.parent {
-            Some((parent, _)) if Some(parent) != owner.0 => Some(false),
-            None | Some((_, None)) => Some(true),
-            Some((_, Some(range))) => owner.1.and_then(exact).and_then(|it| accepts(&it, range)),
-        };
-        let of_range = match selector.range {
-            None => Some(true),
-            Some(range) if range == spec => Some(true),
-            Some(range) => exact(spec).and_then(|version| accepts(&version, range)),
-        };
-        match (of_parent, of_range) {
-            (Some(false), _) | (_, Some(false)) => {}
-            (Some(true), Some(true)) => {
-                let result = match value.as_str() {
-                    "-" => Overridden::Removed,
-                    value => Overridden::Replaced(value.to_owned()),
-                };
-                if selector.parent.is_some() {
-                    return result;
+        Self(by_name)
+    }
+
+    /// What they make of a dependency of the package `owner`, with its version.
+    pub(super) fn apply(
+        &self,
+        owner: (Option<&str>, Option<&str>),
+        name: &str,
+        spec: &str,
+    ) -> Overridden {
+        let mut generic = Overridden::Same;
+        let mut possible = Vec::new();
+        for (selector, value) in self.0.get(name).into_iter().flatten() {
+            match selector.applies(owner, spec) {
+                Some(false) => {}
+                Some(true) => {
+                    let result = match *value {
+                        "-" => Overridden::Removed,
+                        value => Overridden::Replaced(value.to_owned()),
+                    };
+                    if selector.parent.is_some() {
+                        return result;
+                    }
+                    generic = result;
                 }
-                generic = result;
+                None => possible.push((*value).to_owned()),
             }
-            _ => possible.push(value.clone()),
         }
+        if possible.is_empty() {
+            return generic;
+        }
+        possible.push(match generic {
+            Overridden::Replaced(spec) => spec,
+            _ => spec.to_owned(),
+        });
+        Overridden::OneOf(possible)
     }
-    if possible.is_empty() {
-        return generic;
-    }
-    possible.push(match generic {
-        Overridden::Replaced(spec) => spec,
-        _ => spec.to_owned(),
-    });
-    Overridden::OneOf(possible)
 }
 
 #[cfg(test)]
@@ -118,7 +140,8 @@ mod tests {
             (None, "d", "1", Overridden::Removed),
             (None, "e", "2.1.0", replaced("3")),
         ] {
-            assert_eq!(overridden(&settings, (owner, None), name, spec), expected, "{name} {spec}");
+            let found = Overrides::new(&settings).apply((owner, None), name, spec);
+            assert_eq!(found, expected, "{name} {spec}");
         }
     }
 }

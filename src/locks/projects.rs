@@ -1,6 +1,6 @@
 //! Whether the importers of a lockfile fit the manifests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
 use crate::base::escape::Escaped;
@@ -10,7 +10,7 @@ use crate::formats::lockfile::{Field, Importer, LockScalar, Locked, Lockfile};
 use crate::locks::checksums::canonical;
 use crate::locks::gate::Gate;
 use crate::locks::generation::Generation;
-use crate::locks::overrides::{Overridden, overridden};
+use crate::locks::overrides::{Overridden, Overrides};
 use crate::locks::remark::Weight;
 use crate::locks::settings::catalog_of;
 use crate::locks::view::ImageManifest;
@@ -85,6 +85,7 @@ impl Gate<'_> {
             fields.extend(field_of(field.name())?.map(|node| (field, node)));
         }
         let owner = (manifest.name(), root.last("version").and_then(Node::text));
+        let overrides = Overrides::new(&self.settings);
         for (field, node) in fields {
             for (key, node) in node.entries() {
                 let Some(spec) = node.text() else { continue };
@@ -94,7 +95,7 @@ impl Gate<'_> {
                 if self.settings.exclude_links && spec.starts_with("link:") {
                     continue;
                 }
-                let specs = match overridden(&self.settings, owner, &key.text, spec) {
+                let specs = match overrides.apply(owner, &key.text, spec) {
                     Overridden::Same => vec![spec.to_owned()],
                     Overridden::Replaced(spec) => vec![spec],
                     Overridden::OneOf(specs) => specs,
@@ -117,10 +118,9 @@ impl Gate<'_> {
         manifest: &ImageManifest,
         wanted: &BTreeMap<String, Wanted>,
     ) {
-        for (name, wanted) in wanted {
-            if importer.dependencies.iter().any(|locked| locked.name == *name) {
-                continue;
-            }
+        let locked: HashSet<&str> =
+            importer.dependencies.iter().map(|locked| &*locked.name).collect();
+        for (name, wanted) in wanted.iter().filter(|(name, _)| !locked.contains(&***name)) {
             let shown = Escaped(name.as_bytes());
             if wanted.specs.iter().any(|spec| spec == "-") {
                 self.doubt(format!("whether an override removes {shown}"));
@@ -312,19 +312,19 @@ impl Gate<'_> {
 
     /// Judges the importers without a manifest in the image.
     pub(super) fn other_importers(&mut self, lock: &Lockfile, projects: &[ImageManifest]) {
+        let projects: BTreeSet<&String> =
+            projects.iter().map(|project| &project.directory).collect();
         for (name, importer) in &lock.importers {
             let directory = if name == "." { Some(String::new()) } else { resolved("", name) };
-            let is = |known: &String| Some(known) == directory.as_ref();
-            if projects.iter().any(|project| is(&project.directory)) {
+            if directory.as_ref().is_some_and(|directory| projects.contains(directory)) {
                 continue;
             }
-            let is_member = self.view.members.as_ref().map(|members| members.iter().any(is));
-            let below = directory.as_ref().map(|it| match it.as_str() {
-                "" => String::new(),
-                directory => format!("{directory}/"),
-            });
-            let has_files = below
-                .is_some_and(|below| self.view.files.keys().any(|path| path.starts_with(&below)));
+            let is_in = |members: &BTreeSet<String>| {
+                directory.as_ref().is_some_and(|directory| members.contains(directory))
+            };
+            let is_member = self.view.members.as_ref().map(is_in);
+            let has_files =
+                directory.as_ref().is_some_and(|it| self.view.below(it).next().is_some());
             let has_manifest =
                 directory.as_ref().is_some_and(|it| self.view.manifest(it).is_some());
             let shown = Escaped(name.as_bytes());

@@ -26,10 +26,3 @@ pub(crate) struct Remark {
     /// A further place, with a few words.
     pub label: Option<(Rc<SourceFile>, Span, &'static str)>,
 }
-
-impl Remark {
-    /// Whether two versions of pnpm, or two states, report the same.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.message == other.message
-    }
-}

@@ -1,6 +1,6 @@
 //! The settings of pnpm that a lockfile records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::formats::Syntax;
 use crate::formats::document::{Node, Value};
@@ -189,14 +189,14 @@ impl LockSettings {
     fn resolve(&mut self, root: Option<&ImageManifest>) {
         let fields = ["devDependencies", "dependencies", "optionalDependencies"];
         let root = root.and_then(ImageManifest::root);
-        let of_root = |name: &str| {
-            let mut specs = fields.iter().rev().filter_map(|field| root?.last(field)?.last(name));
-            specs.find_map(Node::text).map(str::to_owned)
-        };
+        // The last field with a name counts.
+        let entries = fields.iter().filter_map(|field| root?.last(field)).flat_map(Node::entries);
+        let of_root: HashMap<&str, &str> =
+            entries.filter_map(|(key, node)| Some((&*key.text, node.text()?))).collect();
         let catalogs = &self.catalogs;
         for (selector, value) in &mut self.overrides {
             let resolved = match value.strip_prefix('$') {
-                Some(name) => of_root(name),
+                Some(name) => of_root.get(name).map(|spec| (*spec).to_owned()),
                 None => catalog_of(value).and_then(|catalog| {
                     let name = selector.rsplit('>').next().unwrap_or(selector);
                     let at = name.rfind('@').filter(|at| *at > 0).unwrap_or(name.len());

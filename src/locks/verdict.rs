@@ -1,6 +1,6 @@
 //! Judges a lockfile as `pnpm install --frozen-lockfile` does, and what that does not notice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::base::escape::Escaped;
 use crate::base::finding::Span;
@@ -22,22 +22,25 @@ pub(crate) fn judge(view: &ImageView) -> Judged {
         candidates.iter().map(|generation| judge_as(view, *generation)).collect();
     let mut first = all.pop().unwrap_or_default();
     for other in all {
+        // A lockfile may give rise to any number of remarks.
+        let weights: HashMap<&str, Weight> =
+            other.remarks.iter().map(|remark| (&*remark.message, remark.weight)).collect();
         let mut kept = Vec::new();
         for mut remark in first.remarks {
-            match other.remarks.iter().find(|known| known.is_same(&remark)) {
-                Some(same) => {
-                    remark.weight = remark.weight.min(same.weight);
+            match weights.get(&*remark.message) {
+                Some(weight) => {
+                    remark.weight = remark.weight.min(*weight);
                     kept.push(remark);
                 }
                 None => _ = first.doubts.insert(remark.message),
             }
         }
-        for remark in other.remarks {
-            if !kept.iter().any(|known| known.is_same(&remark)) {
-                first.doubts.insert(remark.message);
-            }
-        }
         first.remarks = kept;
+        let known = first.messages();
+        let mut others: BTreeSet<String> =
+            other.remarks.into_iter().map(|remark| remark.message).collect();
+        others.retain(|message| !known.contains(&**message));
+        first.doubts.extend(others);
         first.doubts.extend(other.doubts);
         first.hints.extend(other.hints);
         first.is_unjudged |= other.is_unjudged;
@@ -328,4 +331,52 @@ fn is_member(patterns: &[String], directory: &str) -> bool {
         })
         .collect();
     includes(&with_bases, directory.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::base::change::File;
+    use crate::project::SourceFile;
+
+    #[test]
+    fn any_number_of_faults_is_judged_in_time() {
+        const COUNT: usize = 20_000;
+        let lines = |line: &dyn Fn(usize) -> String| (0..COUNT).map(line).collect::<String>();
+        let source = |path: &str, text: String| {
+            let (path, text) = (path.into(), text.into_bytes());
+            Rc::new(SourceFile::new(File { path, text, fresh: true, replaces: false }))
+        };
+        let dependency = |at| format!("      a{at}: {{specifier: '1', version: 2.0.0}}\n");
+        let lock = format!(
+            "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n{}{}packages:\n{}",
+            lines(&dependency),
+            lines(&|at| format!("  m{at}: {{}}\n")),
+            lines(&|at| format!("  a{at}@2.0.0: {{}}\n"))
+        );
+        let members = lines(&|at| format!("k{at}: x\n"));
+        let workspace =
+            format!("{members}overrides:\n{}", lines(&|at| format!("  o{at}: $b{at}\n")));
+        let manifest = lines(&|at| format!("\"b{at}\": \"1\", "));
+        let manifest = format!("{{\"dependencies\": {{{manifest}\"c\": \"1\"}}}}");
+        let files = [("package.json", manifest), ("pnpm-workspace.yaml", workspace)];
+        let view = ImageView {
+            lock: source("pnpm-lock.yaml", lock),
+            files: files.map(|(path, text)| (path.to_owned(), source(path, text))).into(),
+            members: Some(lines(&|at| format!("m{}\n", 2 * at)).lines().map(Into::into).collect()),
+            has_settings: true,
+            registries: None,
+            version: None,
+            workspace: None,
+            doubts: BTreeSet::new(),
+            origin: None,
+        };
+        let start = Instant::now();
+        let judged = judge(&view);
+        assert!(judged.remarks.len() > 3 * COUNT, "{}", judged.remarks.len());
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    }
 }

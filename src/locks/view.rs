@@ -32,6 +32,8 @@ pub(crate) struct ImageView {
     pub version: Option<Version>,
     /// The lockfile of the workspace that this one must agree with.
     pub workspace: Option<Rc<SourceFile>>,
+    /// The `.npmrc` of the user in the image.
+    pub user_npmrc: Option<Rc<SourceFile>>,
     /// What is unknown of it.
     pub doubts: BTreeSet<String>,
     /// The number of the Dockerfile in the project, and the place of the copy of the lockfile.
@@ -74,13 +76,23 @@ impl ImageView {
         files.find(|(path, _)| kind.matches(&RepoPath::from(path.as_str()))).map(|(_, file)| file)
     }
 
+    /// The files in a directory, at any depth.
+    pub(super) fn below(
+        &self,
+        directory: &str,
+    ) -> impl Iterator<Item = (&String, &Rc<SourceFile>)> {
+        let start = if directory.is_empty() { String::new() } else { format!("{directory}/") };
+        let from = self.files.range(start.clone()..);
+        from.take_while(move |(path, _)| path.starts_with(&start))
+    }
+
     /// The manifest in a directory. pnpm prefers JSON, then JSON5, then YAML.
     pub(super) fn manifest(&self, directory: &str) -> Option<ImageManifest> {
         let kinds = [FileKind::Manifest, FileKind::ManifestJson5, FileKind::ManifestYaml];
         kinds.into_iter().find_map(|kind| {
             let is_it =
                 |path: &RepoPath| path.parent() == directory.as_bytes() && kind.matches(path);
-            let mut files = self.files.iter();
+            let mut files = self.below(directory);
             let (_, source) = files.find(|(path, _)| is_it(&RepoPath::from(path.as_str())))?;
             let document = source.document(kind.dependencies().unwrap_or(Syntax::Json));
             let source = Rc::clone(source);

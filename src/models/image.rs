@@ -23,7 +23,7 @@ const HUB: [&str; 2] = ["docker.io/", "index.docker.io/"];
 const OFFICIAL_AT_AMAZON: &str = "public.ecr.aws/docker/library/";
 
 impl ImageReference {
-    /// Parses a word; `None` for `scratch`, for what is no reference, or if a variable is unknown.
+    /// Parses a word; `None` for `scratch`, for other words, or if a variable is unknown.
     pub(crate) fn parse(word: Resolved) -> Option<Self> {
         let text = word.known()?;
         let (name, digest) =

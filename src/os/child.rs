@@ -9,6 +9,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,7 @@ impl Ended {
 /// A command could not be started or waited for.
 #[derive(Debug)]
 pub(crate) struct NotRun {
-    /// As in a shell: 127 if there is no such program, 126 if it cannot be executed.
+    /// As in a shell: 127 if the program is missing, 126 if it cannot be executed.
     pub code: u8,
     pub error: Error,
 }
@@ -82,7 +83,7 @@ pub(crate) struct Ran {
 
 /// The processes that our signals are forwarded to.
 #[derive(Debug, Clone, Copy)]
-enum Reach {
+enum SignalReach {
     /// The process group of the command.
     Group,
     /// The command and its descendants. With a controlling terminal, the command stays in our
@@ -120,8 +121,9 @@ fn supervise(mut command: Command, output: Output) -> Result<Ran, NotRun> {
         command.stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned().map_err(not_run)?));
     }
     // Fails without a controlling terminal (tty(4)).
-    let reach = if File::open("/dev/tty").is_ok() { Reach::Family } else { Reach::Group };
-    if matches!(reach, Reach::Group) {
+    let reach =
+        if File::open("/dev/tty").is_ok() { SignalReach::Family } else { SignalReach::Group };
+    if matches!(reach, SignalReach::Group) {
         command.process_group(0);
     }
     let adopts = family::adopt_orphans();
@@ -212,7 +214,7 @@ pub(crate) struct Captured {
     pub errors: Vec<u8>,
 }
 
-/// Runs a tool without input, and keeps its output. There is no time limit: a tool may build.
+/// Runs a tool without input, and keeps its output. Without a time limit: a tool may build.
 pub(crate) fn captured(call: &Call<'_>) -> io::Result<Captured> {
     let mut command = call.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -234,6 +236,46 @@ fn start_of(pipe: Option<impl Read>) -> Vec<u8> {
         let _ = read.and_then(|_| io::copy(&mut pipe, &mut io::sink()));
     }
     bytes
+}
+
+/// Runs a tool without input and in a process group of its own, and keeps its output. If it takes
+/// longer than `time`, or once `stop` is set, the group is killed: that is an error.
+pub(crate) fn answered(call: &Call<'_>, time: Duration, stop: &AtomicBool) -> io::Result<Captured> {
+    let mut command = call.command();
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let (out, errors) = (start_in_thread(child.stdout.take()), start_in_thread(child.stderr.take()));
+    let deadline = Instant::now() + time;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break Ok(status);
+        }
+        if stop.load(Ordering::SeqCst) {
+            break Err(io::Error::new(ErrorKind::Interrupted, "it was interrupted"));
+        }
+        if Instant::now() > deadline {
+            let minutes = time.as_secs() / 60;
+            break Err(io::Error::new(
+                ErrorKind::TimedOut,
+                format!("it did not exit in {minutes} minutes"),
+            ));
+        }
+        std::thread::sleep(PAUSE);
+    };
+    // What it left may still write. It fails if nobody is left in the group.
+    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    if status.is_err() {
+        child.wait()?;
+    }
+    let text = |stream: Receiver<Vec<u8>>| stream.recv_timeout(OPEN).unwrap_or_default();
+    Ok(Captured { ended: how_ended(status?), out: text(out), errors: text(errors) })
+}
+
+/// [`start_of`] a stream, read in a thread, which may outlive us.
+fn start_in_thread(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = sync_channel(1);
+    std::thread::spawn(move || sender.send(start_of(pipe)));
+    receiver
 }
 
 /// The timeout for a line of a program, and the maximum size of the line in bytes.
@@ -302,7 +344,8 @@ pub(crate) fn printed(program: &Path, arguments: &[&str], limit: Duration) -> Op
 }
 
 /// Runs a program in `/` and in a process group of its own. If it does not answer within the
-/// limits, or if a signal ends us, the group is killed.
+/// limits, or if a signal comes, the group is killed. The signal ends us as well, unless another
+/// [`SignalGuard`] exists.
 pub(crate) fn answer(
     program: &Path,
     arguments: &[&str],
@@ -338,8 +381,10 @@ pub(crate) fn answer(
         let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
         let _ = child.wait();
     }
+    // Else the owner of an earlier guard handles it.
+    let ends_us = signal_guard.is_first();
     drop(signal_guard);
-    if let Some(signal) = signal {
+    if let Some(signal) = signal.filter(|_| ends_us) {
         let _ = emulate_default_handler(signal);
     }
     answer
@@ -373,7 +418,7 @@ pub(crate) fn end(child: &mut Child) -> io::Result<ExitStatus> {
 }
 
 /// Forwards a signal. The command may have exited, but its id is not reused until we wait for it.
-fn forward(number: i32, command: Pid, reach: Reach, existing: &Existing) {
+fn forward(number: i32, command: Pid, reach: SignalReach, existing: &Existing) {
     let signal = match number {
         // An orphan may have exited.
         SIGCHLD => return family::reap_orphans(Some(command)),
@@ -386,20 +431,20 @@ fn forward(number: i32, command: Pid, reach: Reach, existing: &Existing) {
     let mut outside: Vec<Pid> = existing
         .newer(command, &processes)
         .into_iter()
-        .filter(|process| matches!(reach, Reach::Family) || process.group != Some(command))
+        .filter(|process| matches!(reach, SignalReach::Family) || process.group != Some(command))
         .map(|process| process.id)
         .collect();
     match reach {
-        Reach::Group => {
+        SignalReach::Group => {
             let _ = kill_process_group(command, signal);
             // Stopped processes must continue to receive it.
             let _ = kill_process_group(command, Signal::CONT);
         }
         // The terminal has sent these to the whole group.
-        Reach::Family if matches!(number, SIGINT | SIGQUIT) => return,
+        SignalReach::Family if matches!(number, SIGINT | SIGQUIT) => return,
         // It gets the signal even if no process is listed.
-        Reach::Family if !outside.contains(&command) => outside.push(command),
-        Reach::Family => {}
+        SignalReach::Family if !outside.contains(&command) => outside.push(command),
+        SignalReach::Family => {}
     }
     for id in outside {
         let _ = kill_process(id, signal);
@@ -467,6 +512,25 @@ mod tests {
 
     fn answer_of(program: &str, script: &str, limits: AnswerLimits) -> Result<Printed, NoAnswer> {
         answer(Path::new(program), &["-c", script], limits)
+    }
+
+    /// Set for the process of the test below that gets the signal.
+    const GETS_SIGNAL: &str = "BAKSTOP_TEST_GETS_SIGNAL";
+
+    #[test]
+    fn a_signal_during_an_answer_is_left_to_an_earlier_guard() {
+        if std::env::var_os(GETS_SIGNAL).is_none() {
+            let name = "os::child::tests::a_signal_during_an_answer_is_left_to_an_earlier_guard";
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", name]).env(GETS_SIGNAL, "1").stdout(Stdio::null());
+            assert!(command.status().unwrap().success());
+            return;
+        }
+        let signals = crate::os::signals::NotedSignals::new().unwrap();
+        let limits = AnswerLimits { time: Duration::from_secs(60), bytes: 9 };
+        let script = format!("kill {}; sleep 60", std::process::id());
+        assert_eq!(answer_of("/bin/sh", &script, limits).unwrap_err(), NoAnswer::NotInTime);
+        assert_eq!(signals.noted(), Some(15));
     }
 
     #[test]

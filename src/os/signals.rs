@@ -31,6 +31,11 @@ impl SignalGuard {
         });
         Self { before: AT_ONCE.swap(false, Ordering::SeqCst) }
     }
+
+    /// Whether a signal terminated the program before it was made.
+    pub(crate) fn is_first(&self) -> bool {
+        self.before
+    }
 }
 
 impl Drop for SignalGuard {

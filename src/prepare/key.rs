@@ -4,23 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
+use crate::base::escape::to_hex;
+
 /// The version of what a key is made of; other keys than those of an older version are other.
 const VERSION: &[u8] = b"bakstop pack 1";
 
 /// The sha256 of bytes, in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    to_hex(&Sha256::digest(bytes))
 }
 
 /// A digest of parts, each with its length, so that no two lists of parts have the same bytes.
 #[derive(Debug, Default)]
-pub(crate) struct Parts(Sha256);
+pub(crate) struct DigestParts(Sha256);
 
-impl Parts {
+impl DigestParts {
     #[must_use]
     pub(crate) fn with(mut self, part: &[u8]) -> Self {
         self.add(part);
@@ -33,7 +31,7 @@ impl Parts {
     }
 
     pub(crate) fn finish(self) -> String {
-        hex(&self.0.finalize())
+        to_hex(&self.0.finalize())
     }
 }
 
@@ -53,7 +51,7 @@ pub(crate) struct Inputs {
 /// circles, so that keys made of keys would never end.
 pub(crate) fn keys(packages: &BTreeMap<String, Inputs>, common: &str) -> BTreeMap<String, String> {
     let key = |name: &String| {
-        let mut parts = Parts::default().with(VERSION).with(common.as_bytes());
+        let mut parts = DigestParts::default().with(VERSION).with(common.as_bytes());
         parts.add(name.as_bytes());
         for needed in reached(packages, name) {
             parts.add(needed.as_bytes());
@@ -106,7 +104,10 @@ mod tests {
     #[test]
     fn parts_do_not_run_together() {
         let of = |parts: &[&str]| {
-            parts.iter().fold(Parts::default(), |all, part| all.with(part.as_bytes())).finish()
+            parts
+                .iter()
+                .fold(DigestParts::default(), |all, part| all.with(part.as_bytes()))
+                .finish()
         };
         assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
         assert!(sha256(b"").starts_with("e3b0c442"));

@@ -1,10 +1,10 @@
 //! Edits of a `package.json`: specs and overrides, span by span. Everything else is kept to the
 //! byte.
 
-use crate::base::finding::LineIndex;
+use crate::formats::Syntax;
 use crate::formats::document::{Node, Value};
-use crate::formats::{self, Syntax};
-use crate::prepare::members::{Added, Edits};
+use crate::prepare::members::{Added, ObjectEdits};
+use crate::prepare::parse_map;
 use crate::restore::is_same;
 
 /// The fields with specs that are installed, also in an image.
@@ -18,7 +18,7 @@ pub(super) type Keys = &'static [&'static str];
 
 /// The changes of a manifest.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Changes {
+pub(super) struct ManifestChanges {
     /// The new specs, by the names of the dependencies.
     pub specs: Entries,
     /// Dependencies to add, by the fields with specs.
@@ -30,20 +30,17 @@ pub(super) struct Changes {
 /// Parses a manifest, as strictly as package managers do. The error is the cause, which may quote
 /// the file.
 pub(super) fn parse(text: &[u8]) -> Result<Node, String> {
-    let root = formats::parse(Syntax::Json, text).map_err(|error| {
-        let (line, _) = LineIndex::new(text).locate(error.span.start.min(text.len()));
-        format!("{}, in line {line}", error.message)
-    })?;
-    match root.value {
-        Value::Map(_) => Ok(root),
-        _ => Err("it is not an object".to_owned()),
-    }
+    parse_map(Syntax::Json, text, "an object")
 }
 
 /// The manifest with these changes; the error is the cause.
-pub(super) fn changed(text: &[u8], root: &Node, changes: &Changes) -> Result<Vec<u8>, String> {
+pub(super) fn changed(
+    text: &[u8],
+    root: &Node,
+    changes: &ManifestChanges,
+) -> Result<Vec<u8>, String> {
     let mut expected = root.clone();
-    let mut edits = Edits::new(text, root);
+    let mut edits = ObjectEdits::new(text, root);
     for section in SECTIONS {
         for object in all_mut(&mut expected, section) {
             set(&mut edits, object, &changes.specs);
@@ -67,7 +64,7 @@ pub(super) fn changed(text: &[u8], root: &Node, changes: &Changes) -> Result<Vec
 }
 
 /// Sets the values of an object that are strings, each occurrence of a key.
-fn set(edits: &mut Edits<'_>, object: &mut Node, values: &[(String, String)]) {
+fn set(edits: &mut ObjectEdits<'_>, object: &mut Node, values: &[(String, String)]) {
     for (name, value) in values {
         for node in all_mut(object, name).filter(|node| node.text().is_some()) {
             edits.set(node, value);
@@ -78,7 +75,7 @@ fn set(edits: &mut Edits<'_>, object: &mut Node, values: &[(String, String)]) {
 /// Sets the members of the object with these keys, and adds those that it lacks. Returns what is to
 /// be added to the root, for want of an object.
 fn append(
-    edits: &mut Edits<'_>,
+    edits: &mut ObjectEdits<'_>,
     root: &mut Node,
     keys: &[&str],
     entries: &[(String, String)],
@@ -217,7 +214,7 @@ mod tests {
             for keys in all {
                 let specs: Vec<_> = packed.into_iter().map(spec).collect();
                 let overrides = Some((keys, specs.clone()));
-                let changes = Changes { specs, overrides, ..Changes::default() };
+                let changes = ManifestChanges { specs, overrides, ..ManifestChanges::default() };
                 let Ok(text) = changed(before.as_bytes(), &root, &changes) else { continue };
                 let shown = String::from_utf8_lossy(&text).into_owned();
                 let path = "backend/package.json".into();

@@ -6,7 +6,7 @@ use crate::base::path::RepoPath;
 use crate::edit;
 use crate::formats::document::{Key, Node, Value};
 
-/// What is added to an object.
+/// The members to add to an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Added {
     Text(String),
@@ -22,7 +22,7 @@ impl Added {
 
 /// Edits of a text. Each is made in the tree of the text as well, so that the tree is what the
 /// result must be read as.
-pub(super) struct Edits<'t> {
+pub(super) struct ObjectEdits<'t> {
     text: &'t [u8],
     line_end: &'static str,
     /// The indentation of a level; `None` if the members of the root follow on its own line.
@@ -30,11 +30,9 @@ pub(super) struct Edits<'t> {
     made: Vec<Edit>,
 }
 
-impl<'t> Edits<'t> {
+impl<'t> ObjectEdits<'t> {
     pub(super) fn new(text: &'t [u8], root: &Node) -> Self {
-        let lines = memchr::memchr_iter(b'\n', text).count();
-        let windows = memchr::memmem::find_iter(text, b"\r\n").count();
-        let line_end = if windows * 2 > lines { "\r\n" } else { "\n" };
+        let line_end = edit::line_end(text);
         let mut new = Self { text, line_end, unit: None, made: Vec::new() };
         let is_empty = root.entries().next().is_none();
         let has_lines = text.get(root.span.clone()).is_some_and(|root| root.contains(&b'\n'));

@@ -1,4 +1,4 @@
-//! The overlay of a manifest: what is copied over its directory in the image.
+//! The overlay of a manifest: the files that are copied over its directory in the image.
 
 use semver::Version;
 
@@ -7,14 +7,13 @@ use crate::base::path::RepoPath;
 use crate::formats::document::Node;
 use crate::pins::pin::Manager;
 use crate::prepare::Packed;
-use crate::prepare::manifest::{self, Changes};
+use crate::prepare::manifest::{self, ManifestChanges};
 use crate::prepare::means::{Means, NPM, PNPM, at, narrower};
 use crate::prepare::product::Product;
 use crate::prepare::workspace;
 use crate::project::directories::{ancestors, join};
+use crate::project::kinds::FileKind;
 
-const MANIFEST: &str = "package.json";
-const WORKSPACE: &str = "pnpm-workspace.yaml";
 /// The directory of overlays in the leftover directory.
 const TREE: &[u8] = b"tree";
 
@@ -67,18 +66,23 @@ pub(crate) struct Overlay {
 /// If a file cannot be edited: it does not parse, or its layout leaves the place of an edit
 /// uncertain.
 pub(crate) fn files(input: &Input<'_>) -> Result<Overlay, Error> {
-    let member = File::new(input.directory.as_bytes(), MANIFEST, input.manifest);
-    let top = input.top.manifest.map(|text| File::new(b"", MANIFEST, text));
+    let member = RepoFile::new(input.directory.as_bytes(), FileKind::MANIFEST, input.manifest);
+    let top = input.top.manifest.map(|text| RepoFile::new(b"", FileKind::MANIFEST, text));
     let workspace = match (input.top.is_installed, input.workspace) {
-        (true, _) => input.top.workspace.map(|text| File::new(b"", WORKSPACE, text)),
-        (false, own) => own.map(|text| File::new(member.directory, WORKSPACE, text)),
+        (true, _) => {
+            input.top.workspace.map(|text| RepoFile::new(b"", FileKind::WORKSPACE_OF_PNPM, text))
+        }
+        (false, own) => {
+            own.map(|text| RepoFile::new(member.directory, FileKind::WORKSPACE_OF_PNPM, text))
+        }
     };
     let settings = workspace.map(|file| file.parse(workspace::parse)).transpose()?;
     // Without a file of its own, the directory gets the catalogs of the top.
     let of_top = input.top.workspace.filter(|_| settings.is_none());
-    let of_top = of_top.map(|text| File::new(b"", WORKSPACE, text).parse(workspace::parse));
+    let of_top = of_top
+        .map(|text| RepoFile::new(b"", FileKind::WORKSPACE_OF_PNPM, text).parse(workspace::parse));
     let of_top = of_top.transpose()?;
-    let plan = Plan {
+    let plan = OverlayPlan {
         input,
         means: Means::of(input.manager, input.version),
         settings: settings.as_ref(),
@@ -91,7 +95,11 @@ pub(crate) fn files(input: &Input<'_>) -> Result<Overlay, Error> {
         match top {
             Some(top) => plan.add_manifest(&top, &mut overlay)?,
             None if plan.means == Means::Workspace => {}
-            None => return Err(File::new(b"", MANIFEST, b"").refused("it is missing".to_owned())),
+            None => {
+                return Err(
+                    RepoFile::new(b"", FileKind::MANIFEST, b"").refused("it is missing".to_owned())
+                );
+            }
         }
     }
     if plan.means == Means::Workspace {
@@ -102,13 +110,13 @@ pub(crate) fn files(input: &Input<'_>) -> Result<Overlay, Error> {
 
 /// A file of the repository.
 #[derive(Debug, Clone, Copy)]
-struct File<'a> {
+struct RepoFile<'a> {
     directory: &'a [u8],
     name: &'static str,
     text: &'a [u8],
 }
 
-impl<'a> File<'a> {
+impl<'a> RepoFile<'a> {
     fn new(directory: &'a [u8], name: &'static str, text: &'a [u8]) -> Self {
         Self { directory, name, text }
     }
@@ -132,7 +140,7 @@ impl<'a> File<'a> {
     }
 }
 
-struct Plan<'a> {
+struct OverlayPlan<'a> {
     input: &'a Input<'a>,
     means: Means,
     /// The `pnpm-workspace.yaml` that the image reads.
@@ -143,7 +151,7 @@ struct Plan<'a> {
     installed_in: &'a [u8],
 }
 
-impl Plan<'_> {
+impl OverlayPlan<'_> {
     /// The spec of a tarball, as it is read in a directory.
     fn spec(&self, directory: &[u8], package: &Packed) -> String {
         let to_top = "../".repeat(ancestors(directory).count() - 1);
@@ -163,7 +171,7 @@ impl Plan<'_> {
     }
 
     /// Adds a manifest if it must change, and what a person should know of that of the input.
-    fn add_manifest(&self, file: &File<'_>, overlay: &mut Overlay) -> Result<(), Error> {
+    fn add_manifest(&self, file: &RepoFile<'_>, overlay: &mut Overlay) -> Result<(), Error> {
         let root = file.parse(manifest::parse)?;
         let product = Product::new(&root, self.catalogs, self.input.packed);
         let changes = self.changes(file.directory, &root, &product);
@@ -184,9 +192,9 @@ impl Plan<'_> {
         Ok(())
     }
 
-    fn changes(&self, directory: &[u8], root: &Node, product: &Product<'_>) -> Changes {
+    fn changes(&self, directory: &[u8], root: &Node, product: &Product<'_>) -> ManifestChanges {
         let is_needed = |is_alias| is_alias || self.means != Means::Workspace;
-        let mut changes = Changes::default();
+        let mut changes = ManifestChanges::default();
         for asked in product.asked().into_iter().filter(|asked| is_needed(asked.is_alias())) {
             changes.specs.push((asked.name.to_owned(), self.spec(directory, asked.package)));
         }
@@ -211,7 +219,7 @@ impl Plan<'_> {
         directory: &[u8],
         root: &Node,
         product: &Product<'_>,
-        changes: &mut Changes,
+        changes: &mut ManifestChanges,
     ) {
         let overrides = self.specs(directory, self.input.packed);
         match self.means {
@@ -264,8 +272,8 @@ impl Plan<'_> {
 
     fn add_workspace(
         &self,
-        member: &File<'_>,
-        file: Option<&File<'_>>,
+        member: &RepoFile<'_>,
+        file: Option<&RepoFile<'_>>,
         overlay: &mut Overlay,
     ) -> Result<(), Error> {
         let overrides = self.specs(self.installed_in, self.input.packed);
@@ -274,7 +282,7 @@ impl Plan<'_> {
             let uses_catalogs =
                 Product::new(&root, self.catalogs, self.input.packed).uses_catalogs();
             let catalogs = self.catalogs.filter(|_| uses_catalogs);
-            let new = File::new(self.installed_in, WORKSPACE, b"");
+            let new = RepoFile::new(self.installed_in, FileKind::WORKSPACE_OF_PNPM, b"");
             let text = workspace::new(&overrides, catalogs);
             overlay.files.push((new.in_overlay(), text.into_bytes()));
             return Ok(());
@@ -392,8 +400,10 @@ mod tests {
             let root = manifest::parse(before.as_bytes()).unwrap();
             let to_top = if directory.is_empty() { "" } else { "../" };
             let spec = |one: &Packed| (one.name.clone(), format!("file:{to_top}DIR/{}", one.file));
-            let changes =
-                Changes { specs: four().iter().map(spec).collect(), ..Changes::default() };
+            let changes = ManifestChanges {
+                specs: four().iter().map(spec).collect(),
+                ..ManifestChanges::default()
+            };
             let new = manifest::changed(before.as_bytes(), &root, &changes).unwrap();
             assert_eq!(String::from_utf8(new).unwrap(), specs, "{case}");
             // With overrides in a manifest, pnpm 10 ignores those of the other file.

@@ -1,4 +1,5 @@
-//! The preparation of a build as values: what each manifest needs, and what is packed and written.
+//! The preparation of a build as values: what each manifest needs, the packages to pack, and the
+//! files to write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -62,14 +63,14 @@ pub(crate) enum Reason {
 
 /// Where a tarball comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum TarballSource {
     /// The leftover directory, as the last preparation left it.
     Kept,
     Cached,
     Packed(Reason),
 }
 
-impl Source {
+impl TarballSource {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Kept => "kept",
@@ -87,7 +88,7 @@ pub(crate) struct PreparedPackage {
     pub key: String,
     /// The name of its tarball; `None` if that is known only once it is packed.
     pub file: Option<String>,
-    pub source: Source,
+    pub source: TarballSource,
 }
 
 /// What becomes of a file in the leftover directory.

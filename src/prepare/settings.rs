@@ -15,13 +15,13 @@ pub(crate) struct PrepSettings {
     pub into: Option<String>,
     /// The directories of the manifests; by default every one whose manifest names a scope.
     pub manifests: Option<Vec<String>>,
-    pub build: BuildCommand,
+    pub build: SiblingBuild,
 }
 
 /// What builds the packages of the sibling before they are packed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum BuildCommand {
-    /// The script `build` of what is packed, and of what that needs.
+pub(crate) enum SiblingBuild {
+    /// The script `build` of the packages to pack, and of those that they need.
     #[default]
     Scripts,
     /// This program with its arguments, in the root of the sibling.
@@ -30,7 +30,7 @@ pub(crate) enum BuildCommand {
     None,
 }
 
-impl BuildCommand {
+impl SiblingBuild {
     /// The words of the command. The scripts of `packages` are run with `...`, which adds what a
     /// package needs: a build against an older state of that would not be the one of its inputs.
     pub(crate) fn words<'a>(&self, packages: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {

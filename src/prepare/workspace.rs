@@ -5,19 +5,18 @@ use crate::base::edit::Edit;
 use crate::base::finding::{LineIndex, line_around};
 use crate::base::path::RepoPath;
 use crate::edit;
+use crate::formats::Syntax;
 use crate::formats::document::{Key, Node, Value};
-use crate::formats::{self, Syntax};
 use crate::prepare::members::literal;
+use crate::prepare::parse_map;
 use crate::restore::is_same;
 
 const OVERRIDES: &str = "overrides";
 /// The fields with the versions that `catalog:` names.
 const CATALOGS: [&str; 2] = ["catalog", "catalogs"];
 
-type Entries = [(String, String)];
-
 /// A new file with overrides, and with the catalogs of another file.
-pub(super) fn new(overrides: &Entries, catalogs: Option<&Node>) -> String {
+pub(super) fn new(overrides: &[(String, String)], catalogs: Option<&Node>) -> String {
     let mut text = String::new();
     if !overrides.is_empty() {
         text += &block(overrides, "", "\n");
@@ -48,7 +47,7 @@ fn write(text: &mut String, key: &str, node: &Node, indent: &str) {
 }
 
 /// The overrides as a block of lines.
-fn block(overrides: &Entries, indent: &str, line_end: &str) -> String {
+fn block(overrides: &[(String, String)], indent: &str, line_end: &str) -> String {
     let line = |(name, value): &(String, String)| {
         format!("{indent}  {}: {}{line_end}", literal(name), literal(value))
     };
@@ -56,25 +55,22 @@ fn block(overrides: &Entries, indent: &str, line_end: &str) -> String {
 }
 
 /// The overrides on one line, without braces.
-fn flow(overrides: &Entries) -> String {
+fn flow(overrides: &[(String, String)]) -> String {
     let entry = |(name, value): &(String, String)| format!("{}: {}", literal(name), literal(value));
     overrides.iter().map(entry).collect::<Vec<_>>().join(", ")
 }
 
 /// Parses a file; the error is the cause, which may quote the file.
 pub(super) fn parse(text: &[u8]) -> Result<Node, String> {
-    let root = formats::parse(Syntax::Yaml, text).map_err(|error| {
-        let (line, _) = LineIndex::new(text).locate(error.span.start.min(text.len()));
-        format!("{}, in line {line}", error.message)
-    })?;
-    match root.value {
-        Value::Map(_) => Ok(root),
-        _ => Err("it is not a mapping".to_owned()),
-    }
+    parse_map(Syntax::Yaml, text, "a mapping")
 }
 
 /// The file with these overrides in place of its own of the same names; the error is the cause.
-pub(super) fn with(text: &[u8], root: &Node, overrides: &Entries) -> Result<Vec<u8>, String> {
+pub(super) fn with(
+    text: &[u8],
+    root: &Node,
+    overrides: &[(String, String)],
+) -> Result<Vec<u8>, String> {
     let mut editing = Editing { text, edits: Vec::new() };
     editing.set(root, overrides)?;
     let uncertain = "its layout leaves the place of an edit uncertain";
@@ -88,7 +84,7 @@ pub(super) fn with(text: &[u8], root: &Node, overrides: &Entries) -> Result<Vec<
 }
 
 /// Whether the new tree is the old one with these overrides.
-fn is_intended(old: (&Node, &[u8]), new: (&Node, &[u8]), overrides: &Entries) -> bool {
+fn is_intended(old: (&Node, &[u8]), new: (&Node, &[u8]), overrides: &[(String, String)]) -> bool {
     let is_same = |(a, b): ((&Key, &Node), (&Key, &Node))| {
         a.0.text == b.0.text && is_same((a.1, old.1), (b.1, new.1))
     };
@@ -117,13 +113,7 @@ impl Editing<'_> {
         self.edits.push(Edit { path: RepoPath::default(), span: start..end, text });
     }
 
-    fn line_end(&self) -> &'static str {
-        let lines = memchr::memchr_iter(b'\n', self.text).count();
-        let windows = memchr::memmem::find_iter(self.text, b"\r\n").count();
-        if windows * 2 > lines { "\r\n" } else { "\n" }
-    }
-
-    fn set(&mut self, root: &Node, overrides: &Entries) -> Result<(), String> {
+    fn set(&mut self, root: &Node, overrides: &[(String, String)]) -> Result<(), String> {
         let Some((key, node)) = root.entries().filter(|(key, _)| key.text == OVERRIDES).last()
         else {
             return self.add_block(root, overrides);
@@ -140,8 +130,8 @@ impl Editing<'_> {
     }
 
     /// Adds the key `overrides`, before the others.
-    fn add_block(&mut self, root: &Node, overrides: &Entries) -> Result<(), String> {
-        let line_end = self.line_end();
+    fn add_block(&mut self, root: &Node, overrides: &[(String, String)]) -> Result<(), String> {
+        let line_end = edit::line_end(self.text);
         let Some((first, _)) = root.entries().next() else {
             let is_marker = |line: &[u8]| line.starts_with(b"---") || line.starts_with(b"...");
             if self.text.split(|&byte| byte == b'\n').any(is_marker) || self.is_braced(root) {
@@ -182,7 +172,7 @@ impl Editing<'_> {
     }
 
     /// Sets these overrides in the mapping of all.
-    fn set_in(&mut self, map: &Node, overrides: &Entries) -> Result<(), String> {
+    fn set_in(&mut self, map: &Node, overrides: &[(String, String)]) -> Result<(), String> {
         let mut missing = Vec::new();
         for (name, value) in overrides {
             let inside = |at: usize| map.span.contains(&at);
@@ -207,7 +197,7 @@ impl Editing<'_> {
                 self.replace(at, at, format!("{}, ", flow(&missing)));
             }
             Some(at) => {
-                let (indent, line_end) = (self.indent(at)?, self.line_end());
+                let (indent, line_end) = (self.indent(at)?, edit::line_end(self.text));
                 let line = |(name, value): &(String, String)| {
                     format!("{}: {}{line_end}{indent}", literal(name), literal(value))
                 };
@@ -232,7 +222,12 @@ impl Editing<'_> {
     }
 
     /// Replaces an empty value.
-    fn fill(&mut self, key: &Key, node: &Node, overrides: &Entries) -> Result<(), String> {
+    fn fill(
+        &mut self,
+        key: &Key,
+        node: &Node,
+        overrides: &[(String, String)],
+    ) -> Result<(), String> {
         let map = format!("{{{}}}", flow(overrides));
         if node.span.is_empty() {
             let after = self.text.get(key.span.end..).unwrap_or_default();

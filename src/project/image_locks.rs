@@ -34,6 +34,8 @@ impl FileKind {
         glob_match(Self::DOCKER_LOCKFILES, path.file_name())
     }
 
+    /// The name of a new lockfile for an image.
+    pub(crate) const NEW_DOCKER_LOCKFILE: &str = "pnpm-lock.docker.yaml";
     /// The name under which pnpm reads its lockfile.
     pub(crate) const LOCKFILE_OF_PNPM: &str = "pnpm-lock.yaml";
 

@@ -6,9 +6,6 @@ use crate::base::path::{RepoPath, folded};
 use crate::formats::Syntax;
 use crate::formats::npmrc::SettingsDialect;
 
-/// The manifest in a packed package.
-pub(crate) const PACKED_MANIFEST: &str = "package.json";
-
 /// The kind of a file to the tools that read it; [`TABLE`] has the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
@@ -220,46 +217,6 @@ fn candidates(name: &[u8]) -> u64 {
         .map_or(0, |(first, last)| rows(&BY_FIRST, *first) & rows(&BY_LAST, *last))
 }
 
-/// The compose files that Docker Compose looks for in a directory: the first that is there counts.
-const COMPOSE_DEFAULTS: [&str; 4] =
-    ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
-
-/// Those that it merges with the default one: the first that is there.
-const COMPOSE_OVERRIDES: [&str; 4] = [
-    "compose.override.yml",
-    "compose.override.yaml",
-    "docker-compose.override.yml",
-    "docker-compose.override.yaml",
-];
-
-/// The files that bake looks for after the compose files, in the order in which it merges them.
-pub(crate) const BAKE_DEFAULTS: [&str; 4] = [
-    "docker-bake.json",
-    "docker-bake.hcl",
-    "docker-bake.override.json",
-    "docker-bake.override.hcl",
-];
-
-/// The use of a compose file if no command names it. A lower number comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ComposeRole {
-    Default(usize),
-    Override(usize),
-    /// Used only by a command that names it.
-    Other,
-}
-
-impl ComposeRole {
-    pub(crate) fn of(path: &RepoPath) -> Self {
-        let position =
-            |names: &[&str]| names.iter().position(|name| name.as_bytes() == path.file_name());
-        position(&COMPOSE_DEFAULTS)
-            .map(Self::Default)
-            .or_else(|| position(&COMPOSE_OVERRIDES).map(Self::Override))
-            .unwrap_or(Self::Other)
-    }
-}
-
 impl FileKind {
     /// The part that the names of settings of npm have in common.
     pub(crate) const NPM_SETTINGS: &str = "npmrc";
@@ -460,7 +417,7 @@ impl FileKind {
         ) || self.is_lockfile()
     }
 
-    /// Whether a path is that of an image, a font or another file that is no text.
+    /// Whether a path is that of an image, a font or another binary file.
     pub(crate) fn is_binary(path: &RepoPath) -> bool {
         const GLOB: &str = "*.{7z,avif,bin,bmp,br,db,dll,eot,exe,gif,gz,icns,ico,jar,jpeg,jpg,mmdb,\
                             mov,mp3,mp4,node,ogg,otf,pdf,png,psd,so,sqlite,tgz,ttf,wasm,wav,webm,\

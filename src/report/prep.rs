@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
-use crate::prepare::plan::{FileChange, Prepared, PreparedPackage, Reason, Source};
+use crate::prepare::plan::{FileChange, Prepared, PreparedPackage, Reason, TarballSource};
 use crate::report::common::plural;
 use crate::report::json;
 use crate::report::paint::Paint;
@@ -18,8 +18,8 @@ pub(crate) fn human(prepared: &Prepared, paint: Paint) -> String {
     let (verb, listed) =
         if prepared.dry_run { ("would pack", usize::MAX) } else { ("packed", LISTED) };
     let reason = |package: &PreparedPackage| match package.source {
-        Source::Packed(reason) => Some(reason),
-        Source::Kept | Source::Cached => None,
+        TarballSource::Packed(reason) => Some(reason),
+        TarballSource::Kept | TarballSource::Cached => None,
     };
     let packed = prepared.packages.iter().filter_map(|it| Some((it, reason(it)?)));
     for (number, (package, reason)) in packed.clone().enumerate().take(listed) {
@@ -88,10 +88,10 @@ pub(crate) fn json(prepared: &Prepared) -> String {
     let packages = prepared.packages.iter().map(|package| {
         let PreparedPackage { name, version, key, file, source } = package;
         let reason = match source {
-            Source::Packed(Reason::New) => "new",
-            Source::Packed(Reason::Changed) => "changed",
-            Source::Packed(Reason::Forced) => "forced",
-            Source::Kept | Source::Cached => "",
+            TarballSource::Packed(Reason::New) => "new",
+            TarballSource::Packed(Reason::Changed) => "changed",
+            TarballSource::Packed(Reason::Forced) => "forced",
+            TarballSource::Kept | TarballSource::Cached => "",
         };
         json!({
             "name": Escaped(name.as_bytes()).to_string(),

@@ -34,7 +34,7 @@ fn ordinal(number: usize) -> String {
     }
 }
 
-/// What is not decided about the time of a successful run, or not yet. `record`: the label and the
+/// A note if the time of a successful run is not judged, or not yet. `record`: the label and the
 /// file of the record.
 pub(crate) fn note(trend: &Trend, seconds: f64, record: impl Display) -> Option<String> {
     let Some(usual) = trend.usual else {

@@ -95,7 +95,7 @@ fn the_book_has_every_page_for_users() {
     assert_eq!(listed, pages);
 }
 
-/// What is outside of docs/, or not a page of the book, is not on the site.
+/// A file outside of docs/, or that is not a page of the book, is not on the site.
 #[test]
 fn the_book_links_only_to_itself() {
     let book = book();

@@ -369,6 +369,7 @@ fn a_guard_that_cannot_answer_never_passes() {
         &["verify", "--format", "json"],
         &["verify", "--format", "json", "--", "true"],
         &["pins"],
+        &["lockfile", "--check"],
         &["lockfile"],
         &["prep", "--dry-run", "--from", "../plat"],
         &["restore"],

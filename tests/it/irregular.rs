@@ -129,6 +129,7 @@ fn every_verb_with_a_manifest_that_is_a_fifo() {
         (&["verify", "--save-baseline", "../b.json"], 0, ""),
         (&["prove"], 2, FIFO),
         (&["pins"], 2, FIFO),
+        (&["lockfile", "--check"], 2, FIFO),
         (&["lockfile"], 2, FIFO),
         (&["doctor"], 2, FIFO),
         (&["doctor", "--tree", "HEAD"], 0, ""),

@@ -16,7 +16,8 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::hooks::{Snapshot, must, prepare_husky, program_at_home, script, snapshot};
-use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+use crate::lockfile::with_pnpm;
+use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop};
 
 /// The system calls that change a file or directory, or sync one.
 const CALLS: &str = "openat,open,creat,write,pwrite64,writev,pwritev,\
@@ -40,6 +41,8 @@ struct Case<'a> {
     appends: bool,
     /// Whether git writes: without room, SIGXFSZ ends git, and its lock stays.
     by_git: bool,
+    /// Whether it starts the stand-in for pnpm.
+    by_pnpm: bool,
     umask: &'a str,
     /// Only calls on this file fail, if the others differ between runs.
     only: Option<&'a str>,
@@ -63,6 +66,7 @@ impl<'a> Case<'a> {
             clears: true,
             appends: false,
             by_git: false,
+            by_pnpm: false,
             umask: "022",
             only: None,
             normalize: as_it_is,
@@ -74,6 +78,12 @@ impl<'a> Case<'a> {
         let start = ["-c", "umask \"$0\"; exec \"$@\"", self.umask];
         let mut command = self.sandbox.command("sh");
         command.args(start).args(tracer).arg(BAKSTOP).args(self.arguments);
+        if self.by_pnpm {
+            let programs = self.sandbox.outside().join("programs");
+            let path = path_without_bakstop();
+            let path = std::iter::once(programs).chain(std::env::split_paths(&path));
+            command.env("PATH", std::env::join_paths(path).unwrap());
+        }
         // Temporary directories are outside the repository.
         finish(command.env("TMPDIR", self.sandbox.outside().join("tmp")))
     }
@@ -381,6 +391,24 @@ fn moving_pins() {
         sandbox
     };
     let case = || Case { clears: false, ..Case::new(sandbox(), &["pins", "--set", "pnpm@10.8.0"]) };
+    nothing_is_lost(|| vec![case()]);
+}
+
+#[test]
+fn making_a_lockfile() {
+    let path = "api/pnpm-lock.docker.yaml";
+    let sandbox = || {
+        let sandbox = Sandbox::workspace();
+        let manifest = r#"{"name": "api", "packageManager": "pnpm@10.6.5"}"#;
+        sandbox.write("api/package.json", manifest);
+        let lock = "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n";
+        sandbox.write(path, format!("{lock}\n"));
+        sandbox.git(&["add", "-A"]);
+        let script = format!("cat >pnpm-lock.yaml <<'END'\n{lock}END");
+        with_pnpm(&sandbox, &script);
+        sandbox
+    };
+    let case = || Case { clears: false, by_pnpm: true, ..Case::new(sandbox(), &["lockfile"]) };
     nothing_is_lost(|| vec![case()]);
 }
 

@@ -1,8 +1,15 @@
 //! `bakstop lockfile`, and the rule about lockfiles for images, on real repositories.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
-use crate::support::Sandbox;
+use crate::real::npm_tools;
+use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
 const PATH: &str = "api/pnpm-lock.docker.yaml";
 
@@ -34,20 +41,20 @@ fn in_step() -> Sandbox {
 #[test]
 fn the_exit_code_says_whether_the_lockfile_fits() {
     let sandbox = in_step();
-    let ran = sandbox.bakstop(&["lockfile"]);
+    let ran = sandbox.bakstop(&["lockfile", "--check"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("pnpm 10.6.5: fits"), "{}", ran.out);
     sandbox.write("api/package.json", manifest("^2.2.0"));
-    let ran = sandbox.bakstop(&["lockfile"]);
+    let ran = sandbox.bakstop(&["lockfile", "--check"]);
     assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("api/package.json asks for `^2.2.0`"), "{}", ran.out);
-    assert_eq!(sandbox.bakstop(&["lockfile", "api"]).code, Some(1));
+    assert_eq!(sandbox.bakstop(&["lockfile", "--check", "api"]).code, Some(1));
     sandbox.write("web/a", "");
-    assert_eq!(sandbox.bakstop(&["lockfile", "web"]).code, Some(0));
-    assert_eq!(sandbox.bakstop(&["lockfile", "nowhere"]).code, Some(2));
+    assert_eq!(sandbox.bakstop(&["lockfile", "--check", "web"]).code, Some(0));
+    assert_eq!(sandbox.bakstop(&["lockfile", "--check", "nowhere"]).code, Some(2));
     sandbox.write("api/package.json", manifest("^2.1.0"));
     sandbox.write("api/pnpm-workspace.yaml", "sharedWorkspaceLockfile: false\n");
-    let ran = sandbox.bakstop(&["lockfile", "--format", "json"]);
+    let ran = sandbox.bakstop(&["lockfile", "--check", "--format", "json"]);
     assert_eq!(ran.code, Some(2), "{}{}", ran.out, ran.err);
     let document: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(document["lockfiles"][0]["state"], "not judged");
@@ -87,7 +94,7 @@ fn json_matches_its_schema() {
     sandbox.write("a\u{1b}[2J\u{202e}/package.json", manifest("\\u001b[2J\u{202e}"));
     sandbox.write(hostile, lock("\"\\x1b[2J\u{202e}x\"").replace("ms@2.1.3", "\"m\\x1b[2J@1\""));
     for format in ["json", "human"] {
-        let ran = sandbox.bakstop(&["lockfile", "--format", format]);
+        let ran = sandbox.bakstop(&["lockfile", "--check", "--format", format]);
         assert_eq!(ran.code, Some(1), "{}{}", ran.out, ran.err);
         for text in [&ran.out, &ran.err] {
             assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
@@ -106,9 +113,373 @@ fn a_lockfile_that_links_nothing_outside_needs_no_other() {
     let sandbox = in_step();
     let text = lock("^2.1.0").replace("  .:\n", "  .: {}\n\n  api:\n");
     sandbox.write("pnpm-lock.yaml", text.as_str());
-    let ran = sandbox.bakstop(&["lockfile"]);
+    let ran = sandbox.bakstop(&["lockfile", "--check"]);
     assert!(ran.out.contains("COPY api/package.json api/"), "{}", ran.out);
     sandbox.write("pnpm-lock.yaml", text.replace("version: 2.1.3", "version: link:../../plat/ms"));
-    let ran = sandbox.bakstop(&["lockfile"]);
+    let ran = sandbox.bakstop(&["lockfile", "--check"]);
     assert!(!ran.out.contains("COPY"), "{}", ran.out);
+}
+
+/// A stand-in for pnpm 10.6.5, first in PATH, which logs its calls and runs a script to lock.
+pub(crate) fn with_pnpm(sandbox: &Sandbox, script: &str) -> std::ffi::OsString {
+    let programs = sandbox.outside().join("programs");
+    fs::create_dir_all(&programs).unwrap();
+    let log = sandbox.outside().join("called");
+    let text = format!(
+        "#!/bin/sh\n[ \"$1\" != --version ] || {{ echo 10.6.5; exit; }}\necho \"$*\" >>'{}'\n{script}\n",
+        log.display()
+    );
+    fs::write(programs.join("pnpm"), text).unwrap();
+    fs::set_permissions(programs.join("pnpm"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path))).unwrap()
+}
+
+/// A command that makes lockfiles, with temporary directories outside of the repository.
+fn making(sandbox: &Sandbox, script: &str, arguments: &[&str]) -> Command {
+    let path = with_pnpm(sandbox, script);
+    let temporary = sandbox.outside().join("tmp");
+    fs::create_dir_all(&temporary).unwrap();
+    let mut command = sandbox.command(BAKSTOP);
+    command.env("PATH", path).env("TMPDIR", temporary).arg("lockfile").args(arguments);
+    command
+}
+
+fn make(sandbox: &Sandbox, script: &str, arguments: &[&str]) -> Ran {
+    let ran = finish(&mut making(sandbox, script, arguments));
+    let temporary = fs::read_dir(sandbox.outside().join("tmp")).unwrap();
+    assert_eq!(temporary.count(), 0, "a temporary directory is left: {ran:?}");
+    ran
+}
+
+/// A script that locks the specifier of `api/package.json`.
+fn locking(specifier: &str) -> String {
+    format!("cat >pnpm-lock.yaml <<'END'\n{}END", lock(specifier))
+}
+
+fn read(sandbox: &Sandbox) -> Option<String> {
+    fs::read_to_string(sandbox.top.join(PATH)).ok()
+}
+
+#[test]
+fn a_lockfile_is_made_once_and_then_stays() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("api/package.json", manifest("^2.1.0"));
+    let before = sandbox.git(&["status", "--porcelain", "-uall"]);
+    let script = locking("^2.1.0");
+    let ran = make(&sandbox, &script, &["--dry-run", "api"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.out.contains("+++ b/api/pnpm-lock.docker.yaml"), "{}", ran.out);
+    assert_eq!(sandbox.git(&["status", "--porcelain", "-uall"]), before);
+    let ran = make(&sandbox, &script, &["api"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.out.contains("help: git add api/pnpm-lock.docker.yaml"), "{}", ran.out);
+    assert!(ran.out.contains("COPY api/package.json ./package.json\n"), "{}", ran.out);
+    assert_eq!(read(&sandbox), Some(lock("^2.1.0")));
+    let called = fs::read_to_string(sandbox.outside().join("called")).unwrap();
+    let line = "install --lockfile-only --ignore-scripts --no-frozen-lockfile --ignore-workspace\n";
+    assert_eq!(called, line.repeat(2));
+    // The second time, pnpm begins with it; without a name, each lockfile is made again.
+    for arguments in [&["--format", "json"][..], &["--format", "json", "api"]] {
+        let ran = make(&sandbox, "grep -q '2.1.3' pnpm-lock.yaml", arguments);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let document: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(document["lockfiles"][0]["made"], "unchanged");
+    }
+    let status = sandbox.git(&["status", "--porcelain", "-uall"]);
+    assert_eq!(status, format!("{before}?? {PATH}\n"));
+}
+
+#[test]
+fn a_lockfile_that_would_not_fit_is_not_written() {
+    let sandbox = in_step();
+    let as_it_was = read(&sandbox);
+    let outside = "rm -f pnpm-lock.yaml; ln -s /etc/passwd pnpm-lock.yaml";
+    let hostile = "printf '\\033[2J' >pnpm-lock.yaml";
+    for (script, code, said) in [
+        (locking("^2.2.0"), 1, "nothing was written"),
+        (format!("{}; echo x >pnpm-workspace.yaml", locking("^2.1.0")), 1, "pnpm also wrote"),
+        (format!("{}; echo >>package.json", locking("^2.1.0")), 1, "wrote package.json"),
+        (locking("^2.1.0").replace("sha512-", "sha1-"), 1, "nothing was written"),
+        ("rm pnpm-lock.yaml".to_owned(), 2, "pnpm wrote no lockfile"),
+        (outside.to_owned(), 2, "pnpm wrote no lockfile"),
+        ("rm pnpm-lock.yaml; mkfifo pnpm-lock.yaml".to_owned(), 2, "it is a FIFO"),
+        (hostile.to_owned(), 1, "nothing was written"),
+        ("echo '//h/:_authToken=abcdefghijklmnop' >&2; exit 3".to_owned(), 2, "exit code 3"),
+        ("printf 'a\\033[2Jb'; kill -9 $$".to_owned(), 2, "signal 9"),
+        ("head -c 3000000 /dev/zero | tr '\\0' x; exit 1".to_owned(), 2, "exit code 1"),
+    ] {
+        let ran = make(&sandbox, &script, &["api"]);
+        assert_eq!(ran.code, Some(code), "{script}: {ran:?}");
+        let all = format!("{}{}", ran.out, ran.err);
+        assert!(all.contains(said), "{script}: {all}");
+        assert!(!all.contains('\u{1b}') && !all.contains("abcdefghijklmnop"), "{all}");
+        assert_eq!(read(&sandbox), as_it_was, "{script}");
+        assert_eq!(sandbox.git(&["status", "--porcelain"]), "", "{script}");
+    }
+}
+
+#[test]
+fn what_pnpm_cannot_make_is_refused_before_it_runs() {
+    let sandbox = in_step();
+    let script = locking("^2.1.0");
+    let refused = |arguments: &[&str], said: &str| {
+        let ran = make(&sandbox, &script, arguments);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.err.contains(said), "{said}: {}", ran.err);
+        assert!(!sandbox.outside().join("called").exists(), "{said}");
+    };
+    refused(&["nowhere"], "there is no package.json in nowhere");
+    refused(&["--layout", "flat", "api"], "there is no pnpm-workspace.yaml in api");
+    refused(&["--update"], "tells the packages to move");
+    let of_workspace =
+        manifest("^2.1.0").replace("\"ms\"", "\"@shop/web\": \"workspace:*\", \"ms\"");
+    sandbox.write("api/package.json", of_workspace);
+    refused(&["api"], "@shop/web as `workspace:*`");
+    sandbox.write("api/package.json", manifest("^2.1.0").replace("10.6.5", "10.6.4"));
+    refused(&["api"], "the pnpm in PATH gives pnpm 10.6.5");
+    sandbox.write("api/package.json", manifest("^2.1.0"));
+    sandbox.write("api/.npmrc", "//h/:_authToken=${TOKEN}\n//h/:tokenHelper=/bin/ls\n");
+    refused(&["api"], "tokenHelper");
+    sandbox.git(&["clean", "-qfd"]);
+    sandbox.write(PATH, "<<<<<<< a\n=======\n>>>>>>> b\n");
+    refused(&["api"], "markers of a merge conflict");
+}
+
+#[test]
+fn a_signal_ends_pnpm_and_leaves_nothing() {
+    let sandbox = in_step();
+    let as_it_was = read(&sandbox);
+    let started = sandbox.outside().join("started");
+    let script = format!("echo $$ >'{}'; sleep 60 & wait", started.display());
+    let mut child = making(&sandbox, &script, &["api"]).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let id = loop {
+        match fs::read_to_string(&started) {
+            Ok(id) if id.ends_with('\n') => break id,
+            _ => assert!(Instant::now() < deadline, "pnpm was not started"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert_ne!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(read(&sandbox), as_it_was);
+    assert_eq!(fs::read_dir(sandbox.outside().join("tmp")).unwrap().count(), 0);
+    let command_line = PathBuf::from("/proc").join(id.trim()).join("cmdline");
+    assert!(
+        fs::read(command_line).is_ok_and(|line| line.is_empty())
+            || !PathBuf::from("/proc").join(id.trim()).exists()
+    );
+}
+
+#[test]
+fn pnpm_gets_what_the_dockerfile_copies() {
+    let sandbox = Sandbox::workspace();
+    sandbox.write("api/package.json", manifest("^2.1.0"));
+    sandbox.write(".npmrc.docker", "@acme:registry=http://${HOST}:4873/\n");
+    sandbox.write("api/.npmrc", "fund=false\n");
+    sandbox.write(
+        "Dockerfile",
+        "FROM node:22\nWORKDIR /app\nCOPY .npmrc.docker /root/.npmrc\nCOPY api/package.json ./\n\
+         COPY api/pnpm-lock.docker.yaml ./pnpm-lock.yaml\nRUN pnpm install --frozen-lockfile\n",
+    );
+    let seen = sandbox.outside().join("seen");
+    let script = format!(
+        "{}\nls -A >'{seen}'; cat \"$NPM_CONFIG_USERCONFIG\" >>'{seen}'",
+        locking("^2.1.0"),
+        seen = seen.display()
+    );
+    let ran = make(&sandbox, &script, &["api"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(!ran.out.contains("COPY"), "{}", ran.out);
+    assert_eq!(
+        fs::read_to_string(seen).unwrap(),
+        "package.json\npnpm-lock.yaml\n@acme:registry=http://${HOST}:4873/\n"
+    );
+}
+
+/// A registry on the loopback interface, with what is published there; ended when dropped.
+struct Registry {
+    server: std::process::Child,
+    npm: PathBuf,
+}
+
+impl Registry {
+    fn start(sandbox: &Sandbox) -> Self {
+        let programs = npm_tools(&["verdaccio@6.8.0"]);
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let home = sandbox.outside().join("registry");
+        fs::create_dir_all(&home).unwrap();
+        let settings = "storage: ./storage\nauth: {htpasswd: {file: ./htpasswd}}\nuplinks: {npmjs: \
+                        {url: 'https://npm.registry.local/'}}\npackages:\n  '@acme/*': {access: \
+                        $authenticated, publish: $authenticated}\n  'lk-*': {access: $all, publish: \
+                        $authenticated}\n  '**': {access: $all, proxy: npmjs}\n";
+        fs::write(home.join("config.yaml"), settings).unwrap();
+        let mut server = Command::new(programs.join("verdaccio"));
+        server.args(["-c", "config.yaml", "-l", &format!("127.0.0.1:{port}")]).current_dir(&home);
+        let out = fs::File::create(home.join("log")).unwrap();
+        let server = server.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
+        let registry = Self { server, npm: home.join("npmrc") };
+        let address = format!("http://127.0.0.1:{port}");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let user = r#"{"name": "a", "password": "secret-of-a"}"#;
+        let url = format!("{address}/-/user/org.couchdb.user:a");
+        let token = loop {
+            let mut curl = Command::new("curl");
+            curl.args([
+                "-s",
+                "-X",
+                "PUT",
+                "-H",
+                "content-type: application/json",
+                "-d",
+                user,
+                &url,
+            ]);
+            let answer = serde_json::from_str::<Value>(&finish(&mut curl).out).unwrap_or_default();
+            if let Some(token) = answer["token"].as_str() {
+                break token.to_owned();
+            }
+            assert!(Instant::now() < deadline, "verdaccio does not answer");
+            std::thread::sleep(Duration::from_millis(200));
+        };
+        let npmrc = format!("registry={address}/\n//127.0.0.1:{port}/:_authToken={token}\n");
+        fs::write(&registry.npm, &npmrc).unwrap();
+        fs::write(sandbox.home().join(".npmrc"), npmrc).unwrap();
+        registry
+    }
+
+    fn publish(&self, name: &str, version: &str, dependencies: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        let manifest = format!(
+            r#"{{"name": "{name}", "version": "{version}", "dependencies": {{{dependencies}}}}}"#
+        );
+        fs::write(directory.path().join("package.json"), manifest).unwrap();
+        let mut npm = Command::new("npm");
+        npm.args(["publish", "--loglevel", "error", "--userconfig"]).arg(&self.npm);
+        let ran = finish(npm.current_dir(directory.path()));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+
+    fn publish_all(&self) {
+        let third = r#""lk-third-b": "^1.0.0""#;
+        self.publish("lk-third-b", "1.0.0", "");
+        self.publish("lk-third-a", "1.0.0", third);
+        self.publish("@acme/logger", "1.0.0", r#""ms": "^2.1.0""#);
+        self.publish("@acme/http", "1.0.0", r#""@acme/logger": "*""#);
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// A workspace that links packages of a sibling repository, with its lockfile.
+fn linked(sandbox: &Sandbox, version: &str, programs: &std::path::Path) {
+    let plat = sandbox.outside().join("plat/packages");
+    for (name, dependencies) in
+        [("logger", r#""ms": "^2.1.0""#), ("http", r#""@acme/logger": "workspace:*""#)]
+    {
+        fs::create_dir_all(plat.join(name)).unwrap();
+        let manifest = format!(
+            r#"{{"name": "@acme/{name}", "version": "1.0.0", "dependencies": {{{dependencies}}}}}"#
+        );
+        fs::write(plat.join(name).join("package.json"), manifest).unwrap();
+    }
+    let root = format!(r#"{{"name": "shop", "packageManager": "pnpm@{version}"}}"#);
+    sandbox.write("package.json", root);
+    sandbox.write(
+        "pnpm-workspace.yaml",
+        "packages:\n  - api\n  - ../plat/packages/*\nlinkWorkspacePackages: true\n",
+    );
+    sandbox.write(".npmrc", "link-workspace-packages=true\n");
+    let api = r#"{"name": "api", "dependencies": {"@acme/http": "*", "lk-third-a": "^1.0.0"}}"#;
+    sandbox.write("api/package.json", api);
+    let line = ["install", "--lockfile-only", "--ignore-scripts"];
+    let ran = finish(by(sandbox, "pnpm", programs).args(line));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+}
+
+/// A program with a version of pnpm first in PATH.
+fn by(sandbox: &Sandbox, program: &str, programs: &std::path::Path) -> Command {
+    let path = std::env::var_os("PATH").unwrap();
+    let path = [programs.to_owned()].into_iter().chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(path).unwrap();
+    // Published a moment ago.
+    let age = ("PNPM_CONFIG_MINIMUM_RELEASE_AGE", "0");
+    let mut command = sandbox.command(if program == "pnpm" {
+        programs.join("pnpm")
+    } else {
+        PathBuf::from(program)
+    });
+    command.env("PATH", path).envs([age, ("PNPM_CONFIG_PM_ON_FAIL", "ignore")]);
+    command.env("npm_config_manage_package_manager_versions", "false");
+    command
+}
+
+/// The packages of the registry in a lockfile.
+fn locked(text: &str) -> Vec<String> {
+    let lines = text.lines().map(|line| line.trim().trim_matches([':', '\'']));
+    let mut found: Vec<String> = lines
+        .filter(|line| {
+            (line.starts_with("@acme/") || line.starts_with("lk-"))
+                && line.rfind('@').is_some_and(|at| at > 0)
+                && !line.contains(' ')
+        })
+        .map(str::to_owned)
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[test]
+#[ignore = "fetches verdaccio and four versions of pnpm from the npm registry; needs Node.js 22"]
+fn real_pnpm_makes_a_lockfile_that_stays() {
+    let mut texts = Vec::new();
+    for version in ["10.6.5", "10.34.9", "11.28.11", "12.21.0"] {
+        let programs = npm_tools(&[&format!("pnpm@{version}")]);
+        let sandbox = Sandbox::unborn();
+        let registry = Registry::start(&sandbox);
+        registry.publish_all();
+        linked(&sandbox, version, &programs);
+        registry.publish("lk-third-b", "1.1.0", "");
+        registry.publish("lk-third-a", "1.1.0", r#""lk-third-b": "^1.0.0""#);
+        let make = |arguments: &[&str]| {
+            let ran = finish(by(&sandbox, BAKSTOP, &programs).arg("lockfile").args(arguments));
+            assert_eq!(ran.code, Some(0), "{version}: {ran:?}");
+            ran
+        };
+        make(&["api"]);
+        let first = read(&sandbox).unwrap();
+        let kept =
+            ["@acme/http@1.0.0", "@acme/logger@1.0.0", "lk-third-a@1.0.0", "lk-third-b@1.0.0"];
+        assert_eq!(locked(&first), kept, "{version}");
+        // Without the seed, packages of others move.
+        let unseeded = sandbox.outside().join("unseeded");
+        fs::create_dir(&unseeded).unwrap();
+        fs::copy(sandbox.top.join("api/package.json"), unseeded.join("package.json")).unwrap();
+        let mut pnpm = by(&sandbox, "pnpm", &programs);
+        let ran = finish(pnpm.args(["install", "--lockfile-only"]).current_dir(&unseeded));
+        assert_eq!(ran.code, Some(0), "{version}: {ran:?}");
+        let text = fs::read_to_string(unseeded.join("pnpm-lock.yaml")).unwrap();
+        let moved =
+            ["@acme/http@1.0.0", "@acme/logger@1.0.0", "lk-third-a@1.1.0", "lk-third-b@1.1.0"];
+        assert_eq!(locked(&text), moved, "{version}");
+        // A publication changes nothing, until it is asked for.
+        registry.publish("@acme/logger", "1.0.1", r#""ms": "^2.1.0""#);
+        registry.publish("lk-third-b", "1.2.0", "");
+        make(&[]);
+        assert_eq!(read(&sandbox).unwrap(), first, "{version}");
+        make(&["--update"]);
+        let updated =
+            ["@acme/http@1.0.0", "@acme/logger@1.0.1", "lk-third-a@1.0.0", "lk-third-b@1.0.0"];
+        assert_eq!(locked(&read(&sandbox).unwrap()), updated, "{version}");
+        texts.push(first.lines().filter(|line| !line.contains("integrity")).collect::<String>());
+    }
+    texts.dedup();
+    assert_eq!(texts.len(), 1, "the versions agree");
 }

@@ -299,6 +299,42 @@ fn nothing_is_written_if_something_fails() {
 }
 
 #[test]
+fn what_else_goes_wrong_is_named() {
+    let built_by = |pair: &Pair, script: &str| {
+        let build = serde_json::json!({ "from": "../plat", "build": ["sh", "-c", script] });
+        pair.product.write("bakstop.json", serde_json::json!({ "prep": build }).to_string());
+    };
+    let pair = Pair::new("10.6.5");
+    built_by(&pair, "sed -i s,@acme/log,@acme/lag, packages/log/package.json");
+    must_fail(&pair.prep(&[]), "pnpm packed \"@acme/lag\", which nobody asked for");
+    let link = pair.product.top.join(".docker-deps/link");
+    built_by(&pair, &format!("ln -s x '{}'; exit 3", link.display()));
+    let ran = pair.prep(&["--", "true"]);
+    must_fail(&ran, "could not build the sibling");
+    // The preparation could not be taken out either.
+    assert!(ran.err.contains(".docker-deps/link is a symbolic link"), "{ran:?}");
+    let pair = Pair::new("10.6.5");
+    fs::remove_dir_all(pair.at("plat/packages/log")).unwrap();
+    symlink("log", pair.at("plat/packages/log")).unwrap();
+    must_fail(&pair.prep(&[]), "could not read packages/log/package.json of ../plat: Too many");
+}
+
+#[test]
+fn a_warning_about_a_package_is_printed_once() {
+    let pair = Pair::new("10.6.5");
+    pair.package("http", r#""dependencies": {"@acme/log": "^2.0.0"}, "#);
+    for name in ["backend", "web"] {
+        let manifest =
+            format!("{{\"name\": \"{name}\", \"dependencies\": {{\"@acme/http\": \"^9\"}}}}");
+        pair.product.write(format!("{name}/package.json"), manifest);
+    }
+    let ran = pair.prep(&[]);
+    let count = |start: &str| ran.out.matches(&format!("warning: {start} asks for")).count();
+    let counts = ["backend/package.json", "web/package.json", "@acme/http"].map(count);
+    assert_eq!(counts, [1, 1, 1], "{ran:?}");
+}
+
+#[test]
 fn without_a_build_what_lies_there_is_packed() {
     let pair = Pair::new("10.6.5");
     must_fail(&pair.prep(&["--no-build"]), "it is not built: `main` names dist/index.js");

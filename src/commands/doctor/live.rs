@@ -185,7 +185,7 @@ fn asked_hosts(builds: Option<&Builds>) -> BTreeSet<String> {
     hosts
 }
 
-/// What is certain about a host without a build.
+/// The facts about a host that need no build.
 fn about_host(host: &str, is_desktop: bool, hosts_file: &[u8]) -> String {
     if host == GATEWAY {
         return if is_desktop {

@@ -10,14 +10,14 @@ use crate::commands::paths::Paths;
 /// What fails if a path cannot be judged, after "could not".
 pub(super) const DOING: &str = "judge the named paths";
 
-/// Limits what is new in a change to these paths.
+/// Limits the new files of a change to these paths.
 pub(super) fn narrow<'a>(paths: &'a Paths, change: &'a dyn Change) -> Narrowed<'a> {
     let kept = || change.fresh().iter().filter(|entry| paths.cover(&entry.path)).cloned();
     let fresh = (!paths.is_empty()).then(|| kept().collect());
     Narrowed { change, fresh, paths }
 }
 
-/// An error if there is no file at one of these paths, neither a new one nor another of `change`.
+/// An error if one of these paths has no file, neither a new one nor another of `change`.
 pub(super) fn must_exist_in(paths: &Paths, change: &dyn Change) -> Result<(), Error> {
     let missing = || paths.missing(|_| false);
     if missing().is_some() {

@@ -184,8 +184,8 @@ impl LeftoverDirectory {
         Ok(changes)
     }
 
-    /// Makes the directory what this preparation is: first the tarballs, then what refers to them,
-    /// then what is removed, at last the record. Killed in between, each file is whole, and every
+    /// Makes the directory equal to this preparation: first the tarballs, then what refers to them,
+    /// then the removals, at last the record. Killed in between, each file is whole, and every
     /// tarball that a file refers to is there. No time is ever set: `BuildKit` takes a file of the
     /// same size and time for the old one.
     pub(in crate::commands) fn write(

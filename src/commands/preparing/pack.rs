@@ -25,11 +25,11 @@ use crate::disk::tarball;
 use crate::formats::document::Node;
 use crate::os::progress::Progress;
 use crate::prepare::key::sha256;
-use crate::prepare::plan::{Reason, Source, clash, stem};
+use crate::prepare::plan::{Reason, TarballSource, clash, stem};
 use crate::prepare::record::Record;
-use crate::prepare::settings::BuildCommand;
+use crate::prepare::settings::SiblingBuild;
 use crate::prepare::{PackedManifest, built};
-use crate::project::kinds::PACKED_MANIFEST;
+use crate::project::kinds::FileKind;
 
 /// The first version of pnpm whose `pack` has `--recursive`: one process packs all.
 const PACKS_ALL: Version = Version::new(10, 11, 0);
@@ -43,11 +43,11 @@ pub(in crate::commands) struct Tarball {
     pub file: String,
     pub bytes: Vec<u8>,
     pub manifest: PackedManifest,
-    pub source: Source,
+    pub source: TarballSource,
 }
 
 /// A tarball of an earlier run, or why the package is packed.
-type Known = Result<Tarball, Reason>;
+type KnownTarball = Result<Tarball, Reason>;
 
 /// Packs packages, or finds the tarballs of earlier runs.
 pub(in crate::commands) struct Packing<'a> {
@@ -70,13 +70,13 @@ impl Packing<'_> {
     pub(in crate::commands) fn known(
         &self,
         names: &BTreeSet<String>,
-    ) -> Result<Vec<(String, Known)>, Error> {
+    ) -> Result<Vec<(String, KnownTarball)>, Error> {
         let names: Vec<&String> = names.iter().collect();
         let known = names.par_iter().map(|name| Ok(((*name).clone(), self.known_one(name)?)));
         known.collect()
     }
 
-    fn known_one(&self, name: &str) -> Result<Known, Error> {
+    fn known_one(&self, name: &str) -> Result<KnownTarball, Error> {
         if self.force {
             return Ok(Err(Reason::Forced));
         }
@@ -88,9 +88,9 @@ impl Packing<'_> {
         });
         let kept = recorded.filter(|(package, _)| package.key == *key).and_then(|(_, file)| {
             let bytes = self.directory.read(&file.path)?;
-            (sha256(&bytes) == file.sha256).then_some((bytes, Source::Kept))
+            (sha256(&bytes) == file.sha256).then_some((bytes, TarballSource::Kept))
         });
-        let cached = || self.cache.get(key).map(|bytes| (bytes, Source::Cached));
+        let cached = || self.cache.get(key).map(|bytes| (bytes, TarballSource::Cached));
         match kept.or_else(cached) {
             Some((bytes, source)) => self.tarball(name, bytes, source).map(Ok),
             None if recorded.is_some_and(|(package, _)| package.key != *key) => {
@@ -163,7 +163,7 @@ impl Packing<'_> {
         let mut tarballs = Vec::new();
         for (name, bytes) in self.sorted(&paths, missing)? {
             let reason = missing[&name];
-            tarballs.push(self.tarball(&name, bytes, Source::Packed(reason))?);
+            tarballs.push(self.tarball(&name, bytes, TarballSource::Packed(reason))?);
         }
         // What was edited or generated meanwhile is in the tarballs or not: do not cache them.
         let after = Sibling::read(self.request)?.keys()?;
@@ -182,7 +182,7 @@ impl Packing<'_> {
     fn build(&self, pnpm: &Pnpm, missing: &BTreeMap<String, Reason>) -> Result<(), Error> {
         let build = &self.request.settings.build;
         let has_scripts = || self.sibling.packages.values().any(|package| package.has_build);
-        if *build == BuildCommand::Scripts && !has_scripts() {
+        if *build == SiblingBuild::Scripts && !has_scripts() {
             return Ok(());
         }
         match build.words(missing.keys().map(String::as_str)) {
@@ -245,7 +245,7 @@ impl Packing<'_> {
             if !missing.contains_key(name) {
                 return Err(Error::new(
                     format!("pack {}", self.sibling.shown),
-                    format!("pnpm packed {:?}, which nobody asked for", shown(name)),
+                    format!("pnpm packed \"{}\", which nobody asked for", shown(name)),
                 )
                 .help("a script that runs before packing must not change the name of a package"));
             }
@@ -261,9 +261,9 @@ impl Packing<'_> {
     }
 
     /// A tarball that has what its manifest names.
-    fn tarball(&self, name: &str, bytes: Vec<u8>, source: Source) -> Result<Tarball, Error> {
+    fn tarball(&self, name: &str, bytes: Vec<u8>, source: TarballSource) -> Result<Tarball, Error> {
         let doing = format!("pack {}", shown(name));
-        let is_new = matches!(source, Source::Packed(_));
+        let is_new = matches!(source, TarballSource::Packed(_));
         let (manifest, files) = unpacked(&doing, &bytes, is_new)?;
         let version = manifest.root.last("version").and_then(Node::text).unwrap_or_default();
         let version = Version::parse(version).map_err(|error| Error::new(&*doing, error))?;
@@ -272,7 +272,7 @@ impl Packing<'_> {
         if is_new && let Some((field, path)) = built::missing(&manifest.root, &files) {
             let path = shown(&path);
             let help = match self.request.settings.build {
-                BuildCommand::None => "build it first, or leave --no-build out",
+                SiblingBuild::None => "build it first, or leave --no-build out",
                 _ => "`prep.build` of bakstop.json must build it; nothing was written",
             };
             let cause = format!("it is not built: `{field}` names {path}, which is not packed");
@@ -306,7 +306,7 @@ struct Unpacked {
 
 /// The manifest of a tarball, and, if asked for, its files.
 fn unpacked(doing: &str, bytes: &[u8], all: bool) -> Result<(Unpacked, BTreeSet<String>), Error> {
-    let name = PACKED_MANIFEST;
+    let name = FileKind::MANIFEST;
     let packed = tarball::read(bytes, name, all)
         .map_err(|error| Error::new(doing, format!("its tarball cannot be read: {error}")))?;
     let text =

@@ -1,4 +1,4 @@
-//! What is to be prepared, from the arguments and the configuration.
+//! The packages to prepare, from the arguments and the configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::config::{self, Config};
 use crate::prepare::record::Record;
-use crate::prepare::settings::{BuildCommand, PrepSettings};
+use crate::prepare::settings::{PrepSettings, SiblingBuild};
 
 /// Completes "could not …".
 pub(in crate::commands) const DOING: &str = "prepare a build";
@@ -37,7 +37,7 @@ impl Request {
     ) -> Result<Self, Error> {
         let mut settings = config.prep().clone();
         if no_build {
-            settings.build = BuildCommand::None;
+            settings.build = SiblingBuild::None;
         }
         let configured = settings.from.as_deref().map(Path::new);
         let (base, named) = match (from, configured) {

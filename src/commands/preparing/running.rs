@@ -49,7 +49,11 @@ impl PreparedRun<'_> {
                 }
                 Ok(outcome)
             }
-            (outcome, _) => outcome,
+            (Err(first), Err(error)) => {
+                let notes = [&first, &error].map(|error| report::error(error, Paint::PLAIN));
+                Ok(Outcome { notes: notes.concat(), ..Outcome::new(Verdict::Failed, "") })
+            }
+            (outcome, Ok(())) => outcome,
         }
     }
 

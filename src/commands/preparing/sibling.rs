@@ -25,8 +25,8 @@ use crate::models::workspace::PnpmWorkspace;
 use crate::pins::{Manager, NewVersion};
 use crate::prepare::PackedManifest;
 use crate::prepare::closure::{is_in, scope};
-use crate::prepare::key::{self, Inputs, Parts};
-use crate::prepare::settings::BuildCommand;
+use crate::prepare::key::{self, DigestParts, Inputs};
+use crate::prepare::settings::SiblingBuild;
 use crate::project::directories::join;
 use crate::project::kinds::FileKind;
 use crate::project::workspaces::includes;
@@ -65,7 +65,7 @@ pub(in crate::commands) struct Sibling {
     /// The packages with a scope, by their names.
     pub packages: BTreeMap<String, Package>,
     pub scopes: BTreeSet<String>,
-    build: BuildCommand,
+    build: SiblingBuild,
     files: Vec<RepoPath>,
 }
 
@@ -128,7 +128,7 @@ impl Sibling {
     /// The files of a package. Without a build, what lies there is packed, ignored or not.
     fn files_of(&self, package: &Package) -> Result<Vec<RepoPath>, Error> {
         let directory = &package.directory;
-        if self.build == BuildCommand::None {
+        if self.build == SiblingBuild::None {
             let mut found = Vec::new();
             self.walk(directory, &mut found)?;
             found.sort_unstable();
@@ -165,7 +165,7 @@ impl Sibling {
             !name.contains(&b'/') && !PROSE.iter().any(|start| name.starts_with(start))
         };
         let files: Vec<RepoPath> = self.files.iter().filter(in_root).cloned().collect();
-        let mut parts = Parts::default().with(self.digest(&files)?.as_bytes());
+        let mut parts = DigestParts::default().with(self.digest(&files)?.as_bytes());
         parts.add(format!("{}@{}", Manager::Pnpm.name(), self.pnpm).as_bytes());
         parts.add(self.build.identity().as_bytes());
         Ok(parts.finish())
@@ -173,7 +173,7 @@ impl Sibling {
 
     /// The digest of files: their paths, modes and contents. One that was deleted is left out.
     fn digest(&self, files: &[RepoPath]) -> Result<String, Error> {
-        let mut parts = Parts::default();
+        let mut parts = DigestParts::default();
         for path in files {
             let place = self.place(path);
             let about = read::if_exists(place.symlink_metadata());
@@ -309,7 +309,9 @@ impl Reading<'_> {
         let mut packages: BTreeMap<String, Package> = BTreeMap::new();
         let mut found: Vec<(String, Package, Node)> = Vec::new();
         for path in self.files.iter().filter(is_manifest) {
-            if place(self.root, path).symlink_metadata().is_err() {
+            // A tracked file may be deleted.
+            let about = read::if_exists(place(self.root, path).symlink_metadata());
+            if about.map_err(|error| unreadable(self.shown, path, error))?.is_none() {
                 continue;
             }
             let text = self.text(path)?;

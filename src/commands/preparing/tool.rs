@@ -127,7 +127,7 @@ impl Pnpm {
 }
 
 /// The last lines of what a tool printed, without those that hold a secret.
-fn shown(printed: &Captured) -> Vec<String> {
+pub(in crate::commands) fn shown(printed: &Captured) -> Vec<String> {
     let lines = |stream: &[u8]| {
         let text = String::from_utf8_lossy(stream);
         let lines = text.lines().filter(|line| !line.trim().is_empty());

@@ -41,7 +41,7 @@ pub(in crate::commands) fn plan_after(
 ) -> Result<Plan, Error> {
     let tree = files.tree();
     let mut leftovers = tree.leftovers(debris, terminal)?;
-    // What is unstaged is untracked then, unless HEAD has it.
+    // An unstaged file is untracked then, unless HEAD has it.
     leftovers.extend(of_index.changes.iter().filter_map(|(_, path, change)| {
         let is_left = *change == Restoration::Unstaged && tree.exists(path);
         (is_left && tree.committed("HEAD", path).is_none()).then(|| path.clone())

@@ -103,7 +103,7 @@ fn below<'p>(ancestor: Pid, without: &[Pid], processes: &'p [Process]) -> Vec<&'
     found
 }
 
-/// Every process; none if there is no /proc.
+/// Every process; none without /proc.
 pub(super) fn from_proc() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let stat = |entry: fs::DirEntry| {

@@ -13,7 +13,7 @@ use crate::report::common::plural;
 /// The ends of labels, and their columns.
 const COLD: &str = " cold";
 const WARM: &str = " warm";
-/// What is not known.
+/// An unknown value.
 const NONE: &str = "—";
 /// The maximum number of characters of a step.
 const STEP: usize = 60;

@@ -53,7 +53,7 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
     }
 }
 
-/// The examples of a `.env` that git does not have, beside what loads it: whoever works there
+/// The examples of a `.env` that git lacks, next to a file that loads it: whoever works there
 /// writes one.
 fn examples(builds: &Builds) -> Vec<RepoPath> {
     let paths = || builds.project.files().iter().map(|source| &source.file.path);
@@ -208,7 +208,7 @@ mod tests {
             ("COPY . .", "**/.env*\n"),
             ("COPY . .", ".env\napps\n"),
             ("COPY . .", "*\n!src\n"),
-            // Nothing beside it loads it.
+            // No file next to it loads it.
             ("COPY apps/web/e2e .", ""),
             // Git has the file.
             ("COPY apps/api .", ""),

@@ -247,7 +247,7 @@ mod tests {
             ("COPY . .\nRUN pnpm install --frozen-lockfile", "package-lock.json"),
             ("COPY . .\nRUN pnpm install", "*.yaml\n!pnpm-lock.yaml"),
             ("COPY . .\nRUN pnpm install -g x && npm i -g pnpm", "package-lock.json"),
-            // It is no member of the workspace.
+            // It is not a member of the workspace.
             ("COPY tools/package.json .\nRUN npm install", "package-lock.json"),
             ("COPY --from=a package.json .\nRUN npm install", "package-lock.json"),
             ("RUN npm ci", "package-lock.json"),

@@ -57,7 +57,7 @@ fn judge_file(file: &File, ignore: &IgnoreFile, findings: &mut Findings) {
     }
 }
 
-/// What is wrong with a line, and the edit in it that says what is meant.
+/// The fault of a line, and the edit that makes it say what its author means.
 struct Misreading {
     message: String,
     help: &'static str,

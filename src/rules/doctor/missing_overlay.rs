@@ -6,12 +6,14 @@ use crate::base::edit::Edit;
 use crate::base::escape::Escaped;
 use crate::base::finding::Severity;
 use crate::builds::context::cleaned;
-use crate::builds::overlays::{Obstacle, Unreached, undecided, unreached};
+use crate::builds::overlays::{OverlayObstacle, Unreached, undecided, unreached};
 use crate::builds::steps::{Action, BuildStep, CopyStep, absolute};
-use crate::builds::{Builds, Overlays, Prepared};
+use crate::builds::{Builds, Overlays, PreparedBuilds};
 use crate::edit::fix::Safety;
-use crate::project::kinds::PACKED_MANIFEST;
+use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
+
+const MANIFEST: &str = FileKind::MANIFEST;
 
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
@@ -23,7 +25,7 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
-    let Some(Prepared { overlays, .. }) = &builds.prepared else { return };
+    let Some(PreparedBuilds { overlays, .. }) = &builds.prepared else { return };
     for one in unreached(builds, overlays) {
         report(builds, overlays, &one, findings);
     }
@@ -45,7 +47,7 @@ fn report(builds: &Builds, overlays: &Overlays, one: &Unreached<'_>, findings: &
     let (shown, into) = (Escaped(manifest.as_bytes()), Escaped(overlays.into.as_bytes()));
     let context = one.build.context.as_ref();
     match &one.obstacle {
-        Obstacle::OutOfContext => {
+        OverlayObstacle::OutOfContext => {
             let directory = context.map(|context| context.directory.as_str()).unwrap_or_default();
             let message = format!(
                 "nothing lies over {shown}: {into} is not in the context {}",
@@ -59,7 +61,7 @@ fn report(builds: &Builds, overlays: &Overlays, one: &Unreached<'_>, findings: &
             let source = Escaped(source.as_bytes());
             draft.help(format!("make the top the context, and write COPY {source} ./"), &[]);
         }
-        Obstacle::Ignored { file, pattern } => {
+        OverlayObstacle::Ignored { file, pattern } => {
             let ignore = builds.file(*file);
             let message = format!("nothing lies over {shown}: {} excludes {into}", ignore.path);
             let help = format!("add `!{into}` to {}, after the line that excludes it", ignore.path);
@@ -68,7 +70,7 @@ fn report(builds: &Builds, overlays: &Overlays, one: &Unreached<'_>, findings: &
                 .label(ignore, &pattern.span, "excluded here")
                 .help(help, &[]);
         }
-        Obstacle::Missing { lacks_overlay, packages } => {
+        OverlayObstacle::Missing { lacks_overlay, packages } => {
             let message = match (lacks_overlay, packages) {
                 (true, _) => format!("nothing lies over {shown} before the install"),
                 (false, packages) => format!(
@@ -76,7 +78,7 @@ fn report(builds: &Builds, overlays: &Overlays, one: &Unreached<'_>, findings: &
                     Escaped(packages.as_deref().unwrap_or_default().as_bytes())
                 ),
             };
-            let lines = Lines { dockerfile, overlays, one };
+            let lines = OverlayLines { dockerfile, overlays, one };
             let (help, edits) = lines.missing(*lacks_overlay, packages.as_deref());
             findings.place(dockerfile, &one.span, message).help(help, &[]).fix(
                 Safety::Safe,
@@ -89,19 +91,19 @@ fn report(builds: &Builds, overlays: &Overlays, one: &Unreached<'_>, findings: &
 
 fn manifest_of(directory: &str) -> String {
     match directory {
-        "" => PACKED_MANIFEST.to_owned(),
-        directory => format!("{directory}/{PACKED_MANIFEST}"),
+        "" => MANIFEST.to_owned(),
+        directory => format!("{directory}/{MANIFEST}"),
     }
 }
 
-/// The lines of a Dockerfile that bring what is prepared.
-struct Lines<'a> {
+/// The lines of a Dockerfile that bring the prepared packages.
+struct OverlayLines<'a> {
     dockerfile: &'a File,
     overlays: &'a Overlays,
     one: &'a Unreached<'a>,
 }
 
-impl Lines<'_> {
+impl OverlayLines<'_> {
     /// What to write, and the edits that do that, if it can be done in the copy or after it.
     fn missing(&self, lacks_overlay: bool, packages: Option<&str>) -> (String, Vec<Edit>) {
         let source = self.overlays.source(self.one.directory);

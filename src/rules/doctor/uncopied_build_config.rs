@@ -45,7 +45,7 @@ fn judge_stage(builds: &Builds, build: &Build, stage: usize, findings: &mut Find
         let path = cleaned(source.path?);
         let manifest = context.named(&builds.tree, &path).find(|path| is_manifest(path))?;
         let directory = RepoPath::from(manifest).parent().to_vec();
-        // A directory that is copied as a whole is no list of files.
+        // A directory that is copied as a whole lists no files.
         let is_listed = is_pattern(&path) || path == manifest;
         is_listed.then(|| String::from_utf8(directory).ok())?
     });

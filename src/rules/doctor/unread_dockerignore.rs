@@ -38,7 +38,7 @@ fn is_of_context(path: &RepoPath) -> bool {
     FileKind::Dockerignore.matches(path) && path.file_name().starts_with(b".")
 }
 
-/// A build with another context, if each build of the Dockerfiles beside an ignore file has one.
+/// A build with another context, if each build of the Dockerfiles next to an ignore file has one.
 fn elsewhere(builds: &Builds, ignore: usize) -> Option<(&Build, &BuildContext)> {
     let home = builds.file(ignore).path.parent();
     let is_read = |context: &BuildContext| context.directory.as_bytes() == home;
@@ -148,7 +148,7 @@ mod tests {
         let unknown = change(&format!("services: {{a: {TOP}}}"))
             .file("web/Dockerfile.dev", "FROM node\nCOPY . .");
         assert_eq!(transcript(&RULE, &unknown), [""; 0]);
-        // A Dockerfile inside of another file has no file beside it.
+        // A Dockerfile inside of another file has no file next to it.
         let inside = Fake::default()
             .file(
                 "web/compose.yaml",

@@ -1,6 +1,6 @@
 #![doc = include_str!("../../../docs/rules/stale-docker-lockfile.md")]
 
-use crate::base::finding::Severity;
+use crate::base::finding::{Severity, Step};
 use crate::builds::Builds;
 use crate::locks::{JudgedLock, Weight};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -33,9 +33,8 @@ fn judge(locks: &[JudgedLock], builds: &Builds, findings: &mut Findings) {
                 draft = draft.label(builds.file(*file), span, "the image installs with it");
             }
             let draft = draft.help(
-                "make the lockfile again, and stage it; `bakstop explain stale-docker-lockfile` \
-                 has the commands",
-                &[],
+                "make the lockfile again with the pinned pnpm, and stage it",
+                &[Step::MakeLockfile, Step::Stage],
             );
             if remark.weight == Weight::Note {
                 draft.severity(Severity::Warning);

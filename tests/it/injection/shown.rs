@@ -161,6 +161,7 @@ fn output_of_verify_and_pins() {
             for verb in [
                 &["verify", "--verbose"][..],
                 &["pins"],
+                &["lockfile", "--check"],
                 &["lockfile"],
                 &["restore", "--dry-run"],
                 &["restore", "--dry-run", "--staged"],

@@ -81,6 +81,7 @@ fn verbs(name: &str) -> Vec<Vec<String>> {
         &["verify", "--baseline", &path],
         &["verify", "--", "git", "status", "-s"],
         &["pins"],
+        &["lockfile", "--check"],
         &["lockfile"],
         &["doctor", "--verbose"],
         &["doctor", "--bases"],
