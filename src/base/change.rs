@@ -3,6 +3,7 @@
 use crate::base::error::Error;
 use crate::base::escape::{from_hex, to_hex};
 use crate::base::path::RepoPath;
+use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 /// The id of a git object: 20 bytes (SHA-1) or 32 (SHA-256). Its `Display` is hexadecimal.
@@ -174,6 +175,11 @@ pub(crate) trait Change {
 
     /// The wanted entries, new or not. This walks the whole tree.
     fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error>;
+
+    /// All entries, new or not. A large tree is not copied if it is known already.
+    fn all(&self) -> Result<Cow<'_, [Entry]>, Error> {
+        self.entries(&|_| true).map(Cow::Owned)
+    }
 
     /// The entry at one path, new or not.
     fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {

@@ -15,8 +15,11 @@ use crate::project::directories::relative_to;
 /// ignore.
 #[derive(Debug, Default)]
 pub(crate) struct RepoTree {
-    /// Sorted. A path that is not UTF-8 is left out: no pattern of a build names it.
-    paths: Vec<String>,
+    /// All paths, one after another. A path that is not UTF-8 is left out: no pattern of a build
+    /// names it.
+    text: String,
+    /// Where each path is in the text. They are sorted by path.
+    places: Vec<Span>,
     /// The work that was done so far to find the sources of copies.
     work: Cell<usize>,
 }
@@ -26,10 +29,16 @@ pub(super) const MAX_WORK: usize = 1_000_000_000;
 
 impl<'p> FromIterator<&'p RepoPath> for RepoTree {
     fn from_iter<I: IntoIterator<Item = &'p RepoPath>>(paths: I) -> Self {
-        let text = |path: &RepoPath| String::from_utf8(path.as_bytes().to_vec()).ok();
-        let mut paths: Vec<String> = paths.into_iter().filter_map(text).collect();
+        let text = |path: &'p RepoPath| std::str::from_utf8(path.as_bytes()).ok();
+        let mut paths: Vec<&str> = paths.into_iter().filter_map(text).collect();
         paths.sort();
-        Self { paths, work: Cell::default() }
+        let mut tree = Self { places: Vec::with_capacity(paths.len()), ..Self::default() };
+        for path in paths {
+            let start = tree.text.len();
+            tree.text.push_str(path);
+            tree.places.push(start..tree.text.len());
+        }
+        tree
     }
 }
 
@@ -43,7 +52,7 @@ impl RepoTree {
     /// The paths below a directory, relative to it; all if it is empty.
     pub(crate) fn below<'t>(&'t self, directory: &str) -> impl Iterator<Item = &'t str> + use<'t> {
         let length = if directory.is_empty() { 0 } else { directory.len() + 1 };
-        self.whole_below(directory).iter().filter_map(move |path| path.get(length..))
+        self.whole_below(directory).iter().filter_map(move |at| self.path(at).get(length..))
     }
 
     /// The number of paths below a directory.
@@ -51,16 +60,20 @@ impl RepoTree {
         self.whole_below(directory).len()
     }
 
-    /// The paths below a directory, from the top.
-    fn whole_below(&self, directory: &str) -> &[String] {
+    fn path(&self, place: &Span) -> &str {
+        self.text.get(place.clone()).unwrap_or_default()
+    }
+
+    /// The places of the paths below a directory.
+    fn whole_below(&self, directory: &str) -> &[Span] {
         if directory.is_empty() {
-            return &self.paths;
+            return &self.places;
         }
         let start = format!("{directory}/");
-        let first = self.paths.partition_point(|path| *path < start);
-        let paths = self.paths.get(first..).unwrap_or_default();
-        let length = paths.partition_point(|path| path.starts_with(&start));
-        paths.get(..length).unwrap_or_default()
+        let first = self.places.partition_point(|at| self.path(at) < start.as_str());
+        let places = self.places.get(first..).unwrap_or_default();
+        let length = places.partition_point(|at| self.path(at).starts_with(&start));
+        places.get(..length).unwrap_or_default()
     }
 
     /// Whether this much more work may be done; see [`IgnoreFile::cost`].
@@ -75,9 +88,9 @@ impl RepoTree {
         self.file(path).is_some()
     }
 
-    fn file(&self, path: &str) -> Option<&String> {
-        let number = self.paths.binary_search_by(|known| known.as_str().cmp(path)).ok()?;
-        self.paths.get(number)
+    fn file(&self, path: &str) -> Option<&Span> {
+        let number = self.places.binary_search_by(|at| self.path(at).cmp(path)).ok()?;
+        self.places.get(number)
     }
 
     /// Whether there is a file below this directory.
@@ -204,7 +217,7 @@ impl BuildContext {
         };
         let length = if self.directory.is_empty() { 0 } else { self.directory.len() + 1 };
         let paths = tree.file(&start).into_iter().chain(tree.whole_below(&start));
-        let inside = paths.filter_map(move |path| path.get(length..));
+        let inside = paths.filter_map(move |at| tree.path(at).get(length..));
         inside.filter(move |path| match &glob {
             Some(glob) => glob.as_ref().is_some_and(|glob| glob.matches(path)),
             None => true,
@@ -300,6 +313,8 @@ mod tests {
         assert_eq!(tree.below("a.b").count(), 0);
         assert!(tree.has_file("a/b/c") && !tree.has_file("a/b"));
         assert!(tree.has_directory("a/b") && !tree.has_directory("b"));
+        let odd: RepoTree = [RepoPath::new(*b"a\xff"), RepoPath::from("é")].into_iter().collect();
+        assert_eq!(odd.below("").collect::<Vec<_>>(), ["é"]);
     }
 
     #[test]

@@ -48,7 +48,8 @@ pub(super) fn read(
     findings: &mut Findings,
 ) -> Result<Builds, Error> {
     // A walk over the whole state is expensive.
-    let mut entries = change.entries(&|_| true)?;
+    let all = change.all()?;
+    let mut entries: Vec<&Entry> = all.iter().collect();
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     let described = describe(files, &entries, asked, findings)?;
     let tree = entries.iter().map(|entry| &entry.path).collect();
@@ -77,14 +78,14 @@ pub(super) fn read(
 /// is a build, they are read, but for the lockfiles.
 fn describe(
     files: &mut Gathering<'_>,
-    entries: &[Entry],
+    entries: &[&Entry],
     BuildQuestion { configured, every_file, .. }: &BuildQuestion<'_>,
     findings: &mut Findings,
 ) -> Result<DescribedBuilds, Error> {
     let is = |kinds: fn(FileKind) -> bool| {
         move |entry: &&Entry| FileKind::of(&entry.path, kinds).is_some()
     };
-    let regular = entries.iter().filter(|entry| entry.is_regular());
+    let regular = entries.iter().copied().filter(|entry| entry.is_regular());
     let (describing, others): (Vec<&Entry>, Vec<&Entry>) =
         regular.filter(is(FileKind::may_build)).partition(is(FileKind::describes_builds));
     let unread = others.iter().map(|entry| unread(entry));
@@ -117,8 +118,9 @@ fn describe(
 }
 
 /// The entry at a path.
-fn find<'e>(entries: &'e [Entry], path: &[u8]) -> Option<&'e Entry> {
-    entries.get(entries.binary_search_by(|entry| entry.path.as_bytes().cmp(path)).ok()?)
+fn find<'e>(entries: &[&'e Entry], path: &[u8]) -> Option<&'e Entry> {
+    let number = entries.binary_search_by(|entry| entry.path.as_bytes().cmp(path)).ok()?;
+    entries.get(number).copied()
 }
 
 /// A file whose text is read only if something asks for it.
@@ -166,7 +168,7 @@ const TELLING: usize = 8000;
 fn named_variables(
     mut variables: BTreeSet<String>,
     change: &dyn Change,
-    entries: &[Entry],
+    entries: &[&Entry],
 ) -> Result<BTreeSet<String>, (RepoPath, &'static str)> {
     let mut named = BTreeSet::new();
     if variables.is_empty() {

@@ -1,5 +1,6 @@
 //! Changes between trees: the new entries of a commit, a push or a range.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::base::change::{Change, Commit, Content, Entry, ObjectId, Older};
@@ -162,6 +163,13 @@ impl Change for TreeChange<'_> {
             entry.fresh = fresh.contains(&(&entry.path, &entry.id));
         }
         Ok(whole)
+    }
+
+    fn all(&self) -> Result<Cow<'_, [Entry]>, Error> {
+        if self.is_whole {
+            return Ok(Cow::Borrowed(&self.fresh));
+        }
+        self.entries(&|_| true).map(Cow::Owned)
     }
 
     fn before(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {

@@ -372,6 +372,7 @@ mod tests {
             registries: None,
             version: None,
             workspace: None,
+            user_npmrc: None,
             doubts: BTreeSet::new(),
             origin: None,
         };

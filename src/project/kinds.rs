@@ -246,8 +246,10 @@ impl FileKind {
     /// Whether a path has the part that all names of Dockerfiles have. This is faster than
     /// [`FileKind::matches`].
     pub(crate) fn may_be_dockerfile(path: &str) -> bool {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        name.as_bytes().windows(4).any(|part| part.eq_ignore_ascii_case(b"file"))
+        let name = path.rsplit('/').next().unwrap_or(path).as_bytes();
+        let is_part =
+            |at: usize| name.get(at..at + 4).is_some_and(|part| part.eq_ignore_ascii_case(b"file"));
+        memchr::memchr2_iter(b'f', b'F', name).any(is_part)
     }
 
     /// Whether such a file says that there are Docker builds, or which files they get.

@@ -1,5 +1,7 @@
 //! A check that is limited to some paths.
 
+use std::borrow::Cow;
+
 use crate::base::change::{Change, Commit, Content, Entry, Older};
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
@@ -58,6 +60,13 @@ impl Change for Narrowed<'_> {
             return Ok(entries);
         }
         Ok(entries.into_iter().map(|entry| self.marked(entry)).collect())
+    }
+
+    fn all(&self) -> Result<Cow<'_, [Entry]>, Error> {
+        if self.paths.is_empty() {
+            return self.change.all();
+        }
+        self.entries(&|_| true).map(Cow::Owned)
     }
 
     fn at(&self, path: &RepoPath) -> Result<Option<Entry>, Error> {

@@ -1,6 +1,7 @@
 //! Objects unpacked recently, for the deltas that are based on them.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use gix::objs::Kind;
 use gix::odb::pack::cache::DecodeEntry;
@@ -11,6 +12,34 @@ const LIMIT: usize = 64 * 1024 * 1024;
 /// The number of a pack, and the offset of an object in it.
 type PackOffset = (usize, u64);
 
+/// Mixes the two numbers of a [`PackOffset`]: every object of a walk is looked up several times. A
+/// pack has no room for many offsets that collide, each of them with an object.
+#[derive(Debug, Default)]
+struct OffsetHasher(u64);
+
+impl Hasher for OffsetHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // An odd factor with bits in all places: the golden ratio.
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        // The table takes its place from the lowest bits, which multiplication mixes least.
+        self.0 ^ (self.0 >> 32)
+    }
+}
+
+/// Objects by their places.
+type Objects = HashMap<PackOffset, Kept, BuildHasherDefault<OffsetHasher>>;
+
 /// The kind and the content of an object.
 type Kept = (Kind, Vec<u8>);
 
@@ -18,8 +47,8 @@ type Kept = (Kind, Vec<u8>);
 /// dropped and the young ones become old. An old one that is used becomes young again.
 #[derive(Debug)]
 pub(super) struct Cache {
-    young: HashMap<PackOffset, Kept>,
-    old: HashMap<PackOffset, Kept>,
+    young: Objects,
+    old: Objects,
     /// The size of the young objects, in bytes.
     size: usize,
     /// The maximum size in bytes.
@@ -31,7 +60,7 @@ impl Cache {
     /// One of several caches that share the limit.
     pub(super) fn with_share(shares: usize) -> Self {
         let limit = LIMIT / shares.max(1);
-        Self { young: HashMap::new(), old: HashMap::new(), size: 0, limit, pack: 0 }
+        Self { young: Objects::default(), old: Objects::default(), size: 0, limit, pack: 0 }
     }
 
     /// Selects the pack that the offsets belong to. The pack ids of gix are checksums of paths,
@@ -78,7 +107,24 @@ impl DecodeEntry for Cache {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+
+    #[test]
+    fn neighbouring_offsets_have_different_places() {
+        let place = |offset: u64| {
+            let mut hasher = OffsetHasher::default();
+            hasher.write_usize(3);
+            hasher.write_u64(offset);
+            // As in a table of 65,536 places.
+            hasher.finish() & 0xffff
+        };
+        for step in [1, 12, 256, 4096, 1 << 20] {
+            let places: HashSet<u64> = (0..16_384).map(|number| place(number * step)).collect();
+            assert!(places.len() > 12_000, "{step}: {}", places.len());
+        }
+    }
 
     #[test]
     fn used_objects_stay_and_others_are_dropped() {

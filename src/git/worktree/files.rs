@@ -1,5 +1,6 @@
 //! Files of the work tree as a change to judge.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use crate::base::change::{Change, Content, Entry, Mode, ObjectId, Older};
@@ -102,6 +103,10 @@ impl Change for OnDisk<'_> {
         Ok(self.entries.iter().filter(|entry| wanted(&entry.path)).cloned().collect())
     }
 
+    fn all(&self) -> Result<Cow<'_, [Entry]>, Error> {
+        Ok(Cow::Borrowed(&self.entries))
+    }
+
     fn before(&self, _: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
         Ok(Vec::new())
     }
@@ -145,6 +150,7 @@ mod tests {
         }
         let tree = WorkTree::open(directory.path()).unwrap();
         let files = OnDisk::all(&tree).unwrap();
+        assert!(matches!(Change::all(&files), Ok(Cow::Borrowed(all)) if all.len() == 4));
         for name in ["gone", "fifo", "link"] {
             fs::remove_file(at(name)).unwrap();
         }

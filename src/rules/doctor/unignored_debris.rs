@@ -31,8 +31,12 @@ fn judge(builds: &Builds, debris: &Debris, findings: &mut Findings) {
         return;
     }
     let copies: Vec<_> = builds.list.iter().flat_map(|build| copies(build, debris)).collect();
-    let mut paths = builds.tree.below("").map(RepoPath::from);
-    let script = paths.find(|path| FileKind::PrepScript.matches(path));
+    let mut path = RepoPath::default();
+    let script = builds.tree.below("").find(|known| {
+        path.replace(known.as_bytes());
+        FileKind::PrepScript.matches(&path)
+    });
+    let script = script.map(RepoPath::from);
     if copies.is_empty() && script.is_none() {
         return;
     }
