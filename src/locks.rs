@@ -1,9 +1,9 @@
 //! Lockfiles of pnpm for images: what an image sees, and whether its lockfile fits that.
 //!
 //! `images` finds the lockfiles and what their images see, `verdict` judges one as the pinned pnpm
-//! does, and `agreement` compares one with the lockfile of the workspace. `layout` and `seed` are what pnpm
-//! makes one from. What pnpm accepts and
-//! refuses was asked of pnpm 10.6.5, 10.34.9, 11.28.11 and 12.21.0: tests/facts/lockfile.json.
+//! does, and `agreement` compares one with the lockfile of the workspace. `layout` and `seed` are
+//! what pnpm makes one from. What pnpm accepts and refuses was asked of pnpm 10.6.5, 10.34.9,
+//! 11.28.11 and 12.21.0: tests/facts/lockfile.json.
 
 mod generation;
 mod remark;

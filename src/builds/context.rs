@@ -31,7 +31,7 @@ impl<'p> FromIterator<&'p RepoPath> for RepoTree {
     fn from_iter<I: IntoIterator<Item = &'p RepoPath>>(paths: I) -> Self {
         let text = |path: &'p RepoPath| std::str::from_utf8(path.as_bytes()).ok();
         let mut paths: Vec<&str> = paths.into_iter().filter_map(text).collect();
-        paths.sort();
+        paths.sort_unstable();
         let mut tree = Self { places: Vec::with_capacity(paths.len()), ..Self::default() };
         for path in paths {
             let start = tree.text.len();

@@ -1,8 +1,9 @@
-//! `bakstop lockfile`: makes the lockfiles for images with the pinned pnpm, or judges them without a
-//! network.
+//! `bakstop lockfile`: makes the lockfiles for images with the pinned pnpm, or judges them without
+//! a network.
 
 mod tool;
 mod making;
+mod setting;
 mod targets;
 
 use std::path::PathBuf;
@@ -14,19 +15,18 @@ use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::commands::judge::{Options, configuration};
 use crate::commands::lockfile::making::{Made, Order};
-use crate::commands::lockfile::targets::{Target, targets};
+use crate::commands::lockfile::setting::{MAKING, Setting, judge};
+use crate::commands::lockfile::targets::{ImageLayout, Target, targets};
 use crate::commands::paths::Paths;
 use crate::commands::planned::{Planned, Texts};
 use crate::commands::{Context, Outcome};
-use crate::config::Config;
-use crate::engine::{Engine, Judgement, LIMIT};
+use crate::engine::{Judgement, LIMIT};
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
 use crate::locks::{InHouse, Unlinked, unlinked};
 use crate::project::kinds::FileKind;
 use crate::report::lockfile::{MadeLock, Making};
 use crate::report::{HumanOrJson, View, fixes, lockfile as report};
-use crate::rule::{Rule, RuleGroup};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -66,19 +66,8 @@ impl Args {
     }
 }
 
-/// The layout of an image.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-enum ImageLayout {
-    /// One member, whose manifest is at the top of the image
-    #[default]
-    Alone,
-    /// The members as in the repository: one lockfile for all
-    Flat,
-}
-
-/// What the error messages complete.
+/// What an error message of `--check` completes.
 const JUDGING: &str = "judge the lockfiles for images";
-const MAKING: &str = "make the lockfiles for images";
 
 /// Makes the lockfiles: exit code 1 if one would not fit, and then nothing is written. With
 /// `--check`, judges those that are there: 1 if one does not fit, 2 if nothing of one could be
@@ -107,23 +96,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             .help("name directories of this repository"));
     }
     outcome(args, &judged, &workspace_lockfiles(&files)?, None, view)
-}
-
-/// What is judged, and how it is shown.
-struct Setting<'a> {
-    tree: &'a WorkTree,
-    files: &'a OnDisk<'a>,
-    config: &'a Config,
-    context: &'a Context,
-    view: View<'a>,
-}
-
-fn judge(config: &Config, files: &dyn Change) -> Result<Judgement, Error> {
-    Engine::new(config).only(is_about_lockfiles).judge(files)
-}
-
-fn is_about_lockfiles(rule: &Rule) -> bool {
-    rule.group == RuleGroup::Lockfile
 }
 
 /// The report, with the exit code of what was judged.

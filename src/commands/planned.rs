@@ -28,9 +28,10 @@ impl<'a> Planned<'a> {
             Some(Entry { path, mode: Mode::File, id, fresh: true, replaces: None })
         };
         let added: Vec<Entry> = texts.keys().filter(is_new).filter_map(entry).collect();
-        let fresh = match added.is_empty() {
-            true => Cow::Borrowed(known),
-            false => Cow::Owned([known, &added].concat()),
+        let fresh = if added.is_empty() {
+            Cow::Borrowed(known)
+        } else {
+            Cow::Owned([known, &added].concat())
         };
         Self { files, texts, fresh }
     }

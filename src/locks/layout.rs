@@ -119,7 +119,8 @@ fn missing_member(view: &ImageView) -> Option<String> {
                     let (path, name) = (&manifest.source.file.path, Escaped(key.text.as_bytes()));
                     let spec = Escaped(spec.as_bytes());
                     return Some(format!(
-                        "{path} asks for {name} as `workspace:{spec}`, which the image does not have"
+                        "{path} asks for {name} as `workspace:{spec}`, which the image does not \
+                         have"
                     ));
                 }
             }

@@ -314,23 +314,23 @@ fn copied(node: &Node, text: &[u8]) -> Written {
         }
         Value::Text(value) if source.contains('\n') => Written::Line(quoted(value)),
         Value::List(_) | Value::Map(_) if !is_flow || source.contains('\n') => {
-            Written::Line(in_flow(node, text))
+            Written::Line(in_flow(node))
         }
         _ => Written::Line(source.to_owned()),
     }
 }
 
 /// A value on one line.
-fn in_flow(node: &Node, text: &[u8]) -> String {
+fn in_flow(node: &Node) -> String {
     match &node.value {
         Value::Map(entries) => {
             let entry = |(key, node): &(Key, Node)| {
-                format!("{}: {}", written_key(&key.text), in_flow(node, text))
+                format!("{}: {}", written_key(&key.text), in_flow(node))
             };
             format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
         }
         Value::List(items) => {
-            let items: Vec<String> = items.iter().map(|item| in_flow(item, text)).collect();
+            let items: Vec<String> = items.iter().map(in_flow).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Text(value) => {
@@ -506,8 +506,9 @@ mod tests {
     fn odd_values_are_written_so_that_they_mean_the_same() {
         let odd = IMAGE.replace(
             "    engines: {node: '>=6.0'}\n",
-            "    engines:\n      node: \"a\\tb\"\n    deprecated: |-\n      two\n      lines: 1\n    cpu:\n      \
-             - x64\n      - 'a: b'\n    libc: [\n      a, true]\n    '0': \"\\u001b\"\n",
+            "    engines:\n      node: \"a\\tb\"\n    deprecated: |-\n      two\n      lines: 1\n\
+             \x20   cpu:\n      - x64\n      - 'a: b'\n    libc: [\n      a, true]\n\
+             \x20   '0': \"\\u001b\"\n",
         );
         let text = seeded(&view(&BACKEND, &odd, ""), InHouse::Kept);
         let meaning = |text: &str| {

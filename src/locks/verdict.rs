@@ -372,7 +372,6 @@ mod tests {
             registries: None,
             version: None,
             workspace: None,
-            user_npmrc: None,
             doubts: BTreeSet::new(),
             origin: None,
         };

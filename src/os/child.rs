@@ -547,7 +547,7 @@ mod tests {
 
     #[test]
     fn a_signal_during_an_answer_is_left_to_an_earlier_guard() {
-        if std::env::var_os(GETS_SIGNAL).is_none() {
+        if crate::os::env::Environment::current().get(GETS_SIGNAL).is_none() {
             let name = "os::child::tests::a_signal_during_an_answer_is_left_to_an_earlier_guard";
             let mut command = Command::new(std::env::current_exe().unwrap());
             command.args(["--exact", name]).env(GETS_SIGNAL, "1").stdout(Stdio::null());

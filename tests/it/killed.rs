@@ -32,6 +32,7 @@ const SCRAP: &str = ".bakstop-";
 const FAULTS: [&str; 4] = ["signal=KILL", "error=ENOSPC", "error=EIO", "error=EACCES"];
 
 /// A command that writes, and the state it starts from.
+#[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 struct Case<'a> {
     sandbox: Sandbox,
     arguments: &'a [&'a str],

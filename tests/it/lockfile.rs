@@ -126,7 +126,8 @@ pub(crate) fn with_pnpm(sandbox: &Sandbox, script: &str) -> std::ffi::OsString {
     fs::create_dir_all(&programs).unwrap();
     let log = sandbox.outside().join("called");
     let text = format!(
-        "#!/bin/sh\n[ \"$1\" != --version ] || {{ echo 10.6.5; exit; }}\necho \"$*\" >>'{}'\n{script}\n",
+        "#!/bin/sh\n[ \"$1\" != --version ] || {{ echo 10.6.5; exit; }}\n\
+         echo \"$*\" >>'{}'\n{script}\n",
         log.display()
     );
     fs::write(programs.join("pnpm"), text).unwrap();
@@ -310,10 +311,9 @@ impl Registry {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let home = sandbox.outside().join("registry");
         fs::create_dir_all(&home).unwrap();
-        let settings = "storage: ./storage\nauth: {htpasswd: {file: ./htpasswd}}\nuplinks: {npmjs: \
-                        {url: 'https://npm.registry.local/'}}\npackages:\n  '@acme/*': {access: \
-                        $authenticated, publish: $authenticated}\n  'lk-*': {access: $all, publish: \
-                        $authenticated}\n  '**': {access: $all, proxy: npmjs}\n";
+        let settings = "storage: ./storage\nauth: {htpasswd: {file: ./htpasswd}}\npackages:\n  \
+                        '@acme/*': {access: $authenticated, publish: $authenticated}\n  'lk-*': \
+                        {access: $all, publish: $authenticated}\n";
         fs::write(home.join("config.yaml"), settings).unwrap();
         let mut server = Command::new(programs.join("verdaccio"));
         server.args(["-c", "config.yaml", "-l", &format!("127.0.0.1:{port}")]).current_dir(&home);

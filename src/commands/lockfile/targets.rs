@@ -4,13 +4,23 @@ use crate::base::change::Change;
 use crate::base::edit::Replacement;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::commands::lockfile::{ImageLayout, MAKING, Setting, judge};
+use crate::commands::lockfile::setting::{MAKING, Setting, judge};
 use crate::commands::paths::Paths;
 use crate::commands::planned::{Planned, Texts};
 use crate::engine::Judgement;
 use crate::git::worktree::WorkTree;
 use crate::locks::ImageView;
 use crate::project::kinds::FileKind;
+
+/// The layout of an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ImageLayout {
+    /// One member, whose manifest is at the top of the image
+    #[default]
+    Alone,
+    /// The members as in the repository: one lockfile for all
+    Flat,
+}
 
 /// A lockfile to make.
 pub(super) struct Target {

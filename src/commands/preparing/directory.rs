@@ -248,8 +248,8 @@ impl LeftoverDirectory {
             if parent.is_dir() { Ok(()) } else { atomic::make_directory(parent, Bits::New(0o777)) }
         };
         make().and_then(|()| atomic::write(&place, bytes, Bits::Kept, Old::Any)).map_err(|error| {
-            let is_full = matches!(&error, WriteError::Io(error) if error.kind() == ErrorKind::StorageFull
-                || error.kind() == ErrorKind::QuotaExceeded);
+            let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded];
+            let is_full = matches!(&error, WriteError::Io(error) if full.contains(&error.kind()));
             let failed = self.failed("write", &self.path.join(&inner.into()), error);
             if is_full { failed.help("free some space there, and run this again") } else { failed }
         })

@@ -62,7 +62,7 @@ fn with_options() -> Sandbox {
 /// Every verb and every scope of `check`, with a name where one is possible.
 fn verbs(name: &str) -> Vec<Vec<String>> {
     let path = format!("{name}/report");
-    let all: [&[&str]; 38] = [
+    let all: [&[&str]; 39] = [
         &["check"],
         &["check", "--verbose", "--config", name],
         &["check", "--range", name],
