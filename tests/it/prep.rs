@@ -419,6 +419,7 @@ fn what_else_goes_wrong_is_named() {
     let pair = Pair::new("10.6.5");
     built_by(&pair, "sed -i s,@acme/log,@acme/lag, packages/log/package.json");
     must_fail(&pair.prep(&[]), "pnpm packed \"@acme/lag\", which nobody asked for");
+    let pair = Pair::new("10.6.5");
     let link = pair.product.top.join(".docker-deps/link");
     built_by(&pair, &format!("ln -s x '{}'; exit 3", link.display()));
     let ran = pair.prep(&["--", "true"]);
