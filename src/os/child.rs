@@ -25,7 +25,7 @@ use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::shell_quote;
 use crate::os::child::family::{Existing, Process};
-use crate::os::signals::{SignalGuard, termination_signals};
+use crate::os::signals::{NotedSignals, SignalGuard, termination_signals};
 
 mod family;
 
@@ -101,17 +101,34 @@ pub(crate) fn run(
 ) -> Result<Ran, NotRun> {
     let mut command = Command::new(program);
     command.args(arguments);
-    supervise(command, output)
+    supervise(command, output, None)
+}
+
+/// [`run`], unless a signal came before the command can get it: that is an error, with the exit
+/// code of the signal.
+pub(crate) fn run_unless_noted(
+    program: &OsString,
+    arguments: &[OsString],
+    output: Output,
+    noted: &NotedSignals,
+) -> Result<Ran, NotRun> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    supervise(command, output, Some(noted))
 }
 
 /// [`run`] for a tool: in its directory, without input, and with its output on standard error.
 pub(crate) fn run_tool(call: &Call<'_>) -> Result<Ran, NotRun> {
     let mut command = call.command();
     command.stdin(Stdio::null());
-    supervise(command, Output::ToStandardError)
+    supervise(command, Output::ToStandardError, None)
 }
 
-fn supervise(mut command: Command, output: Output) -> Result<Ran, NotRun> {
+fn supervise(
+    mut command: Command,
+    output: Output,
+    noted: Option<&NotedSignals>,
+) -> Result<Ran, NotRun> {
     let shown = shell_quote(command.get_program().as_encoded_bytes()).into_owned();
     let not_run = |error: io::Error| {
         let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
@@ -131,6 +148,10 @@ fn supervise(mut command: Command, output: Output) -> Result<Ran, NotRun> {
     // Before the command starts, so that no signal is lost.
     let mut signals =
         Signals::new(termination_signals().into_iter().chain([SIGCHLD])).map_err(not_run)?;
+    if let Some(signal) = noted.and_then(NotedSignals::noted) {
+        let error = Error::new(format!("start {shown}"), format!("signal {signal} came before"));
+        return Err(NotRun { code: Ended::Signal(signal).code(), error });
+    }
     let (signal_guard, handle) = (SignalGuard::new(), signals.handle());
     let start = Instant::now();
     let mut child = command.spawn().map_err(not_run)?;

@@ -199,9 +199,18 @@ pub(crate) fn path_without_bakstop() -> std::ffi::OsString {
     std::env::join_paths(others).unwrap()
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end. A program that a test has just written is busy for a moment, if
+/// another thread started a process meanwhile, which has the file open until it executes.
 pub(crate) fn finish(command: &mut Command) -> Ran {
-    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}")).into()
+    for _ in 0..100 {
+        match command.output() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            ended => return ended.unwrap_or_else(|error| panic!("{command:?}: {error}")).into(),
+        }
+    }
+    panic!("{command:?}: its program is busy")
 }
 
 /// Runs a command to its end, with its standard output going to a file.

@@ -39,7 +39,7 @@ impl PreparedRun<'_> {
                 let note = format!("bakstop: signal {signal} came before the command started");
                 Ok(Outcome { code: 128 + signal, ..outcome.note(note) })
             }
-            (Ok(outcome), None) => Ok(self.run_command(outcome)),
+            (Ok(outcome), None) => Ok(self.run_command(outcome, &signals)),
         };
         let emptied = if self.keep { Ok(()) } else { self.directory.empty() };
         match (outcome, emptied) {
@@ -58,10 +58,10 @@ impl PreparedRun<'_> {
         }
     }
 
-    fn run_command(&self, mut outcome: Outcome) -> Outcome {
+    fn run_command(&self, mut outcome: Outcome, signals: &NotedSignals) -> Outcome {
         let Some((program, arguments)) = self.command.split_first() else { return outcome };
         let output = if self.is_document { Output::ToStandardError } else { Output::Inherited };
-        let code = match child::run(program, arguments, output) {
+        let code = match child::run_unless_noted(program, arguments, output, signals) {
             Ok(ran) => ran.ended.code(),
             Err(NotRun { code, error }) => {
                 outcome.notes += &report::error(&error, Paint::PLAIN);
