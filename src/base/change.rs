@@ -176,6 +176,13 @@ pub(crate) trait Change {
     /// The wanted entries, new or not. This walks the whole tree.
     fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error>;
 
+    /// Whether there is a wanted entry, new or not. The name of each begins with `start`, in any
+    /// case, and is enough to tell that it is wanted.
+    fn has(&self, start: &[u8], wanted: &dyn Fn(&RepoPath) -> bool) -> Result<bool, Error> {
+        let _ = start;
+        self.entries(wanted).map(|entries| !entries.is_empty())
+    }
+
     /// All entries, new or not. A large tree is not copied if it is known already.
     fn all(&self) -> Result<Cow<'_, [Entry]>, Error> {
         self.entries(&|_| true).map(Cow::Owned)

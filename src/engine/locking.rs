@@ -35,7 +35,7 @@ fn may_concern(change: &dyn Change) -> Result<bool, Error> {
     if !change.fresh().iter().any(concerns) {
         return Ok(false);
     }
-    Ok(!change.entries(&|path| FileKind::PnpmBranchLock.matches(path))?.is_empty())
+    change.has(b"pnpm-lock.", &|path| FileKind::PnpmBranchLock.matches(path))
 }
 
 fn may_lock(path: &RepoPath) -> bool {

@@ -93,6 +93,11 @@ impl DirectIndex {
         self.file.wanted(wanted)
     }
 
+    /// Whether an entry may be wanted whose name begins with `start`, in any case.
+    pub(super) fn may_have(&self, start: &[u8], wanted: &dyn Fn(&RepoPath) -> bool) -> bool {
+        self.file.may_have(start, wanted).unwrap_or(true)
+    }
+
     /// The entry at a path, if it would be committed.
     pub(super) fn entry(
         &self,

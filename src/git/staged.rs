@@ -206,6 +206,15 @@ impl Change for Staged<'_> {
         Ok(whole)
     }
 
+    fn has(&self, start: &[u8], wanted: &dyn Fn(&RepoPath) -> bool) -> Result<bool, Error> {
+        if let IndexSource::Direct(index) = &self.source
+            && !index.may_have(start, wanted)
+        {
+            return Ok(false);
+        }
+        self.entries(wanted).map(|entries| !entries.is_empty())
+    }
+
     fn before(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
         self.parents()?.iter().map(|parent| self.differences(parent, wanted)).collect()
     }
