@@ -12,6 +12,8 @@ mod ci;
 mod prepared;
 mod model;
 mod members;
+mod lists;
+mod build_files;
 mod bases;
 mod exclusion;
 pub(crate) mod arguments;

@@ -41,7 +41,7 @@ impl RepoPath {
 
     /// The directory, without a trailing slash; empty at the top.
     pub(crate) fn parent(&self) -> &[u8] {
-        self.0.iter().rposition(|&byte| byte == b'/').map_or(&[], |slash| &self.0[..slash])
+        memchr::memrchr(b'/', &self.0).map_or(&[], |slash| &self.0[..slash])
     }
 
     /// Whether this is the path of `directory`, or of something in it; everything is in the top,

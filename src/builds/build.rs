@@ -1,10 +1,10 @@
 //! One build: its stages and steps, and what they take from its context.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
+use crate::builds::build_files::BuildFiles;
 use crate::builds::context::{self, BuildContext, RepoTree};
 use crate::builds::described::{BuildOrigin, Given};
 use crate::builds::installs::{self, Install};
@@ -27,8 +27,7 @@ pub(crate) struct Build {
     pub given: Given,
     /// What says that there is this build; `None` if the Dockerfile alone does.
     pub origin: Option<BuildOrigin>,
-    /// The files of the context that an install may read, once they are needed.
-    pub(super) files: OnceCell<Vec<(String, usize)>>,
+    pub(super) files: BuildFiles,
 }
 
 /// A Dockerfile inside of another file, such as a compose file.

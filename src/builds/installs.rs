@@ -18,7 +18,7 @@ pub(crate) struct Install<'b> {
 }
 
 /// A package manager that installs in an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Installer {
     Npm,
     Pnpm,

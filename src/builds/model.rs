@@ -9,11 +9,13 @@ use crate::base::change::File;
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
 use crate::builds::build::{Build, Inline};
+use crate::builds::build_files::BuildFiles;
 use crate::builds::context::{BuildContext, Governing, MAX_WORK, RepoTree};
 use crate::builds::described::{
     BuildOrigin, Builder, Described, Descriptions, DockerfileSource, MAX_BUILDS, Unjudged,
     Unreadable,
 };
+use crate::builds::lists::FileLists;
 use crate::builds::prepared::PreparedBuilds;
 use crate::builds::steps::BuildStage;
 use crate::builds::{bake, ci, compose, steps};
@@ -45,6 +47,7 @@ pub(crate) struct Builds {
     table: OnceCell<PinTable>,
     /// The patterns of the workspace members that each file declares, once they are asked for.
     pub(super) members: OnceCell<Vec<Option<Vec<String>>>>,
+    pub(super) lists: FileLists,
     /// The files of builds that cannot be read as such.
     pub unreadable: Vec<Unreadable>,
     /// What was not judged.
@@ -127,6 +130,7 @@ impl Builds {
             pins,
             table: OnceCell::new(),
             members: OnceCell::new(),
+            lists: FileLists::default(),
             unreadable: found.unreadable,
             doubts: found.doubts,
             named_variables: None,
@@ -206,6 +210,7 @@ impl Builds {
     pub(crate) fn fill(&mut self, source: Rc<SourceFile>) {
         if let Some(number) = self.project.fill(source) {
             self.pins[number] = OnceCell::new();
+            self.lists = FileLists::default();
         }
     }
 
@@ -315,7 +320,7 @@ impl Builds {
             let pins = dockerfile_pins(&instructions, &self.file(file).text, Vec::new());
             Inline { text, pins }
         });
-        let files = OnceCell::new();
+        let files = BuildFiles::default();
         self.list.push(Build { dockerfile: file, inline, context, stages, given, origin, files });
     }
 

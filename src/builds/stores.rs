@@ -9,7 +9,7 @@ use crate::formats::Syntax;
 use crate::formats::npmrc::named;
 use crate::formats::shell::{Lookup, Resolved};
 use crate::models::image::ImageReference;
-use crate::pins::{Demand, Manager, Pin, Role, may_declare};
+use crate::pins::{Demand, Manager, Pin, Role};
 use crate::project::directories::relative_to;
 use crate::project::kinds::FileKind;
 
@@ -177,11 +177,11 @@ impl StoreSetting<'_> {
 
     fn yarn(&self) -> Option<PackageStore> {
         let keys = ["cache-folder", "cacheFolder", "globalFolder", "enableGlobalCache"];
-        let is_berry = |path| FileKind::YarnrcYml.matches(path);
-        let mut files = self.builds.project.files().iter().map(|source| &source.file.path);
+        let is_berry = |file: &usize| FileKind::YarnrcYml.matches(&self.builds.file(*file).path);
+        let has_berry = || self.builds.settings_files().iter().any(is_berry);
         let major = self
             .major(Manager::Yarn)
-            .or_else(|| (!files.any(is_berry) && !self.has_pins(Manager::Yarn)).then_some(1));
+            .or_else(|| (!has_berry() && !self.has_pins(Manager::Yarn)).then_some(1));
         self.in_no_file(&keys)?;
         let by_option = self.option("--cache-folder")?;
         let by_variable = self.variable("YARN_CACHE_FOLDER")?;
@@ -294,17 +294,19 @@ impl StoreSetting<'_> {
 
     /// `None` if a file of settings sets one of these keys: whether the image has it is unknown.
     fn in_no_file(&self, keys: &[&str]) -> Option<()> {
-        let sets = |kind: FileKind| kind.credentials().is_some() || kind == FileKind::PnpmWorkspace;
-        let is_set = self.builds.project.files().iter().any(|source| {
-            let Some(kind) = FileKind::of(&source.file.path, sets) else { return false };
-            match kind.credentials() {
-                Some(dialect) => !named(dialect, &source.file.text, keys).is_empty(),
-                None => match &*source.document(Syntax::Yaml) {
-                    Ok(root) => keys.iter().any(|key| root.last(key).is_some()),
-                    Err(_) => true,
-                },
-            }
-        });
+        let is_dialect = |kind: FileKind| kind.credentials().is_some();
+        let files = self.builds.project.files();
+        let is_set =
+            self.builds.settings_files().iter().map(|&number| &files[number]).any(|source| {
+                let kind = FileKind::of(&source.file.path, is_dialect);
+                match kind.and_then(FileKind::credentials) {
+                    Some(dialect) => !named(dialect, &source.file.text, keys).is_empty(),
+                    None => match &*source.document(Syntax::Yaml) {
+                        Ok(root) => keys.iter().any(|key| root.last(key).is_some()),
+                        Err(_) => true,
+                    },
+                }
+            });
         (!is_set).then_some(())
     }
 
@@ -316,9 +318,8 @@ impl StoreSetting<'_> {
 
     /// The pins of the files that may declare a version.
     fn of_project(&self) -> impl Iterator<Item = &Pin> {
-        let files = self.builds.project.files().iter().enumerate();
-        let declaring = files.filter(|(_, source)| may_declare(source));
-        declaring.flat_map(|(file, _)| &self.builds.pins_of_file(file).pins)
+        let declaring = self.builds.declaring_files().iter();
+        declaring.flat_map(|&file| &self.builds.pins_of_file(file).pins)
     }
 
     /// The major version of a package manager: the one that the Dockerfile installs, else the one

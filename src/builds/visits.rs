@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::base::finding::Span;
 use crate::builds::build::Build;
+use crate::builds::build_files::BuildFiles;
 use crate::builds::context::{cleaned, is_pattern};
 use crate::builds::installs::{Install, Installer, installs};
 use crate::builds::model::Builds;
@@ -94,13 +95,15 @@ struct ImageWalk<'b> {
     text: &'b [u8],
     /// The files of the context that may be brought, each with its path in the context.
     files: &'b [(String, usize)],
+    copied: &'b BuildFiles,
     room: usize,
 }
 
 impl<'b> ImageWalk<'b> {
     fn new(builds: &'b Builds, build: &'b Build) -> Self {
-        let files = build.files.get_or_init(|| files_of_context(builds, build));
-        Self { text: &builds.file(build.dockerfile).text, files, room: MAX_FILES }
+        let files = build.files.of_context.get_or_init(|| files_of_context(builds, build));
+        let text = &builds.file(build.dockerfile).text;
+        Self { text, files, copied: &build.files, room: MAX_FILES }
     }
 
     /// Takes room for files that are kept once more; `false` if there is none left.
@@ -131,40 +134,37 @@ impl<'b> ImageWalk<'b> {
     }
 
     fn copy(&mut self, step: &BuildStep, copy: &CopyStep, image: &mut Image<'b>) {
-        let mut brought = Vec::new();
-        if copy.from.is_none() {
-            for source in &copy.sources {
-                brought.extend(source.known().into_iter().flat_map(|source| {
-                    self.brought(source, copy, step.directory.as_deref(), &step.span)
-                }));
-            }
-        }
+        let brought = match self.copied.at(step.span.start) {
+            Some(known) => known,
+            None => self.copied.keep(step.span.start, self.brought(step, copy)),
+        };
         let names_settings = self.count(&step.span) > 0;
         image.has_other_settings |= names_settings && brought.is_empty();
-        self.insert(image, brought);
+        self.insert(image, &brought);
     }
 
-    /// The files that a source of a `COPY` brings, by their paths in the image.
-    fn brought(
-        &self,
-        source: &str,
-        copy: &CopyStep,
-        directory: Option<&str>,
-        span: &Span,
-    ) -> Vec<(String, ImageFile)> {
-        let Some(landing) = Landing::of(source, copy, directory) else { return Vec::new() };
-        let place = |(inside, file): &(String, usize)| {
-            Some((landing.path(inside)?, ImageFile { file: *file, span: span.clone() }))
+    /// The files that a `COPY` brings, by their paths in the image.
+    fn brought(&self, step: &BuildStep, copy: &CopyStep) -> Vec<(Rc<str>, ImageFile)> {
+        if copy.from.is_some() {
+            return Vec::new();
+        }
+        let of_source = |source: &str| {
+            let landing = Landing::of(source, copy, step.directory.as_deref())?;
+            let place = move |(inside, file): &(String, usize)| {
+                let file = ImageFile { file: *file, span: step.span.clone() };
+                Some((landing.path(inside)?.into(), file))
+            };
+            Some(self.files.iter().filter_map(place))
         };
-        self.files.iter().filter_map(place).collect()
+        let known = copy.sources.iter().filter_map(Resolved::known);
+        known.filter_map(of_source).flatten().collect()
     }
 
-    fn insert(&mut self, image: &mut Image<'b>, brought: Vec<(String, ImageFile)>) {
+    fn insert(&mut self, image: &mut Image<'b>, brought: &[(Rc<str>, ImageFile)]) {
         if !self.take(brought.len()) {
             image.has_other_settings = true;
         } else if !brought.is_empty() {
-            let brought = brought.into_iter().map(|(path, file)| (path.into(), file));
-            Rc::make_mut(&mut image.files).extend(brought);
+            Rc::make_mut(&mut image.files).extend(brought.iter().cloned());
         }
     }
 
@@ -247,10 +247,10 @@ impl<'b> ImageWalk<'b> {
         let matcher = FileMatcher::new(mount.option(&["source", "src"]).unwrap_or_default());
         let place = |(inside, file): &(String, usize)| {
             let path = absolute(Some(&target), matcher.rest(inside)?)?;
-            Some((path, ImageFile { file: *file, span: mount.span.clone() }))
+            Some((path.into(), ImageFile { file: *file, span: mount.span.clone() }))
         };
-        let brought = self.files.iter().filter_map(place).collect();
-        self.insert(image, brought);
+        let brought: Vec<_> = self.files.iter().filter_map(place).collect();
+        self.insert(image, &brought);
     }
 
     /// How often a part of the Dockerfile names settings.

@@ -182,6 +182,23 @@ static TABLE: [(&str, Home, FileKind); 63] = [
     ("*.{docker,container}file", None, Dockerfile),
 ];
 
+/// The rows of the table whose globs are names, as bits.
+static NAMES: u64 = {
+    let (mut names, mut row) = (0, 0);
+    while row < TABLE.len() {
+        let glob = TABLE[row].0.as_bytes();
+        let mut at = 0;
+        while at < glob.len() && !matches!(glob[at], b'*' | b'?' | b'[' | b'{' | b'\\') {
+            at += 1;
+        }
+        if at == glob.len() {
+            names |= 1 << row;
+        }
+        row += 1;
+    }
+    names
+};
+
 /// For each byte, the rows whose names can begin or end with it, as bits.
 type Rows = [u64; 128];
 const EVERY: u64 = (1 << TABLE.len()) - 1;
@@ -273,14 +290,19 @@ impl FileKind {
         // Most names are not folded: no row of theirs is asked for.
         let mut in_lower_case = None;
         while candidates != 0 {
-            let (glob, home, kind) = TABLE[candidates.trailing_zeros() as usize];
+            let row = candidates.trailing_zeros() as usize;
+            let (glob, home, kind) = TABLE[row];
             let is_asked = is_asked(kind);
             // `Dockerfile.md` is not a Dockerfile.
             let is_final = matches!(kind, Dockerignore | Markdown | NoDockerfile);
-            if (is_asked || is_final)
-                && home.is_none_or(|home| home(path))
-                && glob_match(glob, &**in_lower_case.get_or_insert_with(|| folded(name)))
-            {
+            let mut matches = || {
+                // Most rows are names, and need no glob.
+                if NAMES >> row & 1 == 1 && name.is_ascii() {
+                    return name.eq_ignore_ascii_case(glob.as_bytes());
+                }
+                glob_match(glob, &**in_lower_case.get_or_insert_with(|| folded(name)))
+            };
+            if (is_asked || is_final) && home.is_none_or(|home| home(path)) && matches() {
                 return is_asked.then_some(kind);
             }
             candidates &= candidates - 1;

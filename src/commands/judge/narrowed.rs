@@ -73,6 +73,10 @@ impl Change for Narrowed<'_> {
         Ok(self.change.at(path)?.map(|entry| self.marked(entry)))
     }
 
+    fn has(&self, start: &[u8], wanted: &dyn Fn(&RepoPath) -> bool) -> Result<bool, Error> {
+        self.change.has(start, wanted)
+    }
+
     fn before(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Vec<Older>>, Error> {
         self.change.before(wanted)
     }

@@ -51,7 +51,7 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
 
 /// The lockfile of pnpm next to a file.
 fn lockfile_of<'b>(builds: &'b Builds, file: &File) -> Option<&'b File> {
-    let mut files = builds.project.files().iter().map(|known| &known.file);
+    let mut files = builds.locks().iter().map(|&number| builds.file(number));
     files.find(|known| {
         known.path.parent() == file.path.parent() && FileKind::PnpmLock.matches(&known.path)
     })

@@ -1,6 +1,6 @@
 #![doc = include_str!("../../../docs/rules/ignored-lockfile.md")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::debris::Debris;
 use crate::base::escape::Escaped;
@@ -120,7 +120,18 @@ pub(super) fn ignored<'b>(builds: &'b Builds, build: &'b Build) -> Vec<Ignored<'
         return found;
     }
     let workspaces = builds.workspaces();
+    let installers: BTreeSet<Installer> = installs.iter().map(|(_, it)| it.installer).collect();
     for (directory, from) in build.copied_manifests(&builds.manifests, &workspaces) {
+        let excluded = |installer: &Installer| {
+            let path = lockfile(builds, &workspaces, &directory, *installer)?;
+            let path = context.inside(&path)?;
+            let pattern = context.excluding(&path)?;
+            Some((*installer, (path, pattern)))
+        };
+        let excluded: BTreeMap<_, _> = installers.iter().filter_map(excluded).collect();
+        if excluded.is_empty() {
+            continue;
+        }
         // The install that is nearest to the manifest: in a stage that has it, and a strict one.
         let mut nearest: Vec<_> = installs.iter().collect();
         nearest.sort_by_key(|(stage, install)| {
@@ -128,16 +139,15 @@ pub(super) fn ignored<'b>(builds: &'b Builds, build: &'b Build) -> Vec<Ignored<'
             (!build.chain(*stage).contains(&from.stage), !is_frozen)
         });
         for (_, install) in nearest {
-            let lockfile = lockfile(builds, &workspaces, &directory, install.installer);
-            let Some(path) = lockfile.and_then(|path| context.inside(&path)) else { continue };
-            let Some(pattern) = context.excluding(&path) else { continue };
-            if found.iter().any(|known| known.path == path) {
+            let Some((path, pattern)) = excluded.get(&install.installer) else { continue };
+            if found.iter().any(|known| known.path == *path) {
                 continue;
             }
-            let names = |named: &str| cleaned(named) == path;
+            let names = |named: &str| cleaned(named) == *path;
             let source = build.sources().into_iter().find(|source| source.path.is_some_and(names));
             let source = source.map(|source| source.span);
-            found.push(Ignored { path, pattern, install: install.clone(), source });
+            let (path, install) = (path.clone(), install.clone());
+            found.push(Ignored { path, pattern, install, source });
         }
     }
     found
@@ -153,9 +163,10 @@ fn lockfile(
     let directory = directory.as_bytes();
     let root = workspaces.root_of(directory);
     let lock = |home: &[u8]| {
-        let paths = builds.project.files().iter().map(|source| &source.file.path);
-        let mut paths = paths.filter(|path| path.parent() == home);
-        paths.find(|path| FileKind::of(path, |kind| installer.locks(kind)).is_some())
+        let mut paths = builds.locks().iter().map(|&number| &builds.file(number).path);
+        paths.find(|path| {
+            path.parent() == home && FileKind::of(path, |kind| installer.locks(kind)).is_some()
+        })
     };
     root.and_then(lock).or_else(|| lock(directory)).map(ToString::to_string)
 }

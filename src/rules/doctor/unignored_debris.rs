@@ -60,10 +60,8 @@ fn judge(builds: &Builds, debris: &Debris, findings: &mut Findings) {
         }
     }
     let is_backup_ignored = |path: &str| ignores(&texts, &backup_of(&path.into()).to_string());
-    let manifests =
-        builds.tree.below("").filter(|path| FileKind::Manifest.matches(&(*path).into()));
-    let ignored: Vec<bool> = manifests.map(is_backup_ignored).collect();
-    if !ignored.is_empty() && !ignored.contains(&true) {
+    let mut manifests = builds.manifests.below("").peekable();
+    if manifests.peek().is_some() && !manifests.any(is_backup_ignored) {
         missing.push("*.bak".to_owned());
     }
     if !missing.is_empty() {

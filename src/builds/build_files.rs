@@ -1,0 +1,42 @@
+//! The files of a context that a build takes: several rules follow the same steps.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::builds::visits::ImageFile;
+
+/// The files of a step, by their paths in the image.
+type StepFiles = Rc<[(Rc<str>, ImageFile)]>;
+
+/// The maximum number of files that are kept for a build. A hostile Dockerfile may have any number
+/// of steps; what is not kept is found again.
+const MAX_KEPT: usize = 20_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct BuildFiles {
+    /// The files of the context that an install may read, by their paths in the context, with their
+    /// numbers in the project, once they are needed.
+    pub of_context: OnceCell<Vec<(String, usize)>>,
+    /// What `COPY` steps bring, by the place of the step in the Dockerfile.
+    steps: RefCell<BTreeMap<usize, StepFiles>>,
+    kept: Cell<usize>,
+}
+
+impl BuildFiles {
+    /// The files of the step that starts here, if they are kept.
+    pub(super) fn at(&self, start: usize) -> Option<StepFiles> {
+        self.steps.borrow().get(&start).cloned()
+    }
+
+    /// Keeps the files of a step, as far as there is room.
+    pub(super) fn keep(&self, start: usize, files: Vec<(Rc<str>, ImageFile)>) -> StepFiles {
+        let files: StepFiles = files.into();
+        let kept = self.kept.get() + files.len() + 1;
+        if kept <= MAX_KEPT {
+            self.kept.set(kept);
+            self.steps.borrow_mut().insert(start, Rc::clone(&files));
+        }
+        files
+    }
+}
