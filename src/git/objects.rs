@@ -28,6 +28,8 @@ pub(crate) struct Objects {
     git: Git,
     /// Started for the first object that is not found in the store.
     cat_file: OnceCell<CatFile>,
+    /// The first tree that was read: the top of a state, in which files are looked up later.
+    top: OnceCell<(ObjectId, Vec<u8>)>,
 }
 
 impl Objects {
@@ -42,7 +44,7 @@ impl Objects {
 
     /// The objects of this store, and all others that git finds.
     pub(super) fn new(store: Store, git: Git) -> Self {
-        Self { store, git, cat_file: OnceCell::new() }
+        Self { store, git, cat_file: OnceCell::new(), top: OnceCell::new() }
     }
 
     /// The same objects, for this number of threads.
@@ -61,7 +63,14 @@ impl Objects {
 
     /// Reads the raw content of a tree into a buffer.
     pub(super) fn tree(&self, id: &ObjectId, buffer: &mut Vec<u8>) -> Result<(), Error> {
-        self.raw(id, ObjectKind::Tree, buffer)
+        if let Some((_, raw)) = self.top.get().filter(|(known, _)| known == id) {
+            buffer.clear();
+            buffer.extend_from_slice(raw);
+            return Ok(());
+        }
+        self.raw(id, ObjectKind::Tree, buffer)?;
+        self.top.get_or_init(|| (*id, buffer.clone()));
+        Ok(())
     }
 
     /// The first line of a commit's message, safe to print; empty if it cannot be read.

@@ -1,7 +1,7 @@
 //! Walks over trees: the entries of one tree that others do not have.
 
 use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use crate::base::change::{Entry, Mode, ObjectId, Older};
 use crate::base::error::Error;
@@ -23,8 +23,8 @@ const MAX_ENTRIES: usize = 2_000_000;
 pub(super) struct TreeWalk {
     /// The keys of blobs that were reported, and of trees that were reported with all their
     /// entries.
-    reported: HashSet<VisitKey>,
-    hashes: RandomState,
+    reported: HashSet<VisitKey, BuildHasherDefault<KeyHasher>>,
+    hashes: [RandomState; 2],
 }
 
 /// What was read of trees, and not reported yet.
@@ -35,9 +35,31 @@ pub(super) struct Unreported {
     complete: Vec<VisitKey>,
 }
 
-/// An object, and a hash of its path and kind. The same blob at another path is another entry: what
-/// a file means depends on its place. So is a link with the content of a file.
-type VisitKey = (ObjectId, u64);
+/// Two hashes of an object, its path and its kind, by secret keys: a history has millions, and
+/// nobody finds two with the same hashes. The same blob at another path is another entry: what a
+/// file means depends on its place. So is a link with the content of a file.
+type VisitKey = u128;
+
+/// A key is a hash.
+#[derive(Debug, Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "half of the key is a hash as well")]
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// The maximum number of entries that are kept before the first of them is reported: a push may
 /// bring any number.
@@ -122,7 +144,9 @@ impl TreeWalk {
     }
 
     fn key(&self, id: &ObjectId, path: &[u8], mode: u32) -> VisitKey {
-        (*id, self.hashes.hash_one((path, mode)))
+        let [high, low] =
+            [0, 1].map(|half| self.hashes[half].hash_one((id.as_bytes(), path, mode)));
+        u128::from(high) << 64 | u128::from(low)
     }
 }
 
