@@ -18,20 +18,22 @@ pub(crate) struct BuildFiles {
     /// The files of the context that an install may read, by their paths in the context, with their
     /// numbers in the project, once they are needed.
     pub of_context: OnceCell<Vec<(String, usize)>>,
-    /// What `COPY` steps bring, by the place of the step in the Dockerfile.
+    /// What `COPY` steps and mounts bring, by their places in the Dockerfile.
     steps: RefCell<BTreeMap<usize, StepFiles>>,
     kept: Cell<usize>,
 }
 
 impl BuildFiles {
-    /// The files of the step that starts here, if they are kept.
-    pub(super) fn at(&self, start: usize) -> Option<StepFiles> {
-        self.steps.borrow().get(&start).cloned()
-    }
-
-    /// Keeps the files of a step, as far as there is room.
-    pub(super) fn keep(&self, start: usize, files: Vec<(Rc<str>, ImageFile)>) -> StepFiles {
-        let files: StepFiles = files.into();
+    /// The files of the step or the mount that starts here; kept as far as there is room.
+    pub(super) fn at_or(
+        &self,
+        start: usize,
+        find: impl FnOnce() -> Vec<(Rc<str>, ImageFile)>,
+    ) -> StepFiles {
+        if let Some(known) = self.steps.borrow().get(&start) {
+            return Rc::clone(known);
+        }
+        let files: StepFiles = find().into();
         let kept = self.kept.get() + files.len() + 1;
         if kept <= MAX_KEPT {
             self.kept.set(kept);

@@ -134,10 +134,7 @@ impl<'b> ImageWalk<'b> {
     }
 
     fn copy(&mut self, step: &BuildStep, copy: &CopyStep, image: &mut Image<'b>) {
-        let brought = match self.copied.at(step.span.start) {
-            Some(known) => known,
-            None => self.copied.keep(step.span.start, self.brought(step, copy)),
-        };
+        let brought = self.copied.at_or(step.span.start, || self.brought(step, copy));
         let names_settings = self.count(&step.span) > 0;
         image.has_other_settings |= names_settings && brought.is_empty();
         self.insert(image, &brought);
@@ -244,12 +241,15 @@ impl<'b> ImageWalk<'b> {
             image.has_other_settings |= self.count(&mount.span) > 0;
             return;
         };
-        let matcher = FileMatcher::new(mount.option(&["source", "src"]).unwrap_or_default());
-        let place = |(inside, file): &(String, usize)| {
-            let path = absolute(Some(&target), matcher.rest(inside)?)?;
-            Some((path.into(), ImageFile { file: *file, span: mount.span.clone() }))
-        };
-        let brought: Vec<_> = self.files.iter().filter_map(place).collect();
+        let brought = self.copied.at_or(mount.span.start, || {
+            let source = mount.option(&["source", "src"]).unwrap_or_default();
+            let matcher = FileMatcher::new(source);
+            let place = |(inside, file): &(String, usize)| {
+                let path = absolute(Some(&target), matcher.rest(inside)?)?;
+                Some((path.into(), ImageFile { file: *file, span: mount.span.clone() }))
+            };
+            self.files.iter().filter_map(place).collect()
+        });
         self.insert(image, &brought);
     }
 

@@ -1,5 +1,7 @@
 #![doc = include_str!("../../../docs/rules/excluded-copy-source.md")]
 
+use std::cell::OnceCell;
+
 use crate::base::debris::Debris;
 use crate::base::escape::Escaped;
 use crate::builds::context::{cleaned, directory_of_pattern, inclusion, is_pattern};
@@ -20,18 +22,18 @@ pub(crate) const RULE: Rule = Rule {
 fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
     for build in &builds.list {
         // One fault is one finding: a lockfile that an install wants has a rule of its own.
-        let lockfiles = ignored(builds, build);
+        let lockfiles = OnceCell::new();
         for source in build.sources() {
             judge_source(builds, build, &source, &lockfiles, findings);
         }
     }
 }
 
-fn judge_source(
-    builds: &Builds,
-    build: &Build,
+fn judge_source<'b>(
+    builds: &'b Builds,
+    build: &'b Build,
     source: &ContextSource<'_>,
-    lockfiles: &[Ignored<'_>],
+    lockfiles: &OnceCell<Vec<Ignored<'b>>>,
     findings: &mut Findings,
 ) {
     let (Some(context), Some(path)) = (&build.context, source.path) else { return };
@@ -47,7 +49,8 @@ fn judge_source(
         CopySource::Present | CopySource::Absent => return,
     };
     let mut named = context.named(&builds.tree, path).peekable();
-    let is_lockfile = |path: &str| lockfiles.iter().any(|known| known.path == path);
+    let lockfiles = || lockfiles.get_or_init(|| ignored(builds, build));
+    let is_lockfile = |path: &str| lockfiles().iter().any(|known| known.path == path);
     if named.peek().is_some() && named.all(is_lockfile) {
         return;
     }

@@ -1,5 +1,8 @@
 #![doc = include_str!("../../../docs/rules/missing-cache-mount.md")]
 
+use std::cell::OnceCell;
+
+use crate::base::change::File;
 use crate::base::debris::Debris;
 use crate::base::edit::Edit;
 use crate::base::finding::{Severity, Span};
@@ -26,6 +29,12 @@ pub(crate) const RULE: Rule = Rule {
 const MAX_LABELS: usize = 3;
 
 fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
+    let railway = OnceCell::new();
+    let is_railway = || {
+        railway.get_or_init(|| {
+            builds.tree.below("").any(|path| FileKind::Railway.matches(&path.into()))
+        })
+    };
     for build in builds.of_each_dockerfile() {
         let mut uncached: Vec<(usize, Install<'_>)> = build
             .stages
@@ -38,8 +47,8 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
         if uncached.iter().any(|(_, install)| is_yarn(install)) && has_yarn_cache(builds, build) {
             uncached.retain(|(_, install)| !is_yarn(install));
         }
-        if let Some((first, others)) = uncached.split_first() {
-            report(builds, build, first, others, findings);
+        if !uncached.is_empty() {
+            report(builds, build, &uncached, *is_railway(), findings);
         }
     }
 }
@@ -86,11 +95,12 @@ fn has_yarn_cache(builds: &Builds, build: &Build) -> bool {
 fn report(
     builds: &Builds,
     build: &Build,
-    first: &(usize, Install<'_>),
-    others: &[(usize, Install<'_>)],
+    installs: &[(usize, Install<'_>)],
+    is_railway: bool,
     findings: &mut Findings,
 ) {
-    let (stage, install) = first;
+    let Some((first, others)) = installs.split_first() else { return };
+    let (_, install) = first;
     let file = builds.file(build.dockerfile);
     let name = install.installer.name();
     let message = match others.len() {
@@ -100,21 +110,23 @@ fn report(
             more + 1
         ),
     };
-    let known = store(builds, build, *stage, install);
-    let help = known.as_ref().map_or_else(
+    let all = || std::iter::once(first).chain(others);
+    let stores: Vec<Option<PackageStore>> =
+        all().map(|(stage, install)| store(builds, build, *stage, install)).collect();
+    let known = stores.first().and_then(Option::as_ref);
+    let help = known.map_or_else(
         || {
             let question = question(install.installer);
             format!("mount a cache at the directory that `{question}` prints in the image")
         },
         |known| {
             let mount = mount(install.installer, &known.directory);
-            let differs = |(stage, other): &&(usize, Install<'_>)| {
-                let other_store = store(builds, build, *stage, other);
-                other_store.is_none_or(|store| store.directory != known.directory)
+            let differs = |(_, store): &(_, &Option<PackageStore>)| {
+                store.as_ref().is_none_or(|store| store.directory != known.directory)
             };
-            match others.iter().find(differs) {
+            match all().zip(&stores).find(differs) {
                 None => format!("add {mount} to the RUN"),
-                Some((_, other)) => format!(
+                Some(((_, other), _)) => format!(
                     "add {mount} to the first RUN; another may keep its packages elsewhere: mount \
                      a cache at the directory that `{}` prints there",
                     question(other.installer)
@@ -126,16 +138,11 @@ fn report(
     for (_, other) in others.iter().take(MAX_LABELS) {
         draft = draft.label(file, &other.command.span(), "and here");
     }
-    let stores = std::iter::once(first).chain(others).filter_map(|(stage, install)| {
-        let store = store(builds, build, *stage, install)?;
-        needing(build, &store)
-    });
-    if let Some(span) = stores.min_by_key(|span| span.start) {
+    let needing = stores.iter().flatten().filter_map(|store| needing(build, store));
+    if let Some(span) = needing.min_by_key(|span| span.start) {
         draft.label(file, &span, "no fix: this may need the packages in the image, or clears them");
-    } else if let Some(edits) = edits(builds, build, std::iter::once(first).chain(others)) {
-        let is_railway = |path: &str| FileKind::Railway.matches(&path.into());
-        let safety =
-            if builds.tree.below("").any(is_railway) { Safety::Shown } else { Safety::Safe };
+    } else if let Some(edits) = edits(file, all().zip(&stores)) {
+        let safety = if is_railway { Safety::Shown } else { Safety::Safe };
         draft.fix(safety, edits, &[file]);
     }
 }
@@ -148,14 +155,12 @@ fn mount(installer: Installer, directory: &str) -> String {
 
 /// The edits that mount the caches; `None` if a store is unknown.
 fn edits<'i>(
-    builds: &Builds,
-    build: &Build,
-    installs: impl Iterator<Item = &'i (usize, Install<'i>)>,
+    file: &File,
+    installs: impl Iterator<Item = (&'i (usize, Install<'i>), &'i Option<PackageStore>)>,
 ) -> Option<Vec<Edit>> {
-    let file = builds.file(build.dockerfile);
     let mut edits: Vec<Edit> = Vec::new();
-    for (stage, install) in installs {
-        let store = store(builds, build, *stage, install)?;
+    for ((_, install), store) in installs {
+        let store = store.as_ref()?;
         let start = install.step.span.start;
         let name = file.text.get(start..start + 4)?;
         if !name.eq_ignore_ascii_case(b"RUN ") {

@@ -22,6 +22,10 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
+    let mut locks = builds.locks().iter().map(|&number| &builds.file(number).path);
+    if !locks.any(FileKind::is_docker_lockfile) {
+        return;
+    }
     let mut seen = BTreeSet::new();
     for image in image_installs(builds) {
         let Some(lock) = unused_lockfile(builds, &image) else { continue };
