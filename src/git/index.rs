@@ -15,7 +15,10 @@ use crate::git::source::Source;
 const PIECE: usize = 128 * 1024;
 
 /// The number of bytes that are searched at a time: so few that they stay in the processor's cache.
-const SEARCHED: usize = 32 * 1024;
+const SEARCHED: usize = 8 * 1024;
+
+/// The number of bytes that the searched pieces have in common. No file system has longer names.
+const OVERLAP: usize = 512;
 
 /// The number of bytes that are read first, from the end: all extensions of a small repository.
 const FIRST_PIECE: usize = 8 * 1024;
@@ -167,14 +170,16 @@ impl<S: Source> IndexFile<S> {
             return Ok(true);
         }
         let mut from = HEADER as u64;
-        let mut buffer = vec![0; SEARCHED + MAX_ENTRY];
+        let mut buffer = vec![0; SEARCHED + OVERLAP];
         while from < self.end() {
             // Pieces overlap: a name may cross a border.
             let left = usize::try_from(self.end() - from).unwrap_or(usize::MAX);
             let length = left.min(buffer.len());
             let piece = &mut buffer[..length];
             self.source.read(piece, from).map_err(|error| unreadable(&error))?;
-            if ends(piece, start).any(|end| wanted(&RepoPath::new(end))) {
+            // What starts in the common bytes is whole in the next piece.
+            let mut ends = ends(piece, start).take_while(|(at, _)| *at < SEARCHED);
+            if ends.any(|(_, end)| end.is_none_or(|end| wanted(&RepoPath::new(end)))) {
                 return Ok(true);
             }
             from += SEARCHED as u64;
@@ -429,15 +434,17 @@ impl<S: Source> IndexStream<'_, S> {
     }
 }
 
-/// The strings up to a zero that begin with `start`, in any case.
-fn ends<'a>(bytes: &'a [u8], start: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+/// The strings up to a zero that begin with `start`, in any case, with their places; `None` for one
+/// whose zero is missing.
+fn ends<'a>(bytes: &'a [u8], start: &'a [u8]) -> impl Iterator<Item = (usize, Option<&'a [u8]>)> {
     // Letters are frequent, and have two cases.
     let rare = start.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(0);
     let (lower, upper) = (start[rare].to_ascii_lowercase(), start[rare].to_ascii_uppercase());
     memchr::memchr2_iter(lower, upper, bytes).filter_map(move |at| {
-        let rest = bytes.get(at.checked_sub(rare)?..)?;
+        let at = at.checked_sub(rare)?;
+        let rest = bytes.get(at..)?;
         let begins = rest.get(..start.len())?.eq_ignore_ascii_case(start);
-        begins.then(|| &rest[..memchr::memchr(0, rest).unwrap_or(rest.len())])
+        begins.then(|| (at, memchr::memchr(0, rest).map(|zero| &rest[..zero])))
     })
 }
 

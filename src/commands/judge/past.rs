@@ -323,4 +323,4 @@ fn without_commits(why: String) -> Judged {
 }
 
 /// The number of commits after which the findings are collected, and progress is shown.
-const BATCH: usize = 1024;
+const BATCH: usize = 512;

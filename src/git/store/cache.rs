@@ -7,7 +7,7 @@ use gix::objs::Kind;
 use gix::odb::pack::cache::DecodeEntry;
 
 /// The maximum size in bytes: some versions of the largest lockfiles, and the trees around them.
-const LIMIT: usize = 48 * 1024 * 1024;
+const LIMIT: usize = 32 * 1024 * 1024;
 
 /// The number of a pack, and the offset of an object in it.
 type PackOffset = (usize, u64);
