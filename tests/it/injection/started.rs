@@ -62,7 +62,7 @@ fn with_options() -> Sandbox {
 /// Every verb and every scope of `check`, with a name where one is possible.
 fn verbs(name: &str) -> Vec<Vec<String>> {
     let path = format!("{name}/report");
-    let all: [&[&str]; 39] = [
+    let all: [&[&str]; 41] = [
         &["check"],
         &["check", "--verbose", "--config", name],
         &["check", "--range", name],
@@ -96,6 +96,8 @@ fn verbs(name: &str) -> Vec<Vec<String>> {
         &["install", "--dry-run"],
         &["install"],
         &["status"],
+        &["fleet", "--", name],
+        &["fleet", "--list", name],
         &["prove"],
         &["hook", "pre-commit"],
         &["hook", "pre-push", name, name],
