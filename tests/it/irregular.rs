@@ -117,7 +117,7 @@ const DEVICE: &str = "it is a device, not a regular file";
 
 #[test]
 fn every_verb_with_a_manifest_that_is_a_fifo() {
-    let verbs: [(&[&str], i32, &str); 30] = [
+    let verbs: [(&[&str], i32, &str); 29] = [
         (&["check"], 0, ""),
         (&["check", "--worktree"], 2, FIFO),
         (&["check", "--tree", "HEAD"], 0, ""),
@@ -144,7 +144,6 @@ fn every_verb_with_a_manifest_that_is_a_fifo() {
         (&["install", "--native"], 0, ""),
         (&["uninstall"], 0, ""),
         (&["status"], 2, FIFO),
-        (&["fleet"], 2, FIFO),
         (&["hook", "pre-commit"], 0, ""),
         (&["explain", "rewritten-manifest"], 0, ""),
         (&["rules"], 0, ""),

@@ -60,6 +60,7 @@ const COMMANDS: &[(&str, Known)] = &[
     ("bakstop check", Shows),
     ("bakstop doctor", Elsewhere("the_findings_that_no_safe_fix_resolves_stay")),
     ("bakstop explain", Row("more_is_read_about_a_rule")),
+    ("bakstop fleet", Shows),
     ("bakstop hook", Elsewhere("a_pre_push_hook_that_reads_its_own_name_is_left_to_the_user")),
     ("bakstop install", Row("a_guard_is_put_in_force")),
     ("bakstop is", Words),
