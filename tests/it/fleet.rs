@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -222,9 +223,32 @@ fn one_that_cannot_be_judged_is_a_row() {
         assert!(human.out.contains(&format!("\ncould not judge {name}: ")), "{name}: {human:?}");
     }
     // Nothing that was started is left.
+    assert!(!is_running("sleep 1000; cat"));
+}
+
+/// Whether a process with these words runs.
+fn is_running(words: &str) -> bool {
     let processes = Command::new("ps").args(["-eo", "args"]).output().unwrap();
-    let processes = String::from_utf8_lossy(&processes.stdout).into_owned();
-    assert!(!processes.contains("sleep 1000; cat"), "{processes}");
+    String::from_utf8_lossy(&processes.stdout).contains(words)
+}
+
+#[test]
+fn an_interrupt_ends_every_process() {
+    let sandbox = fleet();
+    sandbox.git(&["config", "filter.stuck.clean", "sleep 1234; cat"]);
+    sandbox.write(".gitattributes", "*.js filter=stuck\n");
+    sandbox.write("web/index.js", "export [];\n");
+    let mut command = sandbox.command(BAKSTOP);
+    let mut run = command.args(["fleet", "."]).stdout(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_running("sleep 1234; cat") {
+        assert!(Instant::now() < deadline, "the filter runs");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let id = run.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(run.wait().unwrap().signal(), Some(15));
+    assert!(!is_running("sleep 1234; cat"));
 }
 
 #[test]
