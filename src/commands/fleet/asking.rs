@@ -92,3 +92,48 @@ fn failure(cause: impl std::fmt::Display, help: Option<String>) -> Failure {
     let error = Error::new("judge", cause);
     Failure { cause: error.cause().to_owned(), help }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The reason why a process that runs this script gives no answer.
+    fn cause(script: &str) -> String {
+        let asker = Asker {
+            program: OsString::from("/bin/sh"),
+            arguments: vec!["-c".to_owned(), script.to_owned()],
+            files: 0,
+            time: Duration::from_secs(2),
+            stop: &|| script.contains("stop"),
+        };
+        let place = Place {
+            path: "/".into(),
+            name: "x".to_owned(),
+            without: BTreeSet::new(),
+            without_templates: BTreeSet::new(),
+            problem: None,
+        };
+        let failure = asker.ask(&place).unwrap_err();
+        assert!(failure.help.is_some(), "{script}: {failure:?}");
+        failure.cause
+    }
+
+    #[test]
+    fn a_process_that_gives_no_answer_is_a_failure_with_its_reason() {
+        for (script, reason) in [
+            ("kill -SEGV $$", "its process was ended by signal 11"),
+            ("exit 3", "its process ended with exit code 3"),
+            ("exit 0", "the answer is cut off"),
+            ("echo '{\"cells\": ['", "the answer is cut off"),
+            ("echo '{\"cells\": []}'", "its answer is that of another bakstop"),
+            ("echo >&2; printf 'error: \\033[2J\\n::b\\n' >&2; exit 2", "error: \\u{001b}[2J"),
+            ("echo '{\"error\": {\"cause\": \"no\", \"help\": null}}'; exit 2", "no"),
+            ("sleep 60", "it did not exit in 2 seconds"),
+            ("sleep 60; stop", "it was interrupted"),
+        ] {
+            assert_eq!(cause(script), reason, "{script}");
+        }
+    }
+}
