@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    check, completions, doctor, explain, hook, install, lockfile, man, measure, pins, prep, prove,
-    restore, rules, status, trend, uninstall, verify,
+    check, completions, doctor, explain, fleet, hook, install, lockfile, man, measure, pins, prep,
+    prove, restore, rules, status, trend, uninstall, verify,
 };
 use crate::report::paint::When;
 
@@ -56,6 +56,8 @@ pub(crate) enum Verb {
     Measure(measure::Args),
     /// Show what recorded builds took, and whether that grew: text, tables, charts
     Trend(trend::Args),
+    /// Show many repositories as one table, and how their copies of a file differ
+    Fleet(fleet::Args),
     /// Install the git hooks
     Install(install::Args),
     /// Remove the git hooks, and restore the previous ones

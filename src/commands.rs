@@ -42,6 +42,7 @@ pub(crate) mod status;
 pub(crate) mod trend;
 pub(crate) mod uninstall;
 pub(crate) mod verify;
+pub(crate) mod fleet;
 
 /// The environment of a verb.
 #[derive(Debug, Clone)]

@@ -28,6 +28,7 @@ pub(crate) mod merge;
 mod staged;
 pub(crate) mod staging;
 // Commits.
+pub(crate) mod versions;
 pub(crate) mod history;
 mod change;
 // Files.

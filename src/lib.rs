@@ -24,6 +24,8 @@ mod restore;
 mod prepare;
 mod config;
 mod engine;
+// Many repositories.
+mod fleet;
 // The repository and its hooks.
 mod git;
 mod hooks;

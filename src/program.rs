@@ -184,7 +184,7 @@ fn warning(verb: &Verb, context: &Context) -> String {
     let is_hook = match verb {
         Verb::Hook(_) => true,
         Verb::Restore(args) if args.takes_edits_back() => return String::new(),
-        Verb::Measure(_) | Verb::Trend(_) | Verb::Rules(_) | Verb::Explain(_) => {
+        Verb::Measure(_) | Verb::Trend(_) | Verb::Fleet(_) | Verb::Rules(_) | Verb::Explain(_) => {
             return String::new();
         }
         Verb::Completions(_) | Verb::Man(_) => return String::new(),
@@ -226,6 +226,7 @@ fn dispatch(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
         Verb::Doctor(args) => commands::doctor::run(args, context),
         Verb::Measure(args) => commands::measure::run(args, context),
         Verb::Trend(args) => commands::trend::run(args, context),
+        Verb::Fleet(args) => commands::fleet::run(args, context),
         Verb::Install(args) => commands::install::run(args, context),
         Verb::Uninstall(args) => commands::uninstall::run(args, context),
         Verb::Status(args) => commands::status::run(args, context),
@@ -313,6 +314,7 @@ mod tests {
             ("pins", "nothing was changed"),
             ("pins --set --dry-run", "nothing was changed"),
             ("rules", "nothing was changed"),
+            ("fleet", "nothing was changed"),
             ("pins --set", "`git diff`"),
             ("restore", "`git diff`"),
             ("prep", "`bakstop prep`"),

@@ -20,6 +20,7 @@ pub(crate) mod verify;
 pub(crate) mod fixes;
 pub(crate) mod doctor;
 pub(crate) mod bases;
+pub(crate) mod fleet;
 
 use clap::ValueEnum;
 

@@ -307,9 +307,9 @@ fn processes_are_started_in_two_places() {
 }
 
 /// The rooms that are pure.
-const CORE: [&str; 17] = [
+const CORE: [&str; 18] = [
     "base", "formats", "models", "project", "edit", "pins", "rule", "rules", "restore", "prepare",
-    "locks", "config", "engine", "snapshot", "measure", "cure", "report",
+    "locks", "config", "engine", "fleet", "snapshot", "measure", "cure", "report",
 ];
 
 /// Texts of code that reaches outside, and the rooms that may.

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::error::Error;
 use crate::base::escape::{Escaped, no_command};
@@ -125,6 +125,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     let output = trials.iter().filter(|_| args.verbose).flat_map(|trial| lines(&trial.hook_run));
     Ok(output.fold(outcome, Outcome::note))
+}
+
+/// Why it is not proven; `None` if it is.
+pub(super) fn obstacle(context: &Context) -> Result<Option<String>, Error> {
+    let args = Args { format: HumanOrJson::Json, all: false, verbose: false };
+    let outcome = run(&args, context)?;
+    let about: Value = serde_json::from_str(&outcome.out).unwrap_or_default();
+    let is_proven = outcome.code == Verdict::Clean.code() && about["proven"] == true;
+    Ok((!is_proven).then(|| about["reason"].as_str().unwrap_or_default().to_owned()))
 }
 
 impl Scene<'_> {

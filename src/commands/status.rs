@@ -67,6 +67,22 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(note.iter().fold(outcome, Outcome::note))
 }
 
+/// The verdict on the hooks in a few words, and the first reason if they are not in force.
+pub(super) fn in_short(context: &Context) -> Result<(Verdict, String, Option<String>), Error> {
+    let outcome = run(&Args { format: HumanOrJson::Json }, context)?;
+    let about: Value = serde_json::from_str(&outcome.out).unwrap_or_default();
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let mut hooks = about["hooks"].as_array().into_iter().flatten();
+    let interference = text(&about["interference"][0]["message"]);
+    let reason = hooks.find_map(|hook| text(&hook["reason"])).or(interference);
+    let verdict = match outcome.code {
+        0 => Verdict::Clean,
+        1 => Verdict::Found,
+        _ => Verdict::Failed,
+    };
+    Ok((verdict, text(&about["summary"]).unwrap_or_default(), reason))
+}
+
 /// A program that hooks find.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Program {

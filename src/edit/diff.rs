@@ -32,6 +32,15 @@ pub(crate) fn unified(old: &str, new: &str, radius: usize) -> Vec<String> {
     diff
 }
 
+/// The number of lines that differ: of each changed place, those of the longer side.
+pub(crate) fn differing_lines(old: &str, new: &str) -> usize {
+    let old: Vec<&str> = old.split_inclusive('\n').collect();
+    let new: Vec<&str> = new.split_inclusive('\n').collect();
+    let changed = operations(&old, &new).into_iter().map(|operation| operation.as_tag_tuple());
+    let changed = changed.filter(|(tag, ..)| *tag != DiffTag::Equal);
+    changed.map(|(_, before, after)| before.len().max(after.len())).sum()
+}
+
 /// Appends lines of a text, each with its sign.
 fn push_signed(sign: char, lines: &[&str], diff: &mut Vec<String>) {
     for line in lines {

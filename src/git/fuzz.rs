@@ -8,7 +8,7 @@ use crate::base::path::LONGEST_PATH;
 use crate::git::direct::head::{find_packed, is_well_formed};
 use crate::git::history::{Line, object};
 use crate::git::index::IndexFile;
-use crate::git::listing::{parse_changes, parse_staged_record};
+use crate::git::listing::{parse_changes, parse_staged_record, parse_tree_record};
 use crate::git::objects::subject;
 use crate::git::process::{self, records};
 use crate::git::source::Source;
@@ -32,6 +32,9 @@ fn listing(data: &[u8]) {
     for record in records(data) {
         if let Some(item) = parse_staged_record(record) {
             assert!(record.ends_with(item.path));
+        }
+        if let Some((_, _, path)) = parse_tree_record(record) {
+            assert!(record.ends_with(path));
         }
     }
     if let Ok(changes) = parse_changes("read", data) {

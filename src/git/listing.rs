@@ -194,6 +194,14 @@ pub(super) fn parse_staged_record(record: &[u8]) -> Option<IndexItem<'_>> {
     Some(IndexItem { path: &record[tab + 1..], mode, id, unmerged, intent_to_add: false })
 }
 
+/// Parses `100644 blob <id>\t<path>`, the format of `git ls-tree`.
+pub(super) fn parse_tree_record(record: &[u8]) -> Option<(u32, ObjectId, &[u8])> {
+    let tab = memchr::memchr(b'\t', record)?;
+    let mut fields = record[..tab].split(|&byte| byte == b' ');
+    let (mode, _kind, id) = (octal(fields.next()?)?, fields.next()?, fields.next()?);
+    Some((mode, ObjectId::from_hex(id)?, &record[tab + 1..]))
+}
+
 fn octal(digits: &[u8]) -> Option<u32> {
     u32::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
 }

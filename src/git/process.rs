@@ -53,6 +53,18 @@ const LOCAL_VARIABLES: [&str; 15] = [
     "GIT_COMMON_DIR",
 ];
 
+/// Variables that name another repository, or parts of one, than that of the directory.
+pub(crate) const PLACE_VARIABLES: [&str; 8] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_WORK_TREE",
+];
+
 /// Variables that change the meaning of our pathspecs.
 const PATHSPEC_VARIABLES: [&str; 4] =
     ["GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"];

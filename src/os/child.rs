@@ -1,7 +1,7 @@
 //! Child processes: the build of `verify`, which inherits our streams, and programs that answer a
 //! question.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::os::fd::AsFd;
@@ -9,7 +9,6 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -210,12 +209,14 @@ fn processes() -> Vec<Process> {
 /// A call of a tool.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {
-    pub program: &'a str,
+    pub program: &'a OsStr,
     pub arguments: &'a [String],
     /// The directory that it runs in.
     pub directory: &'a Path,
     /// Variables of the environment in addition to ours.
     pub variables: &'a [(&'a str, &'a str)],
+    /// Variables of our environment that it does not get.
+    pub removed: &'a [&'a str],
 }
 
 impl Call<'_> {
@@ -223,11 +224,15 @@ impl Call<'_> {
         let mut command = Command::new(self.program);
         command.args(self.arguments).current_dir(self.directory);
         command.envs(self.variables.iter().copied());
+        for name in self.removed {
+            command.env_remove(name);
+        }
         command
     }
 }
 
-/// What a tool printed until it exited: the first [`PRINTED`] bytes of each stream, or little more.
+/// What a tool printed until it exited: the first bytes of each stream up to a limit, or little
+/// more.
 #[derive(Debug)]
 pub(crate) struct Captured {
     pub ended: Ended,
@@ -241,15 +246,16 @@ pub(crate) fn captured(call: &Call<'_>) -> io::Result<Captured> {
     let mut command = call.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    let (out, errors) = (start_of(child.stdout.take()), start_of(child.stderr.take()));
+    let (out, errors) =
+        (start_of(child.stdout.take(), PRINTED), start_of(child.stderr.take(), PRINTED));
     let ended = how_ended(child.wait()?);
     let deadline = Instant::now() + OPEN;
     Ok(Captured { ended, out: rest(&out, deadline), errors: rest(&errors, deadline) })
 }
 
-/// Reads a stream in a thread, which may outlive us, and passes the first [`PRINTED`] bytes on. The
-/// rest is read as well: a tool could not write it otherwise.
-fn start_of(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+/// Reads a stream in a thread, which may outlive us, and passes its first bytes on. The rest is
+/// read as well: a tool could not write it otherwise.
+fn start_of(pipe: Option<impl Read + Send + 'static>, limit: u64) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let Some(mut pipe) = pipe else { return };
@@ -257,7 +263,7 @@ fn start_of(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
         loop {
             match pipe.read(&mut part) {
                 Ok(0) => return,
-                Ok(count) if sent < PRINTED => {
+                Ok(count) if sent < limit => {
                     sent += count as u64;
                     let _ = sender.send(part.get(..count).unwrap_or_default().to_vec());
                 }
@@ -280,29 +286,42 @@ fn rest(stream: &Receiver<Vec<u8>>, deadline: Instant) -> Vec<u8> {
 }
 
 /// Runs a tool without input and in a process group of its own, and keeps its output. If it takes
-/// longer than `time`, or once `stop` is set, the group is killed: that is an error.
-pub(crate) fn answered(call: &Call<'_>, time: Duration, stop: &AtomicBool) -> io::Result<Captured> {
+/// longer than its time, or once `stop` returns true, the group is ended: that is an error.
+pub(crate) fn answered(
+    call: &Call<'_>,
+    limits: AnswerLimits,
+    stop: impl Fn() -> bool,
+) -> io::Result<Captured> {
     let mut command = call.command();
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    let (out, errors) = (start_of(child.stdout.take()), start_of(child.stderr.take()));
-    let deadline = Instant::now() + time;
+    let (out, errors) =
+        (start_of(child.stdout.take(), limits.bytes), start_of(child.stderr.take(), limits.bytes));
+    let deadline = Instant::now() + limits.time;
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break Ok(status);
         }
-        if stop.load(Ordering::SeqCst) {
+        if stop() {
             break Err(io::Error::new(ErrorKind::Interrupted, "it was interrupted"));
         }
         if Instant::now() > deadline {
-            let minutes = time.as_secs() / 60;
-            break Err(io::Error::new(
-                ErrorKind::TimedOut,
-                format!("it did not exit in {minutes} minutes"),
-            ));
+            let time = match limits.time.as_secs() {
+                seconds if seconds >= 120 => format!("{} minutes", seconds / 60),
+                _ => format!("{} seconds", limits.time.as_secs_f64()),
+            };
+            break Err(io::Error::new(ErrorKind::TimedOut, format!("it did not exit in {time}")));
         }
         std::thread::sleep(PAUSE);
     };
+    if status.is_err() {
+        // It may remove its temporary files first.
+        let _ = kill_process_group(Pid::from_child(&child), Signal::TERM);
+        let deadline = Instant::now() + GRACE;
+        while Instant::now() < deadline && child.try_wait()?.is_none() {
+            std::thread::sleep(PAUSE);
+        }
+    }
     // What it left may still write. It fails if nobody is left in the group.
     let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
     if status.is_err() {
@@ -368,7 +387,7 @@ pub(crate) struct AnswerLimits {
 }
 
 /// The maximum size of what a program prints, for each stream, in bytes.
-const PRINTED: u64 = 1 << 20;
+pub(crate) const PRINTED: u64 = 1 << 20;
 /// How long the streams may stay open when the program has exited.
 const OPEN: Duration = Duration::from_secs(1);
 
@@ -521,7 +540,8 @@ mod tests {
         let script = "head -c 2000000 /dev/zero; sleep 60 & echo $! >&2".to_owned();
         let arguments = ["-c".to_owned(), script];
         let directory = Path::new("/");
-        let call = Call { program: "sh", arguments: &arguments, directory, variables: &[] };
+        let program = OsStr::new("sh");
+        let call = Call { program, arguments: &arguments, directory, variables: &[], removed: &[] };
         let start = Instant::now();
         let captured = captured(&call).unwrap();
         assert!(start.elapsed() < Duration::from_secs(30));

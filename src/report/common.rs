@@ -73,6 +73,26 @@ pub(crate) fn plural(number: usize, word: &str) -> String {
     format!("{number} {word}{ending}")
 }
 
+/// The content of a cell in Markdown: escaped, and without a character that Markdown or HTML obeys.
+pub(super) fn markdown_cell(text: &str) -> String {
+    let mut cell = String::new();
+    for character in Escaped(text.as_bytes()).to_string().chars() {
+        match character {
+            '&' => cell += "&amp;",
+            '<' => cell += "&lt;",
+            '>' => cell += "&gt;",
+            // Forges make links of names and addresses.
+            '@' => cell += "&#64;",
+            ':' => cell += "&#58;",
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '#' | '!' | '$' => {
+                cell.extend(['\\', character]);
+            }
+            _ => cell.push(character),
+        }
+    }
+    cell
+}
+
 /// Rows of a label and a text, with the texts aligned. `paint` colours a label.
 pub(crate) fn rows(rows: &[(impl AsRef<str>, String)], paint: impl Fn(&str) -> String) -> String {
     let width = rows.iter().map(|(label, _)| label.as_ref().len()).max().unwrap_or_default();

@@ -379,6 +379,7 @@ fn a_guard_that_cannot_answer_never_passes() {
         &["status"],
         &["measure", "--", "true"],
         &["trend", "../runs"],
+        &["fleet", "."],
         &["install", "--dry-run"],
         &["rules"],
         &["explain", "stray-backup"],

@@ -14,6 +14,7 @@ mod doctor;
 mod doors;
 mod environments;
 mod facts;
+mod fleet;
 mod formats;
 mod history;
 mod hooks;

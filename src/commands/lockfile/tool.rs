@@ -1,6 +1,8 @@
 //! Runs the pinned pnpm.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use semver::Version;
@@ -11,7 +13,7 @@ use crate::commands::Context;
 use crate::commands::docker::on_path;
 use crate::commands::preparing::tool::shown;
 use crate::disk::scratch::{Interrupted, Scratch};
-use crate::os::child::{self, Call, Captured, Ended};
+use crate::os::child::{self, AnswerLimits, Call, Captured, Ended, PRINTED};
 use crate::pins::Manager;
 
 /// pnpm neither replaces itself by another version, which it would download, nor asks about a
@@ -84,12 +86,16 @@ impl<'s> Pnpm<'s> {
         let arguments: Vec<String> = self.first.iter().cloned().chain(own).collect();
         let variables = [&VARIABLES, variables].concat();
         let call = Call {
-            program: &self.program,
+            program: OsStr::new(&self.program),
             arguments: &arguments,
             directory,
             variables: &variables,
+            removed: &[],
         };
-        match self.scratch.defer_signals(|stop| child::answered(&call, time, stop)) {
+        let limits = AnswerLimits { time, bytes: PRINTED };
+        let answered =
+            |stop: &AtomicBool| child::answered(&call, limits, || stop.load(Ordering::SeqCst));
+        match self.scratch.defer_signals(answered) {
             Ok(answered) => answered.map_err(|error| error.to_string()),
             Err(Interrupted) => Err("it was interrupted".to_owned()),
         }

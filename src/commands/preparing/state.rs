@@ -16,18 +16,34 @@ use crate::prepare::record::Record;
 /// The maximum number of packages that are named.
 const SHOWN: usize = 3;
 
-/// A line about the preparation of a work tree, and whether the sibling has moved on; `None` if it
-/// is not prepared. Nothing else is read then.
-pub(in crate::commands) fn note(tree: &WorkTree, config: &Config) -> Option<String> {
+/// A prepared work tree.
+pub(in crate::commands) struct PreparedTree {
+    /// The leftover directory, safe to print.
+    directory: String,
+    written: Option<Timestamp>,
+    /// The packages whose sources are others now, or why they are not compared.
+    pub outdated: Result<Vec<String>, Error>,
+}
+
+/// The preparation of a work tree, and whether the sibling has moved on; `None` if it is not
+/// prepared. Nothing else is read then.
+pub(in crate::commands) fn look(tree: &WorkTree, config: &Config) -> Option<PreparedTree> {
     let about = request::directory(config.prep(), config.debris()).ok()?;
     let directory = LeftoverDirectory::new(tree.top(), &about);
     let record = directory.record()?;
-    let since = directory.written().and_then(|time| Timestamp::try_from(time).ok()).map(|time| {
+    let written = directory.written().and_then(|time| Timestamp::try_from(time).ok());
+    Some(PreparedTree { directory: about.name, written, outdated: outdated(tree, config, &record) })
+}
+
+/// A line about [`look`].
+pub(in crate::commands) fn note(tree: &WorkTree, config: &Config) -> Option<String> {
+    let PreparedTree { directory, written, outdated } = look(tree, config)?;
+    let since = written.map(|time| {
         let time = time.to_zoned(TimeZone::UTC).datetime();
         let (hour, minute) = (time.hour(), time.minute());
         format!(" since {} {hour:02}:{minute:02} UTC", time.date())
     });
-    let state = match outdated(tree, config, &record) {
+    let state = match outdated {
         Ok(names) if names.is_empty() => "its sibling is as it was".to_owned(),
         Ok(names) => {
             let mut shown: Vec<String> =
@@ -39,7 +55,7 @@ pub(in crate::commands) fn note(tree: &WorkTree, config: &Config) -> Option<Stri
         }
         Err(error) => format!("its sibling is not compared: {}", error.cause()),
     };
-    Some(format!("bakstop: {} is prepared{}; {state}", about.name, since.unwrap_or_default()))
+    Some(format!("bakstop: {directory} is prepared{}; {state}", since.unwrap_or_default()))
 }
 
 /// [`note`] by the configuration of the work tree; `None` as well if that cannot be read.

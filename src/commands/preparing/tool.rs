@@ -1,5 +1,6 @@
 //! Runs the pnpm that a sibling pins.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use semver::Version;
@@ -73,10 +74,11 @@ impl Pnpm {
     fn captured(&self, arguments: &[String], directory: &Path) -> std::io::Result<Captured> {
         let arguments = &self.arguments(arguments);
         child::captured(&Call {
-            program: self.program,
+            program: OsStr::new(self.program),
             arguments,
             directory,
             variables: &VARIABLES,
+            removed: &[],
         })
     }
 
@@ -107,7 +109,13 @@ impl Pnpm {
         let own = program == Manager::Pnpm.name();
         let arguments = if own { self.arguments(rest) } else { rest.to_vec() };
         let program = if own { self.program } else { program };
-        let call = Call { program, arguments: &arguments, directory: root, variables: &VARIABLES };
+        let call = Call {
+            program: OsStr::new(program),
+            arguments: &arguments,
+            directory: root,
+            variables: &VARIABLES,
+            removed: &[],
+        };
         let doing = "build the sibling";
         let ran = child::run_tool(&call).map_err(|failed| {
             failed.error.help("`prep.build` of bakstop.json names the program that builds it")

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::escape::Escaped;
 use crate::measure::builds::SlowStep;
 use crate::measure::runs::{Run, labels};
 use crate::measure::trend::Usual;
 use crate::measure::units::Seconds;
-use crate::report::common::plural;
+use crate::report::common::{markdown_cell as cell, plural};
 
 /// The ends of labels, and their columns.
 const COLD: &str = " cold";
@@ -109,26 +108,6 @@ fn slowest(runs: &[Run], labels: [&str; 2]) -> String {
 
 fn last<'a>(runs: &'a [Run], label: &str) -> Option<&'a Run> {
     runs.iter().rev().find(|run| run.label == label && run.is_successful())
-}
-
-/// The content of a cell: escaped, and without a character that Markdown or HTML obeys.
-fn cell(text: &str) -> String {
-    let mut cell = String::new();
-    for character in Escaped(text.as_bytes()).to_string().chars() {
-        match character {
-            '&' => cell += "&amp;",
-            '<' => cell += "&lt;",
-            '>' => cell += "&gt;",
-            // Forges make links of names and addresses.
-            '@' => cell += "&#64;",
-            ':' => cell += "&#58;",
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '#' | '!' | '$' => {
-                cell.extend(['\\', character]);
-            }
-            _ => cell.push(character),
-        }
-    }
-    cell
 }
 
 #[cfg(test)]

@@ -166,6 +166,7 @@ fn output_of_verify_and_pins() {
                 &["restore", "--dry-run"],
                 &["restore", "--dry-run", "--staged"],
                 &["prep", "--dry-run", "--from", "."],
+                &["fleet", "."],
             ] {
                 harmless(
                     &sandbox,

@@ -62,7 +62,7 @@ fn with_options() -> Sandbox {
 /// Every verb and every scope of `check`, with a name where one is possible.
 fn verbs(name: &str) -> Vec<Vec<String>> {
     let path = format!("{name}/report");
-    let all: [&[&str]; 39] = [
+    let all: [&[&str]; 42] = [
         &["check"],
         &["check", "--verbose", "--config", name],
         &["check", "--range", name],
@@ -96,6 +96,9 @@ fn verbs(name: &str) -> Vec<Vec<String>> {
         &["install", "--dry-run"],
         &["install"],
         &["status"],
+        &["fleet"],
+        &["fleet", "--", name],
+        &["fleet", "--list", name],
         &["prove"],
         &["hook", "pre-commit"],
         &["hook", "pre-push", name, name],
@@ -335,7 +338,7 @@ fn only_verify_and_prove_run_what_a_repository_names() {
             assert!(matches!(ran.code, Some(0..=2)), "{arguments:?}: {ran:?}");
             let started = fs::read_to_string(&log).unwrap_or_default();
             let allowed = match &*arguments[0] {
-                "verify" => "clean",
+                "verify" | "fleet" => "clean",
                 "prove" => "post-index-change",
                 _ => "",
             };

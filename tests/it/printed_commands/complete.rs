@@ -56,9 +56,11 @@ const READ: Known = Untried("parts of commands that are read, not printed");
 #[rustfmt::skip]
 const COMMANDS: &[(&str, Known)] = &[
     ("bakstop --version", Shows),
+    ("bakstop -C", Elsewhere("every_printed_command_shows_what_the_table_says")),
     ("bakstop check", Shows),
     ("bakstop doctor", Elsewhere("the_findings_that_no_safe_fix_resolves_stay")),
     ("bakstop explain", Row("more_is_read_about_a_rule")),
+    ("bakstop fleet", Shows),
     ("bakstop hook", Elsewhere("a_pre_push_hook_that_reads_its_own_name_is_left_to_the_user")),
     ("bakstop install", Row("a_guard_is_put_in_force")),
     ("bakstop is", Words),
@@ -88,6 +90,7 @@ const COMMANDS: &[(&str, Known)] = &[
     ("corepack refuses", Words),
     ("corepack use", READ),
     ("corepack used", Words),
+    ("git -C", Shows),
     ("git add", Row("an_edited_file_is_staged")),
     ("git am", Row("a_patch_that_stops_is_applied_on")),
     ("git bisect", Row("a_work_tree_is_cleaned")),
@@ -104,6 +107,7 @@ const COMMANDS: &[(&str, Known)] = &[
     ("git ended", Words),
     ("git fetch", Row("missing_history_is_fetched")),
     ("git fsck", Shows),
+    ("git finds", Words),
     ("git has", Words),
     ("git ignores", Words),
     ("git merge", Row("a_merge_is_aborted")),
