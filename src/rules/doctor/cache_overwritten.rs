@@ -238,7 +238,7 @@ mod tests {
             ("file: '${{ matrix.file }}', cache-to: 'type=gha'", true),
             ("platforms: '${{ matrix.platform }}', cache-to: 'type=gha,mode=max'", true),
             (
-                "file: '${{ matrix.file }}', cache-to: 'type=registry,ref=ghcr.io/${{ \
+                "file: '${{ matrix.file }}', cache-to: 'type=registry,ref=registry.example/${{ \
                  github.repository }}:cache'",
                 true,
             ),
