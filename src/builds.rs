@@ -1,6 +1,7 @@
 //! The Docker builds of a project: each with its Dockerfile, its context, and what its caller gives
 //! it. What a value is that only a run of the build decides is unknown, and never guessed.
 
+pub(crate) mod caches;
 mod described;
 pub(crate) mod context;
 pub(crate) mod steps;
@@ -10,7 +11,9 @@ mod compose;
 mod bake;
 mod ci;
 mod prepared;
+mod gathered;
 mod model;
+mod users;
 mod members;
 mod lists;
 mod build_files;
@@ -27,6 +30,8 @@ pub(crate) use bases::{BaseUse, Bases};
 pub(crate) use build::{Build, ContextSource};
 pub(crate) use context::{BuildContext, CopySource};
 pub(crate) use described::{BuildOrigin, OriginName};
-pub(crate) use model::{Builds, ConfiguredBuild, DescribedBuilds};
+pub(crate) use gathered::{ConfiguredBuild, DescribedBuilds};
+pub(crate) use model::Builds;
 pub(crate) use prepared::{Overlays, PreparedBuilds};
 pub(crate) use steps::Action;
+pub(crate) use users::CacheUser;

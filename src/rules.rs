@@ -65,6 +65,12 @@ mod doctor {
     pub(super) mod unread_dockerignore;
     pub(super) mod unsupplied_npmrc_variable;
     pub(super) mod token_in_layer;
+    pub(super) mod cache_never_written;
+    pub(super) mod cache_overwritten;
+    pub(super) mod unknown_cache_option;
+    pub(super) mod cache_of_last_stage_only;
+    pub(super) mod cache_per_commit;
+    pub(super) mod builder_ignored;
 }
 
 /// The configuration of bakstop itself.
@@ -81,7 +87,7 @@ pub(crate) use guard::rewritten_lockfile::install;
 pub(crate) use guard::rewritten_manifest::{Trace, traces};
 
 /// Every rule, in the order of the documentation.
-pub(crate) const RULES: [&Rule; 48] = [
+pub(crate) const RULES: [&Rule; 54] = [
     &guard::rewritten_manifest::RULE,
     &guard::rewritten_lockfile::RULE,
     &guard::stray_backup::RULE,
@@ -115,6 +121,12 @@ pub(crate) const RULES: [&Rule; 48] = [
     &doctor::localhost_healthcheck::RULE,
     &doctor::missing_cache_mount::RULE,
     &doctor::ineffective_cache_mount::RULE,
+    &doctor::unknown_cache_option::RULE,
+    &doctor::cache_overwritten::RULE,
+    &doctor::cache_never_written::RULE,
+    &doctor::cache_of_last_stage_only::RULE,
+    &doctor::cache_per_commit::RULE,
+    &doctor::builder_ignored::RULE,
     &doctor::install_after_source::RULE,
     &doctor::unlocked_install::RULE,
     &doctor::unlocked_docker_install::RULE,

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use crate::base::finding::Span;
 use crate::base::path::RepoPath;
 use crate::builds::described::{
     BuildOrigin, Builder, Described, Descriptions, DockerfileSource, Given, OriginName, Unreadable,
@@ -243,16 +244,17 @@ impl<'p> BakeFiles<'p> {
             let is_known = add_layers(&targets, &name, &mut room, &mut layers);
             let Some(&(file, own)) = layers.last() else { continue };
             let path = &self.project.file(file).path;
+            let target = Some(OriginName::Target(name.clone()));
+            let origin = BuildOrigin { file, span: own.span.clone(), name: target };
+            let given = Self::given(&origin, &layers, calls.is_open);
             if !is_known || self.services.contains(&name) {
                 let reason = format!("another file or expression decides on target {name}");
                 found.doubt(path, reason);
+                found.unbuilt(origin, given);
                 continue;
             }
             match self.sources(&layers) {
                 Some((context, dockerfile)) => {
-                    let target = Some(OriginName::Target(name));
-                    let origin = BuildOrigin { file, span: own.span.clone(), name: target };
-                    let given = Self::given(&origin, &layers, calls.is_open);
                     let context = calls.is_local.then_some(context);
                     let (origin, builder) = (Some(origin), Builder::Docker);
                     found.builds.push(Described { dockerfile, context, given, origin, builder });
@@ -260,6 +262,7 @@ impl<'p> BakeFiles<'p> {
                 None => {
                     let what = "the context or the Dockerfile of target";
                     found.doubt(path, format!("{what} {name} is unknown"));
+                    found.unbuilt(origin, given);
                 }
             }
         }
@@ -331,10 +334,11 @@ impl<'p> BakeFiles<'p> {
         let known =
             |value: &Scalar| value.text().filter(|text| !has_template(text)).map(str::to_owned);
         for (file, target) in layers {
-            let here = |value: &Scalar| {
+            let place = |span: &Span| {
                 let start = origin.span.start;
-                if *file == origin.file { value.span.clone() } else { start..start }
+                if *file == origin.file { span.clone() } else { start..start }
             };
+            let here = |value: &Scalar| place(&value.span);
             given.is_open |= target.is_open;
             for (name, value) in target.arguments.iter() {
                 let value = known(value).map(|text| Variable { text, span: here(value) });
@@ -350,6 +354,18 @@ impl<'p> BakeFiles<'p> {
             let hosts = target.hosts.iter().map(|(name, value)| (name.to_owned(), here(value)));
             given.hosts.extend(hosts);
             given.contexts.extend(target.contexts.iter().map(|(name, _)| name.to_owned()));
+            for (text, span) in &target.cache_from {
+                given.caches.import(text, &place(span));
+            }
+            if let Some(exports) = &target.cache_to {
+                // They take the place of those of weaker parts.
+                given.caches.exports.clear();
+                for (text, span) in exports {
+                    given.caches.export(text, &place(span));
+                }
+            }
+            let tags = target.tags.iter().map(|tag| tag.text().unwrap_or("${}").to_owned());
+            given.caches.images.extend(tags);
             let single =
                 [(&target.network, &mut given.network), (&target.target, &mut given.target)];
             for (own, merged) in single {

@@ -3,6 +3,7 @@
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
 use crate::builds::bake::{self, BakeCall};
+use crate::builds::caches::BuildCaches;
 use crate::builds::described::{
     BuildOrigin, Builder, Described, Descriptions, DockerfileSource, Given, lines,
 };
@@ -12,8 +13,8 @@ use crate::models::StringMap;
 use crate::models::gitlab::Pipeline;
 use crate::models::workflow::{Callee, Workflow};
 use crate::pins::{CiCommand, UsedAction, joined, pipeline_commands, workflow_steps};
-use crate::project::Project;
 use crate::project::kinds::FileKind;
+use crate::project::{Project, SourceFile};
 
 /// Adds the builds of all workflows and pipelines of a project; returns their calls of bake.
 pub(super) fn builds(project: &Project, found: &mut Descriptions) -> Vec<BakeCall> {
@@ -22,6 +23,7 @@ pub(super) fn builds(project: &Project, found: &mut Descriptions) -> Vec<BakeCal
     for (number, source) in project.files().iter().enumerate() {
         let is_asked = |kind| matches!(kind, FileKind::Workflow | FileKind::GitlabPipeline);
         let (path, text) = (&source.file.path, source.file.text.as_slice());
+        found.has_remote_steps |= calls_remote_workflow(text);
         // Most workflows build no image, and their scripts are long.
         match FileKind::of(path, is_asked).filter(|_| names_builder(text)) {
             Some(FileKind::Workflow) => {
@@ -34,15 +36,21 @@ pub(super) fn builds(project: &Project, found: &mut Descriptions) -> Vec<BakeCal
                         of_action(number, action, text, path, found);
                     } else if name.ends_with("/bake-action") {
                         calls.push(bake::call_of_action(action, text));
+                        let set = action.uses.with.last("set");
+                        let set = set.map(|list| lines(list, text)).unwrap_or_default();
+                        of_settings(number, &action.uses.span, set, found);
+                    } else if action.uses.with.last("cache-to").is_some() {
+                        let given = of_inputs(&action.uses.with, text);
+                        found.unbuilt(origin(number, &action.uses.span), given);
                     }
                 }
-                of_commands(number, &commands, path, &has, found);
+                of_commands(number, &commands, source, &has, found);
                 calls.extend(commands.iter().filter_map(bake::call_of_command));
             }
             Some(_) => {
                 let pipeline = source.model(Syntax::Yaml, Pipeline::parse);
                 let commands = pipeline_commands(&pipeline, text);
-                of_commands(number, &commands, path, &has, found);
+                of_commands(number, &commands, source, &has, found);
                 calls.extend(commands.iter().filter_map(bake::call_of_command));
             }
             None => {}
@@ -58,6 +66,36 @@ const BUILDERS: [&str; 7] =
 /// Whether a text names something that may build an image.
 fn names_builder(text: &[u8]) -> bool {
     BUILDERS.iter().any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
+}
+
+/// Whether a job is a workflow of another repository: `uses: owner/name/.github/workflows/a.yml`.
+fn calls_remote_workflow(text: &[u8]) -> bool {
+    memchr::memmem::find_iter(text, "/workflows/").any(|at| {
+        let line = text.get(..at).unwrap_or_default();
+        let line = line.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+        let line = line.trim_ascii_start();
+        line.strip_prefix(b"uses:").is_some_and(|path| memchr::memmem::find(path, b"./").is_none())
+    })
+}
+
+fn origin(file: usize, span: &Span) -> BuildOrigin {
+    BuildOrigin { file, span: span.clone(), name: None }
+}
+
+/// Adds the caches that a call of bake gives to targets: `TARGET.cache-to=…`.
+fn of_settings(file: usize, place: &Span, set: Vec<(String, Span)>, found: &mut Descriptions) {
+    let mut given = Given { is_open: true, ..Given::default() };
+    for (setting, span) in set {
+        let Some((name, value)) = setting.split_once('=') else { continue };
+        match name.trim_end_matches('+').rsplit('.').next() {
+            Some("cache-from") => given.caches.import(value, &span),
+            Some("cache-to") => given.caches.export(value, &span),
+            _ => {}
+        }
+    }
+    if !given.caches.imports.is_empty() || !given.caches.exports.is_empty() {
+        found.unbuilt(origin(file, place), given);
+    }
 }
 
 /// Adds the build of an action. Without a context it builds what it fetches from git itself, which
@@ -92,12 +130,14 @@ fn of_action(
             (context, dockerfile)
         }
     };
+    let (origin, mut given) = (origin(file, &action.uses.span), of_inputs(with, text));
+    let inputs = ["file", "context", "platforms"];
+    given.caches.varies = inputs.into_iter().find(|name| action.varies(name));
     let Some(dockerfile) = dockerfile else {
-        return found.doubt(path, "the Dockerfile of a build in it is unknown");
+        found.doubt(path, "the Dockerfile of a build in it is unknown");
+        return found.unbuilt(origin, given);
     };
-    let span = action.uses.span.clone();
-    let origin = Some(BuildOrigin { file, span, name: None });
-    let given = of_inputs(with, text);
+    let origin = Some(origin);
     let (dockerfile, builder) = (DockerfileSource::Path(dockerfile), Builder::Docker);
     found.builds.push(Described { dockerfile, context, given, origin, builder });
 }
@@ -129,6 +169,14 @@ fn of_inputs(with: &StringMap, text: &[u8]) -> Given {
     for (part, span) in several("add-hosts") {
         given.host(&part, span);
     }
+    let entries = |name| lines(name).into_iter().filter(|(line, _)| !line.starts_with('#'));
+    for (line, span) in entries("cache-from") {
+        given.caches.import(&line, &span);
+    }
+    for (line, span) in entries("cache-to") {
+        given.caches.export(&line, &span);
+    }
+    given.caches.images.extend(several("tags").map(|(tag, _)| tag));
     let is_known = |text: &&str| !text.contains('$') && !text.is_empty();
     let mut single = |name: &str| {
         let value = with.last(name)?.text().filter(is_known).map(str::to_owned);
@@ -177,26 +225,50 @@ impl Given {
 fn of_commands(
     file: usize,
     commands: &[CiCommand],
-    path: &RepoPath,
+    source: &SourceFile,
     has: &dyn Fn(&str) -> bool,
     found: &mut Descriptions,
 ) {
+    let (path, text) = (&source.file.path, source.file.text.as_slice());
     for command in commands {
-        let Some((builder, options)) = options_of_build(&command.words) else { continue };
-        let build = BuildCommand { builder, ..BuildCommand::parse(options) };
+        let ends = command.words.first().zip(command.words.last());
+        let span =
+            ends.map_or(0..0, |(first, last)| first.span.start..last.span.end.max(first.span.end));
+        let Some((builder, options)) = options_of_build(&command.words) else {
+            if bake::call_of_command(command).is_some() {
+                let words = command.words.iter();
+                let set = words.map(|word| (written(word, text), word.span.clone()));
+                of_settings(file, &span, set.collect(), found);
+            }
+            continue;
+        };
+        let mut build = BuildCommand { builder, ..BuildCommand::parse(options, text) };
+        let mut given = std::mem::take(&mut build.given);
+        if builder == Builder::Podman {
+            given.caches = BuildCaches::default();
+        }
+        // `docker buildx` does not ask for it.
+        let asks = builder == Builder::Docker && command.words.iter().all(|it| it.text != "buildx");
+        given.caches.without_buildkit = command.without_buildkit.clone().filter(|_| asks);
+        let origin = origin(file, &span);
         match build.described(command.directory.as_deref(), has) {
-            Some((dockerfile, context, given)) => {
-                let ends = command.words.first().zip(command.words.last());
-                let span = ends.map_or(0..0, |(first, last)| {
-                    first.span.start..last.span.end.max(first.span.end)
-                });
-                let origin = Some(BuildOrigin { file, span, name: None });
-                let dockerfile = DockerfileSource::Path(dockerfile);
+            Some((dockerfile, context)) => {
+                let (origin, dockerfile) = (Some(origin), DockerfileSource::Path(dockerfile));
                 found.builds.push(Described { dockerfile, context, given, origin, builder });
             }
-            None => found.doubt(path, "the Dockerfile of a build in it is unknown"),
+            None => {
+                found.doubt(path, "the Dockerfile of a build in it is unknown");
+                found.unbuilt(origin, given);
+            }
         }
     }
+}
+
+/// A word as it is written, without quotes.
+fn written(word: &Resolved, file: &[u8]) -> String {
+    let text = word.known().map(str::as_bytes);
+    let text = text.or_else(|| file.get(word.span.clone())).unwrap_or_default();
+    String::from_utf8_lossy(text).replace(['"', '\''], "")
 }
 
 /// The builder of a command that builds an image, and the words after its verb; `None` for another
@@ -261,7 +333,7 @@ struct BuildCommand<'w> {
 }
 
 impl<'w> BuildCommand<'w> {
-    fn parse(words: &'w [Resolved]) -> Self {
+    fn parse(words: &'w [Resolved], text: &[u8]) -> Self {
         let mut build = Self {
             builder: Builder::Docker,
             file: None,
@@ -272,25 +344,33 @@ impl<'w> BuildCommand<'w> {
         };
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let text = word.text.as_str();
-            if text.is_empty() && word.is_open {
+            let option = word.text.as_str();
+            if option.is_empty() && word.is_open {
                 // `$FLAGS`: no option, or several.
                 build.is_unknown = true;
-            } else if let Some(option) = text.strip_prefix("--") {
+            } else if let Some(option) = option.strip_prefix("--") {
                 match option.split_once('=') {
-                    Some((name, value)) => build.option(name, value, word),
+                    Some((name, value)) => {
+                        let whole = written(word, text);
+                        let (_, whole) = whole.split_once('=').unwrap_or_default();
+                        build.cache(name, whole, word);
+                        build.option(name, value, word);
+                    }
                     None if FLAGS.contains(&option) => {}
                     None => {
                         let Some(value) = words.next() else { break };
+                        build.cache(option, &written(value, text), value);
                         build.option(option, &value.text, value);
                     }
                 }
-            } else if let Some(letters) = text.strip_prefix('-').filter(|rest| !rest.is_empty()) {
+            } else if let Some(letters) = option.strip_prefix('-').filter(|rest| !rest.is_empty()) {
                 match letters {
                     "q" | "D" => {}
                     "f" | "t" | "o" | "c" | "m" | "v" => {
                         let Some(value) = words.next() else { break };
-                        if letters == "f" {
+                        if letters == "t" {
+                            build.given.caches.images.push(written(value, text));
+                        } else if letters == "f" {
                             build.file = value.known();
                             build.is_unknown |= value.is_open;
                         }
@@ -304,6 +384,17 @@ impl<'w> BuildCommand<'w> {
         }
         build.given.is_open |= build.is_unknown;
         build
+    }
+
+    /// Reads a long option about caches.
+    fn cache(&mut self, name: &str, value: &str, word: &Resolved) {
+        let caches = &mut self.given.caches;
+        match name {
+            "cache-from" => caches.import(value, &word.span),
+            "cache-to" => caches.export(value, &word.span),
+            "tag" => caches.images.push(value.to_owned()),
+            _ => {}
+        }
     }
 
     /// Reads a long option; `word` is that of its value.
@@ -351,7 +442,7 @@ impl<'w> BuildCommand<'w> {
         self,
         directory: Option<&str>,
         has: &dyn Fn(&str) -> bool,
-    ) -> Option<(String, Option<String>, Given)> {
+    ) -> Option<(String, Option<String>)> {
         if self.is_unknown {
             return None;
         }
@@ -369,7 +460,7 @@ impl<'w> BuildCommand<'w> {
         };
         // What another ignore file leaves of the context is unknown.
         let context = context.filter(|_| !self.has_ignore_file);
-        Some((dockerfile?, context, self.given))
+        Some((dockerfile?, context))
     }
 }
 

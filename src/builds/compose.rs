@@ -241,15 +241,20 @@ impl<'p> ComposeFiles<'p> {
     ) {
         let path = &self.project.file(top.file).path;
         let name = &top.service.name;
+        let image = layers.iter().rev().find_map(|layer| layer.service.image.as_ref()?.text());
         let layers: Vec<(usize, &ServiceBuild)> = layers
             .iter()
             .filter_map(|layer| Some((layer.file, layer.service.build.as_ref()?)))
             .collect();
+        let origin = BuildOrigin {
+            file: top.file,
+            span: top.service.span.clone(),
+            name: Some(OriginName::Service(name.clone())),
+        };
+        let mut given = self.given(&origin, &layers, is_open);
+        given.caches.images.extend(image.map(str::to_owned));
         match self.sources(top, &layers) {
             Ok((context, dockerfile)) => {
-                let name = Some(OriginName::Service(name.clone()));
-                let origin = BuildOrigin { file: top.file, span: top.service.span.clone(), name };
-                let given = self.given(&origin, &layers, is_open);
                 let (context, origin) = (Some(context), Some(origin));
                 let builder = Builder::Docker;
                 found.builds.push(Described { dockerfile, context, given, origin, builder });
@@ -257,6 +262,7 @@ impl<'p> ComposeFiles<'p> {
             Err(unknown) => {
                 let (what, why) = unknown;
                 found.doubt(path, format!("{what} of service {name} {why}"));
+                found.unbuilt(origin, given);
             }
         }
     }
@@ -332,6 +338,14 @@ impl<'p> ComposeFiles<'p> {
             let hosts = build.hosts.iter().map(|host| (host.name.clone(), here(&host.span)));
             given.hosts.extend(hosts);
             given.contexts.extend_from_slice(&build.contexts);
+            let text = |cache: &Scalar| cache.text().unwrap_or_default().to_owned();
+            given.caches.images.extend(build.tags.iter().map(text));
+            for cache in &build.cache_from {
+                given.caches.import(&text(cache), &here(&cache.span));
+            }
+            for cache in &build.cache_to {
+                given.caches.export(&text(cache), &here(&cache.span));
+            }
             for (own, merged) in
                 [(&build.network, &mut given.network), (&build.target, &mut given.target)]
             {

@@ -2,6 +2,7 @@
 
 use crate::base::finding::Span;
 use crate::base::path::RepoPath;
+use crate::builds::caches::BuildCaches;
 use crate::formats::joined::Joined;
 use crate::formats::shell::Variable;
 use crate::models::Scalar;
@@ -23,6 +24,7 @@ pub(crate) struct Given {
     pub target: Option<String>,
     /// The names of further contexts. They take the place of stages and images of these names.
     pub contexts: Vec<String>,
+    pub caches: BuildCaches,
     /// Whether something that cannot be read may give more: an expression, a variable.
     pub is_open: bool,
 }
@@ -121,10 +123,20 @@ impl Given {
     }
 }
 
+/// A build whose Dockerfile is unknown or cannot be read.
+#[derive(Debug)]
+pub(crate) struct Unbuilt {
+    pub origin: BuildOrigin,
+    pub given: Given,
+}
+
 /// What the files of a project say.
 #[derive(Debug, Default)]
 pub(super) struct Descriptions {
     pub builds: Vec<Described>,
+    pub unbuilt: Vec<Unbuilt>,
+    /// Whether a workflow calls one of another repository, which may build with any cache.
+    pub has_remote_steps: bool,
     pub unreadable: Vec<Unreadable>,
     pub doubts: Vec<Unjudged>,
     /// Further files that describe builds.
@@ -135,6 +147,13 @@ impl Descriptions {
     /// Whether there are more builds than are judged.
     pub(super) fn is_full(&self) -> bool {
         self.builds.len() > MAX_BUILDS
+    }
+
+    /// Adds a build whose Dockerfile is unknown.
+    pub(super) fn unbuilt(&mut self, origin: BuildOrigin, given: Given) {
+        if self.unbuilt.len() < MAX_BUILDS {
+            self.unbuilt.push(Unbuilt { origin, given });
+        }
     }
 
     pub(super) fn doubt(&mut self, path: &RepoPath, reason: impl Into<String>) {

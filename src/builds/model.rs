@@ -12,15 +12,16 @@ use crate::builds::build::{Build, Inline};
 use crate::builds::build_files::BuildFiles;
 use crate::builds::context::{BuildContext, Governing, MAX_WORK, RepoTree};
 use crate::builds::described::{
-    BuildOrigin, Builder, Described, Descriptions, DockerfileSource, MAX_BUILDS, Unjudged,
+    BuildOrigin, Builder, Described, DockerfileSource, Given, MAX_BUILDS, Unbuilt, Unjudged,
     Unreadable,
 };
+use crate::builds::gathered::{ConfiguredBuild, DescribedBuilds};
 use crate::builds::lists::FileLists;
 use crate::builds::prepared::PreparedBuilds;
-use crate::builds::steps::BuildStage;
-use crate::builds::{bake, ci, compose, steps};
+use crate::builds::steps::{self, BuildStage};
 use crate::formats::dockerfile::{self, Instruction};
 use crate::formats::dockerignore::{IgnoreFile, InvalidPattern};
+use crate::formats::joined::Joined;
 use crate::models::dockerfile::Base;
 use crate::pins::{FilePins, PinTable, dockerfile_pins, pins_of_file};
 use crate::project::kinds::FileKind;
@@ -48,6 +49,10 @@ pub(crate) struct Builds {
     /// The patterns of the workspace members that each file declares, once they are asked for.
     pub(super) members: OnceCell<Vec<Option<Vec<String>>>>,
     pub(super) lists: FileLists,
+    /// The builds whose Dockerfile is unknown or cannot be read.
+    pub unbuilt: Vec<Unbuilt>,
+    /// Whether another repository has steps of the workflows.
+    pub has_remote_steps: bool,
     /// The files of builds that cannot be read as such.
     pub unreadable: Vec<Unreadable>,
     /// What was not judged.
@@ -57,57 +62,6 @@ pub(crate) struct Builds {
     pub named_variables: Option<BTreeSet<String>>,
     /// The size of the Dockerfiles so far.
     text: usize,
-}
-
-/// A project, and what its files say about builds.
-#[derive(Debug)]
-pub(crate) struct DescribedBuilds {
-    project: Project,
-    found: Descriptions,
-}
-
-impl DescribedBuilds {
-    pub(crate) fn new(project: Project) -> Self {
-        let mut found = Descriptions::default();
-        compose::builds(&project, &mut found);
-        let calls = ci::builds(&project, &mut found);
-        bake::builds(&project, calls, &mut found);
-        Self { project, found }
-    }
-
-    /// Whether there may be a build: then the files that it takes are needed.
-    pub(crate) fn has_builds(&self, configured: &[ConfiguredBuild]) -> bool {
-        let mut paths = self.project.files().iter().map(|source| &source.file.path);
-        !self.found.builds.is_empty()
-            || !configured.is_empty()
-            || paths.any(|path| FileKind::Dockerfile.matches(path))
-    }
-
-    /// Gives a file of the project its text. It must not describe builds.
-    pub(crate) fn fill(&mut self, source: Rc<SourceFile>) {
-        self.project.fill(source);
-    }
-
-    /// The paths that the files of the project name, and that it does not have, or not read.
-    pub(crate) fn missing(&self, configured: &[ConfiguredBuild]) -> BTreeSet<String> {
-        let described = self.found.builds.iter().filter_map(|build| match &build.dockerfile {
-            DockerfileSource::Path(path) => Some(path),
-            DockerfileSource::Inline(..) => None,
-        });
-        let configured = configured.iter().map(|build| &build.dockerfile);
-        let named = self.found.named.iter().chain(described).chain(configured);
-        let is_missing = |path: &&String| !self.project.has_read(path.as_bytes());
-        named.filter(is_missing).cloned().collect()
-    }
-}
-
-/// A build that the configuration describes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ConfiguredBuild {
-    /// The path of the Dockerfile from the top of the repository.
-    pub dockerfile: String,
-    /// The directory of the context; empty for the top.
-    pub context: String,
 }
 
 impl Builds {
@@ -131,6 +85,8 @@ impl Builds {
             table: OnceCell::new(),
             members: OnceCell::new(),
             lists: FileLists::default(),
+            unbuilt: found.unbuilt,
+            has_remote_steps: found.has_remote_steps,
             unreadable: found.unreadable,
             doubts: found.doubts,
             named_variables: None,
@@ -277,25 +233,57 @@ impl Builds {
 
     pub(super) fn add(&mut self, described: Described) {
         let Described { dockerfile, context, given, origin, builder } = described;
+        let Some((file, text, stages)) = self.read(dockerfile, &given, origin.as_ref()) else {
+            self.unbuilt.extend(origin.map(|origin| Unbuilt { origin, given }));
+            return;
+        };
+        let own = text.is_none().then(|| self.file(file).path.to_string());
+        let context = context.and_then(|directory| {
+            let ignore = self.governing(own.as_deref(), &directory, builder)?;
+            Some(BuildContext { directory, ignore })
+        });
+        let inline = text.map(|text| {
+            let instructions = dockerfile::parse_joined(&text);
+            let pins = dockerfile_pins(&instructions, &self.file(file).text, Vec::new());
+            Inline { text, pins }
+        });
+        let files = BuildFiles::default();
+        self.list.push(Build { dockerfile: file, inline, context, stages, given, origin, files });
+    }
+
+    /// The number of the file of a Dockerfile, its text if it is inside of that file, and its
+    /// stages. If it cannot be judged, the reason is noted.
+    fn read(
+        &mut self,
+        dockerfile: DockerfileSource,
+        given: &Given,
+        origin: Option<&BuildOrigin>,
+    ) -> Option<(usize, Option<Joined>, Vec<BuildStage>)> {
         let (file, text) = match dockerfile {
             DockerfileSource::Inline(file, text) => (file, Some(text)),
             DockerfileSource::Path(path) => match self.project.number(path.as_bytes()) {
                 Some(file) => (file, None),
-                None => return self.doubt_missing(&path, origin.as_ref()),
+                None => {
+                    self.doubt_missing(&path, origin);
+                    return None;
+                }
             },
         };
+        let unreadable = |file, message| Unreadable { file, span: None, message };
         let size = text.as_ref().map_or(self.file(file).text.len(), |text| text.bytes.len());
         if size > MAX_DOCKERFILE {
             let message = format!("it is larger than {} KiB", MAX_DOCKERFILE / 1024);
-            return self.unreadable(Unreadable { file, span: None, message });
+            self.unreadable(unreadable(file, message));
+            return None;
         }
         self.text += size;
         if self.list.len() >= MAX_BUILDS || self.text > MAX_TEXT {
             let (file, message) = match origin {
-                Some(origin) => (origin.file, "it describes more builds than can be judged".into()),
-                None => (file, "there are more builds than can be judged".into()),
+                Some(origin) => (origin.file, "it describes more builds than can be judged"),
+                None => (file, "there are more builds than can be judged"),
             };
-            return self.unreadable(Unreadable { file, span: None, message });
+            self.unreadable(unreadable(file, message.to_owned()));
+            return None;
         }
         let instructions = match &text {
             Some(text) => Rc::new(dockerfile::parse_joined(text)),
@@ -304,24 +292,16 @@ impl Builds {
         if let Some(name) = steps::replaced_base(&instructions, &given.contexts) {
             let path = self.file(file).path.clone();
             let reason = format!("a further context takes the place of its base {name}");
-            return self.doubts.push(Unjudged { path, reason });
+            self.doubts.push(Unjudged { path, reason });
+            return None;
         }
-        let Some(stages) = steps::stages(&instructions, given.known_arguments()) else {
+        let stages = steps::stages(&instructions, given.known_arguments());
+        if stages.is_none() {
             let limit = steps::MAX_INSTRUCTIONS;
             let message = format!("it has more than {limit} instructions or commands");
-            return self.unreadable(Unreadable { file, span: None, message });
-        };
-        let own = text.is_none().then(|| self.file(file).path.to_string());
-        let context = context.and_then(|directory| {
-            let ignore = self.governing(own.as_deref(), &directory, builder)?;
-            Some(BuildContext { directory, ignore })
-        });
-        let inline = text.map(|text| {
-            let pins = dockerfile_pins(&instructions, &self.file(file).text, Vec::new());
-            Inline { text, pins }
-        });
-        let files = BuildFiles::default();
-        self.list.push(Build { dockerfile: file, inline, context, stages, given, origin, files });
+            self.unreadable(unreadable(file, message));
+        }
+        Some((file, text, stages?))
     }
 
     fn doubt_missing(&mut self, dockerfile: &str, origin: Option<&BuildOrigin>) {

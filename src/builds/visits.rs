@@ -615,8 +615,8 @@ fn may_set_any(command: &RunCommand) -> bool {
 mod tests {
     use super::*;
     use crate::base::change::File;
+    use crate::builds::DescribedBuilds;
     use crate::builds::context::RepoTree;
-    use crate::builds::model::DescribedBuilds;
     use crate::project::Project;
 
     /// The paths of the files in the image at each install of a Dockerfile at the top.

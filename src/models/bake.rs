@@ -34,6 +34,11 @@ pub(crate) struct BakeTarget {
     pub hosts: StringMap,
     /// Further contexts by their names.
     pub contexts: StringMap,
+    /// The entries of `cache-from`, each as one text.
+    pub cache_from: Vec<(String, Span)>,
+    /// The entries of `cache-to`; `None` if the target says nothing.
+    pub cache_to: Option<Vec<(String, Span)>>,
+    pub tags: Vec<Scalar>,
     /// Whether a field is an expression, so that more may be given; also with a `matrix`.
     pub is_open: bool,
 }
@@ -76,6 +81,9 @@ impl BakeTarget {
             secrets: secrets(node),
             hosts: string_map(node, "extra-hosts"),
             contexts: string_map(node, "contexts"),
+            cache_from: node.last("cache-from").map(caches).unwrap_or_default(),
+            cache_to: node.last("cache-to").map(caches),
+            tags: list(node, "tags"),
             is_open: node.last("matrix").is_some() || open.into_iter().any(is_expression),
         }
     }
@@ -84,6 +92,19 @@ impl BakeTarget {
 /// The values of a list.
 fn list(node: &Node, key: &str) -> Vec<Scalar> {
     node.last(key).map(Node::items).unwrap_or_default().iter().map(Scalar::parse).collect()
+}
+
+/// The entries of a list of caches, each a string or a map of options. What is unknown is `${}`.
+fn caches(node: &Node) -> Vec<(String, Span)> {
+    let text = |node: &Node| node.text().unwrap_or("${}").to_owned();
+    let entry = |item: &Node| {
+        let options: Vec<String> =
+            item.entries().map(|(key, value)| format!("{}={}", key.text, text(value))).collect();
+        let written = if options.is_empty() { text(item) } else { options.join(",") };
+        (written, item.span.clone())
+    };
+    let items = if node.value == Value::Other { std::slice::from_ref(node) } else { node.items() };
+    items.iter().map(entry).collect()
 }
 
 /// The ids of `secret`.

@@ -65,6 +65,11 @@ pub(crate) struct ServiceBuild {
     pub secrets: Vec<SecretUse>,
     /// The names of `additional_contexts`.
     pub contexts: Vec<String>,
+    /// Also those of `x-bake`.
+    pub cache_from: Vec<Scalar>,
+    pub cache_to: Vec<Scalar>,
+    /// Further names of the image.
+    pub tags: Vec<Scalar>,
 }
 
 /// An entry of `extra_hosts`.
@@ -148,8 +153,25 @@ impl ServiceBuild {
             hosts: hosts(node),
             secrets: secrets(node),
             contexts: contexts(node),
+            cache_from: caches(node, "cache_from", "cache-from"),
+            cache_to: caches(node, "cache_to", "cache-to"),
+            tags: strings(node.last("tags")),
         }
     }
+}
+
+/// A list of strings, or one string.
+fn strings(node: Option<&Node>) -> Vec<Scalar> {
+    let items = node
+        .map(|node| if node.text().is_some() { std::slice::from_ref(node) } else { node.items() });
+    items.unwrap_or_default().iter().map(Scalar::parse).collect()
+}
+
+/// The entries of a list of caches, and those that only bake adds.
+fn caches(node: &Node, key: &str, of_bake: &str) -> Vec<Scalar> {
+    let mut found = strings(node.last(key));
+    found.extend(strings(node.last("x-bake").and_then(|bake| bake.last(of_bake))));
+    found
 }
 
 /// `additional_contexts`, as a map or as a list of `name=path`.

@@ -13,6 +13,9 @@ pub(crate) struct Workflow {
     pub jobs: Vec<WorkflowJob>,
     /// The steps of a composite action.
     pub steps: Vec<WorkflowStep>,
+    /// The branches whose pushes start it, all if there are none; `None` if no push of a branch
+    /// does, or if that is unknown.
+    pub pushed: Option<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(crate) struct WorkflowJob {
     pub uses: Option<Uses>,
     /// The image of its container.
     pub image: Option<Scalar>,
+    /// The values of each key of its matrix, also those of `include`, as far as they are strings.
+    pub matrix: Vec<(String, Vec<String>)>,
     pub steps: Vec<WorkflowStep>,
 }
 
@@ -89,6 +94,7 @@ impl Workflow {
             inputs: StringMap(inputs.flat_map(Node::entries).map(default).collect()),
             jobs: jobs.map(|(_, job)| WorkflowJob::parse(job, &settings, file)).collect(),
             steps: runs.map(|runs| steps(runs, &RunSettings::default(), file)).unwrap_or_default(),
+            pushed: root.last("on").and_then(pushed),
         }
     }
 }
@@ -100,9 +106,44 @@ impl WorkflowJob {
             env: string_map(node, "env"),
             uses: Uses::parse(node, file),
             image: nested(node, "container", "image").map(Scalar::parse),
+            matrix: matrix(node),
             steps: steps(node, &outer.with_defaults(node), file),
         }
     }
+}
+
+/// The branches whose pushes start a workflow.
+fn pushed(on: &Node) -> Option<Vec<String>> {
+    let is_push = |node: &Node| node.text() == Some("push");
+    if is_push(on) || on.items().iter().any(is_push) {
+        return Some(Vec::new());
+    }
+    let push = on.last("push")?;
+    let Some(branches) = push.last("branches") else {
+        let is_limited = ["tags", "branches-ignore"].iter().any(|key| push.last(key).is_some());
+        return (!is_limited).then(Vec::new);
+    };
+    let names: Vec<String> =
+        branches.items().iter().filter_map(Node::text).map(str::to_owned).collect();
+    (!names.is_empty()).then_some(names)
+}
+
+/// The values of each key of the matrix of a job.
+fn matrix(node: &Node) -> Vec<(String, Vec<String>)> {
+    let matrix = node.last("strategy").and_then(|strategy| strategy.last("matrix"));
+    let Some(matrix) = matrix else { return Vec::new() };
+    let included = matrix.last("include").map(Node::items).unwrap_or_default();
+    let texts = |nodes: &[Node]| nodes.iter().filter_map(Node::text).map(str::to_owned).collect();
+    let mut found: Vec<(String, Vec<String>)> =
+        matrix.entries().map(|(key, values)| (key.text.clone(), texts(values.items()))).collect();
+    for (key, value) in included.iter().flat_map(Node::entries) {
+        let Some(text) = value.text() else { continue };
+        match found.iter_mut().find(|(known, _)| *known == key.text) {
+            Some((_, values)) => values.push(text.to_owned()),
+            None => found.push((key.text.clone(), vec![text.to_owned()])),
+        }
+    }
+    found
 }
 
 fn steps(node: &Node, outer: &RunSettings, file: &[u8]) -> Vec<WorkflowStep> {
@@ -197,6 +238,36 @@ mod tests {
         assert_eq!(texts(a.steps.iter().map(|step| &step.run)), ["a", "-"]);
         let uses = b.uses.as_ref().unwrap();
         assert_eq!((uses.with.text("v"), uses.with.text("w")), (None, Some("2")));
+    }
+
+    #[test]
+    fn a_workflow_starts_when_branches_are_pushed() {
+        for (on, expected) in [
+            ("push", Some("")),
+            ("[pull_request, push]", Some("")),
+            ("{push: }", Some("")),
+            ("{push: {paths: [a]}}", Some("")),
+            ("{push: {branches: [main, x]}}", Some("main x")),
+            ("{push: {branches: [main], tags: [v1]}}", Some("main")),
+            ("{push: {tags: ['v*']}}", None),
+            ("{push: {branches-ignore: [x]}}", None),
+            ("{push: {branches: '${{ x }}'}}", None),
+            ("pull_request", None),
+        ] {
+            let pushed = parse(&format!("on: {on}")).pushed.map(|names| names.join(" "));
+            assert_eq!(pushed.as_deref(), expected, "{on}");
+        }
+    }
+
+    #[test]
+    fn a_matrix_has_the_values_of_its_keys() {
+        let matrix =
+            "{a: [1, 2, {x: 3}], b: '${{ fromJson(x) }}', include: [{a: 1, c: x}, {c: y}]}";
+        let workflow = parse(&format!("jobs: {{j: {{strategy: {{matrix: {matrix}}}}}, k: {{}}}}"));
+        let shown = |(key, values): &(String, Vec<String>)| format!("{key}={}", values.join(" "));
+        let keys: Vec<_> = workflow.jobs[0].matrix.iter().map(shown).collect();
+        assert_eq!(keys, ["a=1 2 1", "b=", "include=", "c=x y"]);
+        assert!(workflow.jobs[1].matrix.is_empty());
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) struct UsedAction<'w> {
     /// The inputs with their variables expanded.
     inputs: Vec<(&'w str, Option<Resolved>)>,
     checkout: Rc<Checkout>,
+    /// The matrix of its job.
+    matrix: &'w [(String, Vec<String>)],
 }
 
 impl UsedAction<'_> {
@@ -27,6 +29,20 @@ impl UsedAction<'_> {
             Some((_, value)) => value.as_ref()?.known(),
             None => Some(""),
         }
+    }
+
+    /// Whether an input depends on a key of the matrix that has several values.
+    pub(crate) fn varies(&self, name: &str) -> bool {
+        let text = self.uses.with.text(name).unwrap_or_default();
+        let is_word =
+            |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || "_-.".contains(c));
+        self.matrix.iter().any(|(key, values)| {
+            let named = format!("matrix.{key}");
+            let mut places = text.match_indices(&named);
+            let is_named =
+                places.any(|(at, _)| is_word(text.get(at + named.len()..).unwrap_or_default()));
+            is_named && values.iter().any(|value| *value != values[0])
+        })
     }
 
     /// A path of the step, from the top of this repository; `None` if it is outside of it.
@@ -51,7 +67,9 @@ pub(crate) fn workflow_steps<'w>(
         let checkout = Rc::new(Checkout::new(&job.steps, &outer));
         let scripts = job.steps.iter().filter_map(|step| step.run.as_ref()?.text());
         let outer = outer.without(scripts.flat_map(set_for_later));
+        let start = actions.len();
         add_steps(&job.steps, &outer, &checkout, text, &mut commands, &mut actions);
+        actions[start..].iter_mut().for_each(|action| action.matrix = &job.matrix);
     }
     let checkout = Rc::new(Checkout::whole());
     add_steps(&workflow.steps, &scope, &checkout, text, &mut commands, &mut actions);
@@ -71,7 +89,7 @@ fn add_steps<'w>(
         if let Some(uses) = &step.uses {
             let inputs = uses.with.iter().map(|(name, value)| (name, scope.resolve(value)));
             let (inputs, checkout) = (inputs.collect(), Rc::clone(checkout));
-            actions.push(UsedAction { uses, inputs, checkout });
+            actions.push(UsedAction { uses, inputs, checkout, matrix: &[] });
         }
         if let (Some(script), Some(directory)) = (&step.run, script_directory(step, &scope)) {
             let mut place = WorkingDirectory::at(&directory);

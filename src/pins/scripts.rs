@@ -1,8 +1,9 @@
 //! Scripts and commands in documents: what they pin, where they run, and whether corepack is there.
 
+use crate::base::finding::Span;
 use crate::base::path::LONGEST_PATH;
 use crate::formats::joined::Joined;
-use crate::formats::shell::{Command, Form, Resolved, Script};
+use crate::formats::shell::{Command, Form, Lookup, Resolved, Script};
 use crate::models::{Invocation, Scalar};
 use crate::pins::commands::{self, Variables, program};
 use crate::pins::images::Container;
@@ -61,6 +62,34 @@ pub(crate) struct CiCommand {
     pub words: Vec<Resolved>,
     /// The working directory; `None` if it is unknown.
     pub directory: Option<String>,
+    /// Where `DOCKER_BUILDKIT=0` is, if it counts for this command.
+    pub without_buildkit: Option<Span>,
+}
+
+/// The variable that turns BuildKit off for `docker build`.
+const BUILDKIT: &str = "DOCKER_BUILDKIT";
+
+/// Where BuildKit is turned off: by a value that Docker takes for false.
+fn off(value: &str, span: &Span) -> Option<Span> {
+    matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False").then(|| span.clone())
+}
+
+/// Where the environment of a command turns BuildKit off. `exported` is what the commands before it
+/// export.
+fn without_buildkit(
+    script: &Script<'_>,
+    command: &Command<'_>,
+    variables: Variables<'_, '_>,
+    exported: Option<&Span>,
+) -> Option<Span> {
+    if let Some(word) = command.assignment(BUILDKIT) {
+        let value = script.resolve(&word, variables);
+        return off(value.known()?, &value.span);
+    }
+    match script.variable(BUILDKIT, variables) {
+        Lookup::Set(variable) => off(&variable.text, &variable.span),
+        _ => exported.cloned(),
+    }
 }
 
 /// The commands of a script in a document. `place` is the working directory before and after it.
@@ -75,12 +104,19 @@ pub(super) fn commands_of(
     let Some(text) = &text else { return Vec::new() };
     script.split(text, 0..text.bytes.len());
     let mut shells = Subshells { shells: vec![place.clone()], begun: 0 };
+    let mut exported: Option<Span> = None;
     let command = |command: &Command<'_>| {
         let words: Vec<_> = command.words().map(|word| script.resolve(&word, variables)).collect();
         let shell = shells.at(command);
         let next = shell.after(&words);
         let WorkingDirectory { directory, .. } = std::mem::replace(shell, next);
-        CiCommand { words, directory }
+        let without_buildkit = without_buildkit(&script, command, variables, exported.as_ref());
+        for word in words.iter().skip(1).filter(|_| program(&words) == Some("export")) {
+            if let Some((BUILDKIT, value)) = word.text.split_once('=') {
+                exported = off(value, &word.span);
+            }
+        }
+        CiCommand { words, directory, without_buildkit }
     };
     let found = script.commands.iter().map(command).collect();
     place.clone_from(&shells.shells[0]);

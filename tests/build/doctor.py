@@ -3,11 +3,11 @@
 
     doctor.py [RULE...]
 
-Needs a running Docker (28 or newer, with buildx, compose and its usual bridge), root on Linux, and
-node, npm, busybox and pip, of which it makes the image that stands for node:22-alpine: with the
-node of this machine and the busybox of Alpine. Builds reach two registries on this machine:
-npm.acme.example has the packages of @acme, and wants a token for all but @acme/open; public.example
-passes everything else on to the npm registry.
+Needs a running Docker (28 or newer, with buildx, compose, its usual bridge and the containerd store
+of images, which exports caches), root on Linux, and node, npm, busybox and pip, of which it makes
+the image that stands for node:22-alpine: with the node of this machine and the busybox of Alpine.
+Builds reach two registries on this machine: npm.acme.example has the packages of @acme, and wants a
+token for all but @acme/open; public.example passes everything else on to the npm registry.
 """
 
 import base64

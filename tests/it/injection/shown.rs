@@ -95,6 +95,8 @@ fn output_of_doctor() {
         sandbox.write(below.join("base.Dockerfile"), between("FROM ", text, ":1\n"));
         let service = between("services:\n  \"", text, "\": {build: .}\n  b: {build: $X}\n");
         sandbox.write(below.join("compose.yaml"), service);
+        let cache = "services: {a: {build: {context: ., cache_to: [\"type=gha,mode=x,";
+        sandbox.write(below.join("compose.caches.yaml"), between(cache, text, "=y\"]}}}\n"));
     }
     for (number, format) in formats().iter().enumerate() {
         for colour in COLOURS {

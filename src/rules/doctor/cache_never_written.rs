@@ -1,0 +1,229 @@
+#![doc = include_str!("../../../docs/rules/cache-never-written.md")]
+
+use std::collections::BTreeSet;
+
+use crate::base::debris::Debris;
+use crate::base::escape::Escaped;
+use crate::base::finding::Severity;
+use crate::builds::caches::{CacheEntry, image_name, may_be};
+use crate::builds::{Builds, CacheUser};
+use crate::rule::{Check, Findings, Rule, RuleGroup};
+
+/// The row of the rule table.
+pub(crate) const RULE: Rule = Rule {
+    id: "cache-never-written",
+    summary: "a build cache that is imported, and that nothing in the repository exports",
+    severity: Severity::Warning,
+    manual: include_str!("../../../docs/rules/cache-never-written.md"),
+    check: Check::Builds(judge),
+    ..Rule::base(RuleGroup::Doctor)
+};
+
+/// The maximum number of comparisons of an imported with an exported name.
+const MAX_COMPARED: usize = 1_000_000;
+
+/// A cache that a build exports, with its name.
+struct Written<'b> {
+    user: CacheUser<'b>,
+    entry: &'b CacheEntry,
+    name: Option<String>,
+}
+
+fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
+    let is_unknown = |entry: &CacheEntry| entry.kind.is_none() || entry.is_open;
+    let written: Vec<Written<'_>> =
+        builds.exports().map(|(user, entry)| Written { user, entry, name: entry.name() }).collect();
+    if builds.has_remote_steps || written.iter().any(|export| is_unknown(export.entry)) {
+        return;
+    }
+    let mut seen = BTreeSet::new();
+    for user in builds.cache_users().filter(|user| !user.may_be_replaced()) {
+        for entry in &user.given.caches.imports {
+            let is_new = seen.insert((user.origin.file, user.place(entry).start));
+            if seen.len().saturating_mul(written.len()) > MAX_COMPARED {
+                return;
+            }
+            let name = entry.name().filter(|name| is_new && !name.contains(['$', '`']));
+            let Some(name) = name else { continue };
+            if let Some(other) = other(builds, &written, entry, &name) {
+                report(builds, user, entry, &name, other, findings);
+            }
+        }
+    }
+}
+
+/// Another cache of the type that a build exports, if none exports this one.
+fn other<'w, 'b>(
+    builds: &Builds,
+    written: &'w [Written<'b>],
+    entry: &CacheEntry,
+    name: &str,
+) -> Option<&'w Written<'b>> {
+    let of_type = || written.iter().filter(|export| export.entry.kind == entry.kind);
+    let is_this = |written: &String| may_be(written, name);
+    if of_type().any(|export| export.name.as_ref().is_none_or(is_this)) {
+        return None;
+    }
+    match entry.kind.as_deref() {
+        // Only this repository can write it.
+        Some("gha") => of_type().next(),
+        // Anything may push an image. A cache is known by its name.
+        Some("registry") => {
+            let repository = |name: &str| name.rsplit_once(':').map(|(name, _)| name.to_owned());
+            let own = repository(name).filter(|_| name.contains("cache"))?;
+            let mut images = builds.cache_users().flat_map(|user| &user.given.caches.images);
+            let has_image = |export: &&Written<'_>| {
+                export.name.as_deref().and_then(repository).as_ref() == Some(&own)
+            };
+            of_type()
+                .find(has_image)
+                .filter(|_| !images.any(|image| may_be(&image_name(image), name)))
+        }
+        _ => None,
+    }
+}
+
+fn report(
+    builds: &Builds,
+    user: CacheUser<'_>,
+    entry: &CacheEntry,
+    name: &str,
+    other: &Written<'_>,
+    findings: &mut Findings,
+) {
+    let what = if entry.kind.as_deref() == Some("gha") { "the cache scope" } else { "the cache" };
+    let shown = Escaped(name.as_bytes());
+    let message = format!("nothing in this repository writes {what} {shown}");
+    let own = other.name.as_deref().unwrap_or_default();
+    let label = format!("{what} {} is written", Escaped(own.as_bytes()));
+    findings
+        .place(builds.file(user.origin.file), user.place(entry), message)
+        .label(builds.file(other.user.origin.file), other.user.place(other.entry), label)
+        .help("import the cache that is written, or remove the import", &[]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+    use crate::engine::tests::{Fake, judged_by, transcript};
+
+    /// A workflow with a step for each pair of imports and exports.
+    fn workflow(steps: &[(&str, &str)]) -> String {
+        let step = |(import, export): &(&str, &str)| {
+            format!(
+                "      - uses: docker/build-push-action@v6\n        with:\n          \
+                 context: .\n          cache-from: {import}\n          cache-to: {export}\n"
+            )
+        };
+        let steps: String = steps.iter().map(step).collect();
+        format!("jobs:\n  a:\n    steps:\n      - uses: actions/checkout@v4\n{steps}")
+    }
+
+    fn judged(steps: &[(&str, &str)]) -> Vec<String> {
+        let change = Fake::default()
+            .file("Dockerfile", "FROM x")
+            .file(".github/workflows/a.yml", &workflow(steps));
+        transcript(&RULE, &change)
+    }
+
+    #[test]
+    fn a_cache_that_nothing_writes() {
+        let place = ".github/workflows/a.yml:8:23: nothing in this repository writes the cache";
+        for (import, export, expected) in [
+            ("type=gha", "type=gha,scope=build-${{ matrix.arch }}", "scope buildkit"),
+            ("type=gha,scope=a", "type=gha,scope=b", "scope a"),
+            ("a/b:cache", "type=registry,ref=a/b:buildcache", "a/b:cache"),
+            (
+                "type=registry,ref=docker.io/a/cache",
+                "type=registry,ref=a/cache:x",
+                "a/cache:latest",
+            ),
+        ] {
+            let found = judged(&[(import, "''"), ("''", export)]);
+            assert_eq!(found, [format!("{place} {expected}")], "{import} {export}");
+        }
+        let change = Fake::default()
+            .file("Dockerfile", "FROM x")
+            .file(".github/workflows/a.yml", &workflow(&[("type=gha,scope=a", "type=gha")]));
+        let found = judged_by(&RULE, &change);
+        assert_eq!(found[0].labels[0].text, "the cache scope buildkit is written");
+    }
+
+    #[test]
+    fn a_cache_that_something_may_write() {
+        for steps in [
+            &[("type=gha", "type=gha,mode=max")][..],
+            &[("type=gha,scope=buildkit", "type=gha")],
+            &[("type=gha,scope=x-a", "type=gha,scope=x-${{ matrix.a }}")],
+            &[("type=gha,scope=${{ matrix.a }}", "type=gha,scope=b")],
+            // Nothing of that type is written.
+            &[("type=gha", "type=registry,ref=a/b")],
+            &[("type=gha", "''")],
+            &[
+                ("type=gha,scope=a", "${{ github.ref == 'x' && 'type=gha,scope=a' || '' }}"),
+                ("''", "type=gha"),
+            ],
+            &[("type=gha,scope=a", "type=gha,scope=b"), ("''", "type=${{ inputs.type }},scope=a")],
+            // An image that something else may push, and one of another repository.
+            &[("a/b:latest", "type=registry,ref=a/b:buildcache")],
+            &[("a/c:cache", "type=registry,ref=a/b:buildcache")],
+            &[("a/b:cache", "type=registry,ref=${{ env.IMAGE }}")],
+            // A step may move the directory.
+            &[("type=local,src=/tmp/cache", "type=local,dest=/tmp/cache-new")],
+            &[("type=s3,bucket=b,name=a", "type=s3,bucket=b,name=b")],
+        ] {
+            assert_eq!(judged(steps), [""; 0], "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn writers_elsewhere_count() {
+        let reader = workflow(&[("type=gha,scope=a", "type=gha,scope=b")]);
+        for (path, text, expected) in [
+            ("x", "", 1),
+            (".github/workflows/b.yml", &*workflow(&[("''", "type=gha,scope=a")]), 0),
+            (
+                ".github/workflows/b.yml",
+                "jobs:\n  a:\n    uses: me/ci/.github/workflows/build.yml@v1\n",
+                0,
+            ),
+            (".github/workflows/b.yml", "jobs:\n  a:\n    uses: ./.github/workflows/a.yml\n", 1),
+            (
+                ".github/workflows/b.yml",
+                "jobs: {a: {steps: [{uses: docker/bake-action@v6, with: {set: \
+                 '*.cache-to=type=gha,scope=a'}}]}}",
+                0,
+            ),
+            ("docker-bake.json", r#"{"target": {"a": {"cache-to": ["type=gha,scope=a"]}}}"#, 0),
+            ("compose.yaml", "services: {a: {build: {cache_to: ['type=gha,scope=a']}}}", 0),
+        ] {
+            let change = Fake::default()
+                .file("Dockerfile", "FROM x")
+                .file(".github/workflows/a.yml", &reader)
+                .file(path, text);
+            assert_eq!(transcript(&RULE, &change).len(), expected, "{path} {text}");
+        }
+        // An image with an inline cache.
+        let pushed = "services: {a: {image: 'a/b:cache', build: {cache_from: ['a/b:cache'], \
+                      cache_to: ['type=registry,ref=a/b:x']}}}";
+        let change = Fake::default().file("Dockerfile", "FROM x").file("compose.yaml", pushed);
+        assert_eq!(transcript(&RULE, &change), [""; 0]);
+    }
+
+    #[test]
+    fn a_call_of_bake_may_give_its_targets_other_caches() {
+        let bake = "target \"default\" {\n  cache-from = [\"type=gha,scope=a\"]\n  \
+                    cache-to = [\"type=gha,scope=b\"]\n}";
+        for (set, expected) in [("", 1), (", with: {set: '*.cache-from=type=gha,scope=b'}", 0)] {
+            let workflow = format!(
+                "jobs: {{a: {{steps: [{{uses: actions/checkout@v4}}, {{uses: \
+                 docker/bake-action@v5{set}}}]}}}}"
+            );
+            let change = Fake::default()
+                .file("Dockerfile", "FROM x")
+                .file("docker-bake.hcl", bake)
+                .file(".github/workflows/a.yml", &workflow);
+            assert_eq!(transcript(&RULE, &change).len(), expected, "{set}");
+        }
+    }
+}
