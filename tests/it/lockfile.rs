@@ -84,11 +84,18 @@ fn the_index_is_compared_with_the_index() {
     assert_eq!(sandbox.bakstop(&["check"]).code, Some(0));
 }
 
-#[test]
-fn json_matches_its_schema() {
+fn assert_valid(document: &str) {
     let schema = include_str!("../../docs/schema/lockfile.json");
     let schema: Value = serde_json::from_str(schema).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
+    let document: Value = serde_json::from_str(document).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&document).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+#[test]
+fn json_matches_its_schema() {
     let sandbox = in_step();
     let hostile = "a\u{1b}[2J\u{202e}/pnpm-lock.docker.yaml";
     sandbox.write("a\u{1b}[2J\u{202e}/package.json", manifest("\\u001b[2J\u{202e}"));
@@ -100,10 +107,7 @@ fn json_matches_its_schema() {
             assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         }
         if format == "json" {
-            let document: Value = serde_json::from_str(&ran.out).unwrap();
-            let errors: Vec<String> =
-                validator.iter_errors(&document).map(|error| error.to_string()).collect();
-            assert!(errors.is_empty(), "{errors:?}");
+            assert_valid(&ran.out);
         }
     }
 }
@@ -218,6 +222,49 @@ fn a_lockfile_that_would_not_fit_is_not_written() {
         assert_eq!(read(&sandbox), as_it_was, "{script}");
         assert_eq!(sandbox.git(&["status", "--porcelain"]), "", "{script}");
     }
+}
+
+/// A repository whose workspace links the package that its image has from a registry.
+fn with_linked_package() -> Sandbox {
+    let sandbox = in_step();
+    let link = "    dependencies:\n      ms: {specifier: ^2.1.0, version: 'link:../../plat/ms'}\n";
+    sandbox.write(
+        "pnpm-lock.yaml",
+        format!("lockfileVersion: '9.0'\n\nimporters:\n\n  .: {{}}\n\n  api:\n{link}"),
+    );
+    sandbox
+}
+
+#[test]
+fn fresh_reports_what_pnpm_would_make_today() {
+    let sandbox = with_linked_package();
+    let before = sandbox.git(&["status", "--porcelain", "-uall"]);
+    let as_it_was = read(&sandbox);
+    let newer = locking("^2.1.0").replace("2.1.3", "2.1.4");
+    // What is resolved again is not in the seed.
+    let moves = format!("grep -q 2.1.3 pnpm-lock.yaml && exit\n{newer}");
+    for (script, said) in [
+        (locking("^2.1.0"), "made again today, it has the same bytes\n"),
+        (locking("^2.1.0"), "`--update` changes nothing today\n"),
+        (moves, "`--update` moves ms 2.1.3 to 2.1.4\n"),
+        (newer, "made again today, it differs: ms 2.1.3 to 2.1.4\n"),
+        ("echo >>pnpm-lock.yaml".to_owned(), "it has the same packages, but other bytes\n"),
+        ("echo no such host; exit 1".to_owned(), "  pnpm ended with exit code 1\n  no such host\n"),
+        ("echo x >pnpm-workspace.yaml".to_owned(), "  pnpm also wrote pnpm-workspace.yaml\n"),
+        ("echo '[' >pnpm-lock.yaml".to_owned(), "wrote no lockfile that can be read"),
+    ] {
+        let ran = make(&sandbox, &script, &["--check", "--fresh"]);
+        assert_eq!(ran.code, Some(0), "{script}: {ran:?}");
+        assert!(ran.out.contains("1 lockfile for images fits\n"), "{}", ran.out);
+        assert!(ran.out.contains(said), "{script}: {}", ran.out);
+        let ran = make(&sandbox, &script, &["--check", "--fresh", "--format", "json"]);
+        assert_valid(&ran.out);
+        assert_eq!(read(&sandbox), as_it_was, "{script}");
+        assert_eq!(sandbox.git(&["status", "--porcelain", "-uall"]), before, "{script}");
+    }
+    // The exit code is that of the judgement.
+    sandbox.write("api/package.json", manifest("^2.2.0"));
+    assert_eq!(make(&sandbox, "", &["--check", "--fresh"]).code, Some(1));
 }
 
 #[test]

@@ -27,6 +27,17 @@ const VARIABLES: [(&str, &str); 4] = [
 const ANSWER: Duration = Duration::from_secs(60);
 const MAKING: Duration = Duration::from_secs(20 * 60);
 
+/// What pnpm reads beside the files of a directory.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// Whether the directory has a `pnpm-workspace.yaml`.
+    pub has_workspace: bool,
+    /// The `.npmrc` instead of that of the user.
+    pub npmrc: Option<PathBuf>,
+    /// What it keeps of registries, instead of that of the user.
+    pub cache: Option<PathBuf>,
+}
+
 /// The pnpm of a version.
 #[derive(Debug)]
 pub(super) struct Pnpm<'s> {
@@ -96,22 +107,22 @@ impl<'s> Pnpm<'s> {
     }
 
     /// Makes the lockfile of a directory. If it fails, the error has the end of its output.
-    pub(super) fn lock(
-        &self,
-        doing: &str,
-        directory: &Path,
-        has_workspace: bool,
-        npmrc: Option<&Path>,
-    ) -> Result<(), Error> {
+    pub(super) fn lock(&self, doing: &str, directory: &Path, places: &Places) -> Result<(), Error> {
         let mut arguments =
             vec!["install", "--lockfile-only", "--ignore-scripts", "--no-frozen-lockfile"];
-        if !has_workspace {
+        if !places.has_workspace {
             // Not even one in a directory above.
             arguments.push("--ignore-workspace");
         }
-        let npmrc = npmrc.map(|path| text(path.to_owned()));
-        let variables: Vec<_> =
-            npmrc.iter().map(|path| ("NPM_CONFIG_USERCONFIG", path.as_str())).collect();
+        let variables: Vec<_> = [
+            ("NPM_CONFIG_USERCONFIG", &places.npmrc),
+            // pnpm 10 reads the first, pnpm 11 the second name.
+            ("npm_config_cache_dir", &places.cache),
+            ("pnpm_config_cache_dir", &places.cache),
+        ]
+        .into_iter()
+        .filter_map(|(name, path)| Some((name, path.as_deref()?.to_str()?)))
+        .collect();
         let printed = self
             .answered(&arguments, directory, &variables, MAKING)
             .map_err(|error| Error::new(doing, error).help("nothing was written"))?;
