@@ -14,6 +14,9 @@ use crate::formats::yaml;
 #[derive(Debug, Default)]
 pub(crate) struct Lockfile {
     pub start: LockStart,
+    /// The version of pnpm that the environment document records for the project, as it was asked
+    /// for: `specifier` in `packageManagerDependencies`.
+    pub manager: Option<String>,
     pub version: Option<LockScalar>,
     pub settings: BTreeMap<String, LockScalar>,
     pub overrides: BTreeMap<String, LockScalar>,
@@ -149,8 +152,10 @@ pub(crate) enum LockFault {
 
 impl Lockfile {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, LockFault> {
-        let LockText { start, root, .. } = LockText::parse(bytes)?;
-        Ok(Self { start, ..Reader { text: bytes }.lockfile(root) })
+        let LockText { start, offset, root } = LockText::parse(bytes)?;
+        let environment = bytes.get(..offset).filter(|_| start == LockStart::Environment);
+        let manager = environment.and_then(recorded_manager);
+        Ok(Self { start, manager, ..Reader { text: bytes }.lockfile(root) })
     }
 }
 
@@ -192,6 +197,14 @@ impl LockText {
         }
         Ok(Self { start, offset, root })
     }
+}
+
+/// The version of pnpm that an environment document records.
+fn recorded_manager(text: &[u8]) -> Option<String> {
+    let documents = yaml::documents(str::from_utf8(text).ok()?).ok()?;
+    let importer = documents.first()?.last("importers")?.last(".")?;
+    let recorded = importer.last("packageManagerDependencies")?.last("pnpm")?;
+    recorded.last("specifier").and_then(Node::text).map(str::to_owned)
 }
 
 /// How a file begins, and where the document of the project starts.
@@ -429,7 +442,11 @@ mod tests {
             assert_eq!(lock.importers.keys().collect::<Vec<_>>(), [importer], "{text}");
             let span = lock.importers[importer].span.clone();
             assert_eq!(text.get(span), Some("."));
+            assert_eq!(lock.manager, None);
         }
+        let manager = "{packageManagerDependencies: {pnpm: {specifier: 12.21.0, version: 1}}}";
+        let text = format!("{}{LOCK}", environment.replace("x: {}", &format!(".: {manager}")));
+        assert_eq!(Lockfile::parse(text.as_bytes()).unwrap().manager.unwrap(), "12.21.0");
     }
 
     #[test]

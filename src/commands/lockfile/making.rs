@@ -101,6 +101,9 @@ impl Order {
             scratch.put(Path::new(NPMRC), &source.file.text).map_err(failed)?;
         }
         let places = Places {
+            is_pinned: version.major >= 12
+                && !view.ignores_pin
+                && view.pinned_by_manifest().as_deref() == Some(&*version.to_string()),
             has_workspace: self.layout.files.contains_key(FileKind::WORKSPACE_OF_PNPM),
             npmrc: self.layout.user_npmrc.is_some().then(|| scratch.path().join(NPMRC)),
             cache: (known == Known::Nothing).then(|| scratch.path().join(CACHE)),

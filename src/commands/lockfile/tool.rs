@@ -15,13 +15,14 @@ use crate::os::child::{self, Call, Captured, Ended};
 use crate::pins::Manager;
 
 /// pnpm neither replaces itself by another version, which it would download, nor asks about a
-/// download. pnpm 10 reads the first, pnpm 11 the second name. corepack uses what it has.
-const VARIABLES: [(&str, &str); 4] = [
+/// download. corepack uses what it has.
+const VARIABLES: [(&str, &str); 3] = [
     ("npm_config_manage_package_manager_versions", "false"),
-    ("pnpm_config_pm_on_fail", "ignore"),
     ("COREPACK_ENABLE_NETWORK", "0"),
     ("COREPACK_ENABLE_DOWNLOAD_PROMPT", "0"),
 ];
+/// The same for pnpm 11 and later, which then records no version of itself either.
+const IGNORE_PIN: (&str, &str) = ("pnpm_config_pm_on_fail", "ignore");
 
 /// How long it may take to say its version, and to make a lockfile.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -32,6 +33,8 @@ const MAKING: Duration = Duration::from_secs(20 * 60);
 pub(super) struct Places {
     /// Whether the directory has a `pnpm-workspace.yaml`.
     pub has_workspace: bool,
+    /// Whether the manifest pins the version of this pnpm: it may record that in the lockfile.
+    pub is_pinned: bool,
     /// The `.npmrc` instead of that of the user.
     pub npmrc: Option<PathBuf>,
     /// What it keeps of registries, instead of that of the user.
@@ -77,7 +80,7 @@ impl<'s> Pnpm<'s> {
 
     /// What it says its version is, or why it says none.
     fn printed_version(&self) -> Result<String, String> {
-        let printed = self.answered(&["--version"], self.scratch.path(), &[], ANSWER)?;
+        let printed = self.answered(&["--version"], self.scratch.path(), &[IGNORE_PIN], ANSWER)?;
         match printed.ended {
             Ended::Code(0) => Ok(Escaped(printed.out.trim_ascii()).to_string()),
             _ => Err(shown(&printed).join("\n")),
@@ -114,7 +117,7 @@ impl<'s> Pnpm<'s> {
             // Not even one in a directory above.
             arguments.push("--ignore-workspace");
         }
-        let variables: Vec<_> = [
+        let mut variables: Vec<_> = [
             ("NPM_CONFIG_USERCONFIG", &places.npmrc),
             // pnpm 10 reads the first, pnpm 11 the second name.
             ("npm_config_cache_dir", &places.cache),
@@ -123,6 +126,9 @@ impl<'s> Pnpm<'s> {
         .into_iter()
         .filter_map(|(name, path)| Some((name, path.as_deref()?.to_str()?)))
         .collect();
+        if !places.is_pinned {
+            variables.push(IGNORE_PIN);
+        }
         let printed = self
             .answered(&arguments, directory, &variables, MAKING)
             .map_err(|error| Error::new(doing, error).help("nothing was written"))?;
