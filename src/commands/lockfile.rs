@@ -23,6 +23,7 @@ use crate::commands::paths::Paths;
 use crate::commands::planned::{Planned, Texts};
 use crate::commands::{Context, Outcome};
 use crate::engine::{Judgement, LIMIT};
+use crate::formats::lockfile::Lockfile;
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
 use crate::locks::{InHouse, Unlinked, unlinked};
@@ -31,6 +32,11 @@ use crate::report::lockfile::{MadeLock, Making, More};
 use crate::report::{HumanOrJson, View, fixes, lockfile as report};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 every lockfile fits, and is written or has these bytes already; 1 one does not fit, \
+or pnpm wants a setting in the image; 2 could not judge or make one.\n\n\
+Example: bakstop lockfile backend && git add backend/pnpm-lock.docker.yaml")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Args {
     /// Make only the lockfiles of these members, by their directories; a new one for each without
     #[arg(value_name = "MEMBER")]
@@ -103,7 +109,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     let fresh = args.fresh.then(|| fresh(&judged, context));
     let more = More { making: None, fresh: fresh.as_deref() };
-    outcome(args, &judged, &workspace_lockfiles(&files)?, &more, view)
+    outcome(args, &judged, &workspace_lockfiles(&files, &judged)?, &more, view)
 }
 
 /// The report, with the exit code of what was judged.
@@ -157,7 +163,7 @@ fn make(
     let is_target = |path: &RepoPath| targets.iter().any(|target| target.path == *path);
     after.locks.retain(|lock| is_target(&lock.view.lock.file.path));
     after.findings.retain(|finding| is_target(&finding.path));
-    let unlinked = workspace_lockfiles(files)?;
+    let unlinked = workspace_lockfiles(files, judged)?;
     let fits = Verdict::of(&after.findings, false) == Verdict::Clean
         && making.wants.is_empty()
         && !after.locks.iter().any(|lock| lock.judged.is_unjudged);
@@ -189,15 +195,20 @@ fn make(
     outcome(args, &after, &unlinked, &More { making: Some(&making), fresh: None }, view)
 }
 
-/// The lockfiles of workspaces that work in an image as they are.
-fn workspace_lockfiles(files: &OnDisk<'_>) -> Result<Vec<Unlinked>, Error> {
+/// The lockfiles of workspaces that work in an image as they are. Those that were judged with are
+/// parsed already.
+fn workspace_lockfiles(files: &OnDisk<'_>, judged: &Judgement) -> Result<Vec<Unlinked>, Error> {
     let mut found = Vec::new();
     for entry in files.fresh() {
         if !entry.is_regular() || !FileKind::PnpmLock.matches(&entry.path) {
             continue;
         }
-        if let Content::Bytes(text) = files.read(entry, LIMIT)? {
-            found.extend(unlinked(&entry.path, &text));
+        let mut sources = judged.locks.iter().filter_map(|lock| lock.view.workspace.as_ref());
+        if let Some(source) = sources.find(|source| source.file.path == entry.path) {
+            let lock = source.view(|file| Lockfile::parse(&file.text));
+            found.extend(lock.as_ref().as_ref().ok().and_then(|lock| unlinked(&entry.path, lock)));
+        } else if let Content::Bytes(text) = files.read(entry, LIMIT)? {
+            found.extend(Lockfile::parse(&text).ok().and_then(|lock| unlinked(&entry.path, &lock)));
         }
     }
     Ok(found)

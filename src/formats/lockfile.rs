@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::base::finding::Span;
-use crate::formats::document::{Node, SyntaxError, Value};
+use crate::formats::document::{Key, Node, SyntaxError, Value};
 use crate::formats::yaml;
 
 /// A lockfile.
@@ -237,12 +237,22 @@ fn conflict(text: &str) -> Option<Span> {
     None
 }
 
+/// The number of keys of which each is compared with each, which is faster than hashing them.
+const FEW: usize = 8;
+
 /// The second place of a key that a map has twice.
 fn duplicate(node: &Node) -> Option<Span> {
     match &node.value {
         Value::Map(entries) => {
-            let mut seen = HashSet::with_capacity(entries.len());
-            let twice = entries.iter().find(|(key, _)| !seen.insert(key.text.as_str()));
+            let twice = if entries.len() <= FEW {
+                let is_before = |(at, (key, _)): &(usize, &(Key, Node))| {
+                    entries.iter().take(*at).any(|(other, _)| other.text == key.text)
+                };
+                entries.iter().enumerate().find(is_before).map(|(_, entry)| entry)
+            } else {
+                let mut seen = HashSet::with_capacity(entries.len());
+                entries.iter().find(|(key, _)| !seen.insert(key.text.as_str()))
+            };
             twice
                 .map(|(key, _)| key.span.clone())
                 .or_else(|| entries.iter().find_map(|(_, node)| duplicate(node)))

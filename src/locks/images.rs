@@ -391,9 +391,8 @@ pub(crate) struct Unlinked {
     pub member: Option<String>,
 }
 
-/// Reads the lockfile of a workspace; `None` if it links packages outside, or cannot be read.
-pub(crate) fn unlinked(path: &RepoPath, text: &[u8]) -> Option<Unlinked> {
-    let lock = Lockfile::parse(text).ok()?;
+/// Whether the lockfile of a workspace is one; `None` if it links packages outside.
+pub(crate) fn unlinked(path: &RepoPath, lock: &Lockfile) -> Option<Unlinked> {
     let home = String::from_utf8_lossy(path.parent()).into_owned();
     for (name, importer) in &lock.importers {
         let Some(directory) = resolved(&home, name) else { continue };

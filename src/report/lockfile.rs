@@ -124,7 +124,19 @@ fn table(judged: &Judgement, making: Option<&Making>, view: View<'_>) -> String 
     if !judged.findings.is_empty() {
         text += &format!("\n{}", human::check(&judged.findings, view));
     } else if locks.is_empty() && making.is_none_or(|making| making.wants.is_empty()) {
-        text += &format!("{start} there is no lockfile for an image\n");
+        text += &format!(
+            "{start} there is no lockfile for an image: no {} next to a manifest, and no \
+             Dockerfile that copies a pnpm-lock.NAME.yaml to {}\n",
+            FileKind::NEW_DOCKER_LOCKFILE,
+            FileKind::LOCKFILE_OF_PNPM,
+        );
+        if making.is_none() {
+            text += &format!(
+                "{} only a workspace that links packages of another repository needs one: \
+                 bakstop lockfile DIR makes one for the member in DIR\n",
+                view.paint.strong("help:"),
+            );
+        }
     } else if making.is_none() && !locks.iter().any(|lock| lock.judged.is_unjudged) {
         let fit = if locks.len() == 1 { "fits" } else { "fit" };
         text += &format!("{start} {} for images {fit}\n", plural(locks.len(), "lockfile"));
