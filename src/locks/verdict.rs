@@ -396,7 +396,8 @@ mod tests {
         let lock = "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n";
         let recorded = |version: &str| {
             format!(
-                "---\nlockfileVersion: '9.0'\nimporters:\n  .:\n    packageManagerDependencies:\n      \
+                "---\nlockfileVersion: '9.0'\nimporters:\n  .:\n    \
+                 packageManagerDependencies:\n      \
                  pnpm: {{specifier: {version}, version: {version}}}\n\n---\n{lock}"
             )
         };

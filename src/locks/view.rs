@@ -36,8 +36,8 @@ pub(crate) struct ImageView {
     pub workspace: Option<Rc<SourceFile>>,
     /// The `.npmrc` of the user in the image.
     pub user_npmrc: Option<Rc<SourceFile>>,
-    /// Whether the Dockerfile mentions the setting by which pnpm ignores the version that a manifest
-    /// pins: `PNPM_CONFIG_PM_ON_FAIL` or `--pm-on-fail`.
+    /// Whether the Dockerfile mentions the setting by which pnpm ignores the version that a
+    /// manifest pins: `PNPM_CONFIG_PM_ON_FAIL` or `--pm-on-fail`.
     pub ignores_pin: bool,
     /// What is unknown of it.
     pub doubts: BTreeSet<String>,

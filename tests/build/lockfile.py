@@ -3,9 +3,10 @@
 
     lockfile.py BAKSTOP [IMAGE]
 
-Needs a running Docker (28 or newer, with buildx), git, node 22, npm, and the pnpm (10 or newer) that
-the image has; the image is `localhost/base:1` by default, as image-builder.sh makes it. Fetches
-verdaccio from the npm registry: it is the registry of this machine and of the builds, with a token.
+Needs a running Docker (28 or newer, with buildx), git, node 22, npm, and the pnpm (10 or newer)
+that the image has; the image is `localhost/base:1` by default, as image-builder.sh makes it.
+Fetches verdaccio from the npm registry: it is the registry of this machine and of the builds, with
+a token.
 """
 
 import json
@@ -147,8 +148,9 @@ def make_repositories(room, registry):
     write(product / "backend/main.js",
           "console.log(require('@acme/http') + ', ' + require('third-a'))\n")
     settings = " ".join(f"{name}={value}" for name, value in SETTINGS.items())
-    write(product / "Dockerfile", (START + LOCKED + END).format(image=IMAGE, settings=settings))
-    write(product / "unlocked/Dockerfile", (START + UNLOCKED + END).format(image=IMAGE, settings=settings))
+    start = START.format(image=IMAGE, settings=settings)
+    write(product / "Dockerfile", start + LOCKED + END)
+    write(product / "unlocked/Dockerfile", start + UNLOCKED + END)
     run("git", "init", "-q", cwd=product)
     run("pnpm", "install", "--lockfile-only", "--ignore-scripts", cwd=product)
     return product

@@ -265,7 +265,10 @@ fn fresh_reports_what_pnpm_would_make_today() {
         (newer, "made again today, it differs: ms 2.1.3 to 2.1.4\n"),
         ("echo >>pnpm-lock.yaml".to_owned(), "it has the same packages, but other bytes\n"),
         ("echo no such host; exit 1".to_owned(), "  pnpm ended with exit code 1\n  no such host\n"),
-        ("echo x >pnpm-workspace.yaml".to_owned(), "  pnpm also wrote pnpm-workspace.yaml\n"),
+        (
+            "echo x >pnpm-workspace.yaml".to_owned(),
+            "  these files were written as well: pnpm-workspace.yaml\n",
+        ),
         ("echo '[' >pnpm-lock.yaml".to_owned(), "wrote no lockfile that can be read"),
     ] {
         let ran = make(&sandbox, &script, &["--check", "--fresh"]);
@@ -555,8 +558,8 @@ fn real_pnpm_makes_a_lockfile_that_stays() {
         };
         let today = fresh(&[]);
         assert!(today.contains("made again today, it has the same bytes\n"), "{version}: {today}");
-        let moves = "`--update` moves @acme/logger 1.0.0 to 1.0.1\n";
-        assert!(today.contains(moves), "{version}: {today}");
+        let said = "`--update` moves @acme/logger 1.0.0 to 1.0.1\n";
+        assert!(today.contains(said), "{version}: {today}");
         // What pnpm has kept of the registry is no answer.
         let npmrc = fs::read_to_string(&registry.npm).unwrap();
         fs::write(sandbox.home().join(".npmrc"), "registry=http://127.0.0.1:9/\n").unwrap();
@@ -577,8 +580,9 @@ fn real_pnpm_makes_a_lockfile_that_stays() {
 }
 
 /// A patch that adds a file to a package.
-const PATCH: &str = "diff --git a/added.js b/added.js\nnew file mode 100644\nindex 0000000..e69de29\n\
-                     --- /dev/null\n+++ b/added.js\n@@ -0,0 +1 @@\n+module.exports = 1\n";
+const PATCH: &str = "diff --git a/added.js b/added.js\nnew file mode 100644\n\
+                     index 0000000..e69de29\n--- /dev/null\n+++ b/added.js\n\
+                     @@ -0,0 +1 @@\n+module.exports = 1\n";
 
 #[test]
 #[ignore = "fetches verdaccio and four versions of pnpm from the npm registry; needs Node.js 22"]

@@ -10,6 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::push::StandIn;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
+/// Tests run at the same time, and npm makes the directory before the programs.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
 /// Installs npm packages, kept for later runs; returns the directory of their programs.
 pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
     let name: String = packages
@@ -19,8 +22,6 @@ pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
         .collect();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(name);
     let programs = directory.join("node_modules/.bin");
-    // Tests run at the same time, and npm makes the directory before the programs.
-    static INSTALLING: Mutex<()> = Mutex::new(());
     let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     if !programs.exists() {
         fs::create_dir_all(&directory).unwrap();

@@ -44,7 +44,7 @@ fn today(order: &Order, view: &ImageView, doing: &str, context: &Context) -> Tod
     let text = match order.made(view, Known::Nothing, doing, context) {
         Ok(Made::Lockfile(text)) => text,
         Ok(Made::Wants(files)) => {
-            let reason = format!("pnpm also wrote {}", files.join(", "));
+            let reason = format!("these files were written as well: {}", files.join(", "));
             return Today::Unknown {
                 reason,
                 help: "it wants this setting in the image".to_owned(),
