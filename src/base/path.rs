@@ -53,8 +53,11 @@ impl RepoPath {
         }
     }
 
-    /// A path below this directory.
+    /// A path below this directory; an empty one is the top.
     pub(crate) fn join(&self, below: &Self) -> Self {
+        if self.0.is_empty() {
+            return below.clone();
+        }
         Self([&self.0[..], b"/", &below.0].concat())
     }
 

@@ -5,6 +5,7 @@ mod tool;
 mod making;
 mod setting;
 mod targets;
+mod freshness;
 
 use std::path::PathBuf;
 
@@ -14,21 +15,28 @@ use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::commands::judge::{Options, configuration};
-use crate::commands::lockfile::making::{Made, Order};
+use crate::commands::lockfile::freshness::fresh;
+use crate::commands::lockfile::making::{Known, Made, Order};
 use crate::commands::lockfile::setting::{MAKING, Setting, judge};
 use crate::commands::lockfile::targets::{ImageLayout, Target, targets};
 use crate::commands::paths::Paths;
 use crate::commands::planned::{Planned, Texts};
 use crate::commands::{Context, Outcome};
 use crate::engine::{Judgement, LIMIT};
+use crate::formats::lockfile::Lockfile;
 use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
 use crate::locks::{InHouse, Unlinked, unlinked};
 use crate::project::kinds::FileKind;
-use crate::report::lockfile::{MadeLock, Making};
+use crate::report::lockfile::{MadeLock, Making, More};
 use crate::report::{HumanOrJson, View, fixes, lockfile as report};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 every lockfile fits, and is written or has these bytes already; 1 one does not fit, \
+or pnpm wants a setting in the image; 2 could not judge or make one.\n\n\
+Example: bakstop lockfile backend && git add backend/pnpm-lock.docker.yaml")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Args {
     /// Make only the lockfiles of these members, by their directories; a new one for each without
     #[arg(value_name = "MEMBER")]
@@ -37,6 +45,10 @@ pub(crate) struct Args {
     /// Judge the lockfiles, without pnpm and a network, and change nothing
     #[arg(long)]
     check: bool,
+
+    /// Also ask the registry, by the pinned pnpm, what a lockfile made today would have
+    #[arg(long, requires = "check")]
+    fresh: bool,
 
     /// Print the changes as a diff, and change nothing
     #[arg(short = 'n', long, conflicts_with_all = ["check", "format"])]
@@ -95,7 +107,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         return Err(Error::new(doing, format!("there is no {missing}"))
             .help("name directories of this repository"));
     }
-    outcome(args, &judged, &workspace_lockfiles(&files)?, None, view)
+    let fresh = args.fresh.then(|| fresh(&judged, context));
+    let more = More { making: None, fresh: fresh.as_deref() };
+    outcome(args, &judged, &workspace_lockfiles(&files, &judged)?, &more, view)
 }
 
 /// The report, with the exit code of what was judged.
@@ -103,15 +117,15 @@ fn outcome(
     args: &Args,
     judged: &Judgement,
     unlinked: &[Unlinked],
-    making: Option<&Making>,
+    more: &More<'_>,
     view: View<'_>,
 ) -> Result<Outcome, Error> {
     let out = match args.format {
-        HumanOrJson::Human => report::human(judged, unlinked, making, view),
-        HumanOrJson::Json => report::json(judged, unlinked, making, view),
+        HumanOrJson::Human => report::human(judged, unlinked, more, view),
+        HumanOrJson::Json => report::json(judged, unlinked, more, view),
     };
     let mut outcome = Outcome::new(Verdict::of(&judged.findings, false), out);
-    if making.is_some_and(|making| !making.wants.is_empty()) {
+    if more.making.is_some_and(|making| !making.wants.is_empty()) {
         outcome.code = Verdict::Found.code();
     }
     if outcome.code == Verdict::Clean.code()
@@ -139,7 +153,7 @@ fn make(
     let (mut texts, mut making) = (Texts::new(), Making::default());
     for (target, order) in &orders {
         making.code.extend(order.code().cloned());
-        match order.made(&target.view, &target.doing(), context)? {
+        match order.made(&target.view, Known::Kept, &target.doing(), context)? {
             Made::Lockfile(text) => _ = texts.insert(target.path.clone(), text),
             Made::Wants(files) => making.wants.push((target.path.clone(), files)),
         }
@@ -149,7 +163,7 @@ fn make(
     let is_target = |path: &RepoPath| targets.iter().any(|target| target.path == *path);
     after.locks.retain(|lock| is_target(&lock.view.lock.file.path));
     after.findings.retain(|finding| is_target(&finding.path));
-    let unlinked = workspace_lockfiles(files)?;
+    let unlinked = workspace_lockfiles(files, judged)?;
     let fits = Verdict::of(&after.findings, false) == Verdict::Clean
         && making.wants.is_empty()
         && !after.locks.iter().any(|lock| lock.judged.is_unjudged);
@@ -178,18 +192,23 @@ fn make(
         }
         making.states.insert(file.path, state);
     }
-    outcome(args, &after, &unlinked, Some(&making), view)
+    outcome(args, &after, &unlinked, &More { making: Some(&making), fresh: None }, view)
 }
 
-/// The lockfiles of workspaces that work in an image as they are.
-fn workspace_lockfiles(files: &OnDisk<'_>) -> Result<Vec<Unlinked>, Error> {
+/// The lockfiles of workspaces that work in an image as they are. Those that were judged with are
+/// parsed already.
+fn workspace_lockfiles(files: &OnDisk<'_>, judged: &Judgement) -> Result<Vec<Unlinked>, Error> {
     let mut found = Vec::new();
     for entry in files.fresh() {
         if !entry.is_regular() || !FileKind::PnpmLock.matches(&entry.path) {
             continue;
         }
-        if let Content::Bytes(text) = files.read(entry, LIMIT)? {
-            found.extend(unlinked(&entry.path, &text));
+        let mut sources = judged.locks.iter().filter_map(|lock| lock.view.workspace.as_ref());
+        if let Some(source) = sources.find(|source| source.file.path == entry.path) {
+            let lock = source.view(|file| Lockfile::parse(&file.text));
+            found.extend(lock.as_ref().as_ref().ok().and_then(|lock| unlinked(&entry.path, lock)));
+        } else if let Content::Bytes(text) = files.read(entry, LIMIT)? {
+            found.extend(Lockfile::parse(&text).ok().and_then(|lock| unlinked(&entry.path, &lock)));
         }
     }
     Ok(found)

@@ -17,7 +17,9 @@ use crate::measure::runs::Run;
 use crate::report::runs::{self, RunsFormat};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: bakstop trend builds.jsonl --format markdown --since 7d")]
+#[command(after_help = "\
+Exit codes: 0 shown, whether or not it grew; 2 could not read the record.\n\n\
+Example: bakstop trend builds.jsonl --format markdown --since 7d")]
 pub(crate) struct Args {
     /// The record, as `verify --record` writes it
     #[arg(value_name = "FILE")]

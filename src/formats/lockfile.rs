@@ -7,13 +7,16 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::base::finding::Span;
-use crate::formats::document::{Node, SyntaxError, Value};
+use crate::formats::document::{Key, Node, SyntaxError, Value};
 use crate::formats::yaml;
 
 /// A lockfile.
 #[derive(Debug, Default)]
 pub(crate) struct Lockfile {
     pub start: LockStart,
+    /// The version of pnpm that the environment document records for the project, as it was asked
+    /// for: `specifier` in `packageManagerDependencies`.
+    pub manager: Option<String>,
     pub version: Option<LockScalar>,
     pub settings: BTreeMap<String, LockScalar>,
     pub overrides: BTreeMap<String, LockScalar>,
@@ -149,8 +152,10 @@ pub(crate) enum LockFault {
 
 impl Lockfile {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, LockFault> {
-        let LockText { start, root, .. } = LockText::parse(bytes)?;
-        Ok(Self { start, ..Reader { text: bytes }.lockfile(root) })
+        let LockText { start, offset, root } = LockText::parse(bytes)?;
+        let environment = bytes.get(..offset).filter(|_| start == LockStart::Environment);
+        let manager = environment.and_then(recorded_manager);
+        Ok(Self { start, manager, ..Reader { text: bytes }.lockfile(root) })
     }
 }
 
@@ -194,6 +199,14 @@ impl LockText {
     }
 }
 
+/// The version of pnpm that an environment document records.
+fn recorded_manager(text: &[u8]) -> Option<String> {
+    let documents = yaml::documents(str::from_utf8(text).ok()?).ok()?;
+    let importer = documents.first()?.last("importers")?.last(".")?;
+    let recorded = importer.last("packageManagerDependencies")?.last("pnpm")?;
+    recorded.last("specifier").and_then(Node::text).map(str::to_owned)
+}
+
 /// How a file begins, and where the document of the project starts.
 fn project_document(text: &str) -> (LockStart, usize) {
     let mark = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
@@ -224,12 +237,22 @@ fn conflict(text: &str) -> Option<Span> {
     None
 }
 
+/// The number of keys of which each is compared with each, which is faster than hashing them.
+const FEW: usize = 8;
+
 /// The second place of a key that a map has twice.
 fn duplicate(node: &Node) -> Option<Span> {
     match &node.value {
         Value::Map(entries) => {
-            let mut seen = HashSet::with_capacity(entries.len());
-            let twice = entries.iter().find(|(key, _)| !seen.insert(key.text.as_str()));
+            let twice = if entries.len() <= FEW {
+                let is_before = |(at, (key, _)): &(usize, &(Key, Node))| {
+                    entries.iter().take(*at).any(|(other, _)| other.text == key.text)
+                };
+                entries.iter().enumerate().find(is_before).map(|(_, entry)| entry)
+            } else {
+                let mut seen = HashSet::with_capacity(entries.len());
+                entries.iter().find(|(key, _)| !seen.insert(key.text.as_str()))
+            };
             twice
                 .map(|(key, _)| key.span.clone())
                 .or_else(|| entries.iter().find_map(|(_, node)| duplicate(node)))
@@ -429,7 +452,11 @@ mod tests {
             assert_eq!(lock.importers.keys().collect::<Vec<_>>(), [importer], "{text}");
             let span = lock.importers[importer].span.clone();
             assert_eq!(text.get(span), Some("."));
+            assert_eq!(lock.manager, None);
         }
+        let manager = "{packageManagerDependencies: {pnpm: {specifier: 12.21.0, version: 1}}}";
+        let text = format!("{}{LOCK}", environment.replace("x: {}", &format!(".: {manager}")));
+        assert_eq!(Lockfile::parse(text.as_bytes()).unwrap().manager.unwrap(), "12.21.0");
     }
 
     #[test]

@@ -109,6 +109,8 @@ fn view(state: &State, version: &Version) -> Option<ImageView> {
         version: Some(version.clone()),
         workspace: None,
         user_npmrc: None,
+        // As in the environment in which pnpm was asked.
+        ignores_pin: true,
         doubts: BTreeSet::new(),
         origin: None,
     })

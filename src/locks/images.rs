@@ -239,6 +239,7 @@ fn view_of(builds: &Builds, image: &ImageInstall<'_>) -> Option<ImageView> {
             .or_else(|| pinned_for(builds, lock.file.path.parent())),
         workspace: workspace_lockfile(builds, lock),
         user_npmrc: npmrc_of_user(builds, image),
+        ignores_pin: ignores_pin(&builds.file(image.build.dockerfile).text),
         doubts: image.doubts.clone(),
         origin: Some((image.build.dockerfile, span.clone())),
     };
@@ -280,6 +281,7 @@ fn view_by_place(builds: &Builds, lock: &Rc<SourceFile>) -> ImageView {
         version: None,
         workspace: workspace_lockfile(builds, lock),
         user_npmrc: None,
+        ignores_pin: false,
         doubts: BTreeSet::new(),
         origin: None,
         files,
@@ -343,6 +345,14 @@ fn npmrc_of_user(builds: &Builds, image: &ImageInstall<'_>) -> Option<Rc<SourceF
     builds.project.files().get(*number).cloned()
 }
 
+/// Whether a Dockerfile mentions the setting by which pnpm ignores the version that is pinned.
+fn ignores_pin(dockerfile: &[u8]) -> bool {
+    let text = dockerfile.to_ascii_lowercase();
+    ["pm_on_fail", "pm-on-fail"]
+        .iter()
+        .any(|name| memchr::memmem::find(&text, name.as_bytes()).is_some())
+}
+
 /// The hosts of the registries that an install uses, by scope; `None` if they are unknown.
 fn registries(builds: &Builds, image: &ImageInstall<'_>) -> Option<BTreeMap<String, String>> {
     let is_read = |path: &str| {
@@ -381,9 +391,8 @@ pub(crate) struct Unlinked {
     pub member: Option<String>,
 }
 
-/// Reads the lockfile of a workspace; `None` if it links packages outside, or cannot be read.
-pub(crate) fn unlinked(path: &RepoPath, text: &[u8]) -> Option<Unlinked> {
-    let lock = Lockfile::parse(text).ok()?;
+/// Whether the lockfile of a workspace is one; `None` if it links packages outside.
+pub(crate) fn unlinked(path: &RepoPath, lock: &Lockfile) -> Option<Unlinked> {
     let home = String::from_utf8_lossy(path.parent()).into_owned();
     for (name, importer) in &lock.importers {
         let Some(directory) = resolved(&home, name) else { continue };

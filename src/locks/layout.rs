@@ -154,6 +154,7 @@ mod tests {
             version: None,
             workspace: None,
             user_npmrc: None,
+            ignores_pin: false,
             doubts: BTreeSet::new(),
             origin: None,
         }

@@ -411,6 +411,7 @@ mod tests {
             version: Some(Version::new(10, 34, 9)),
             workspace: (!workspace.is_empty()).then(|| source("pnpm-lock.yaml", workspace)),
             user_npmrc: None,
+            ignores_pin: false,
             doubts: BTreeSet::new(),
             origin: None,
         }

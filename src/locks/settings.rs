@@ -35,6 +35,8 @@ pub(super) struct LockSettings {
     pub members: Option<Vec<String>>,
     /// Whether the age of packages is set, or excluded for some.
     pub limits_age: bool,
+    /// Whether pnpm ignores the version that a manifest pins.
+    pub ignores_pin: bool,
     /// Whether pnpm merges lockfiles of branches, and deletes them.
     pub merges_branches: bool,
     /// Whether `pnpm-workspace.yaml` cannot be parsed.
@@ -139,6 +141,7 @@ impl LockSettings {
         if let Some(length) = node.last("peersSuffixMaxLength").and_then(Node::text) {
             length.clone_into(&mut self.suffix_length);
         }
+        self.ignores_pin = node.last("pmOnFail").and_then(Node::text) == Some("ignore");
         let is_set = |key| node.last(key).is_some();
         self.limits_age = is_set("minimumReleaseAge") || is_set("minimumReleaseAgeExclude");
         self.merges_branches = is_set("mergeGitBranchLockfilesBranchPattern");

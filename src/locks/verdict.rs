@@ -101,6 +101,7 @@ impl Gate<'_> {
             self.judged.is_unjudged = true;
             return self.doubt(obstacle.to_owned());
         }
+        self.own_version(lock);
         self.recorded_settings(lock);
         self.hints();
         let projects = self.projects(root);
@@ -165,6 +166,31 @@ impl Gate<'_> {
                 false
             }
         }
+    }
+
+    /// Judges whether pnpm finds itself: from pnpm 12 on, an install that must not change the
+    /// lockfile needs the version that the manifest pins in its environment document. Asked of pnpm
+    /// 12.21.0; pnpm 11.28.11 installs without.
+    fn own_version(&mut self, lock: &Lockfile) {
+        let is_exempt = self.view.ignores_pin || self.settings.ignores_pin;
+        if self.generation < Generation::Twelve || is_exempt {
+            return;
+        }
+        let Some(pinned) = self.view.pinned_by_manifest() else { return };
+        let recorded = lock.manager.as_deref();
+        let without_hash = recorded.and_then(|recorded| recorded.split('+').next());
+        if without_hash == Some(&*pinned) {
+            return;
+        }
+        let shown = Escaped(pinned.as_bytes());
+        let has = match recorded {
+            Some(other) => format!("records pnpm {}", Escaped(other.as_bytes())),
+            None => "does not record the version of pnpm".to_owned(),
+        };
+        let message = format!(
+            "it {has}, but the manifest pins {shown}, and `pmOnFail` is not `ignore` in the image"
+        );
+        self.add(Weight::Refused, None, message);
     }
 
     /// The manifests that an install includes.
@@ -335,6 +361,7 @@ fn is_member(patterns: &[String], directory: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::rc::Rc;
     use std::time::{Duration, Instant};
 
@@ -342,14 +369,81 @@ mod tests {
     use crate::base::change::File;
     use crate::project::SourceFile;
 
+    fn source(path: &str, text: String) -> Rc<SourceFile> {
+        let (path, text) = (path.into(), text.into_bytes());
+        Rc::new(SourceFile::new(File { path, text, fresh: true, replaces: false }))
+    }
+
+    /// The view of an image that has a lockfile and nothing else.
+    fn view(lock: String) -> ImageView {
+        ImageView {
+            lock: source("pnpm-lock.yaml", lock),
+            files: BTreeMap::new(),
+            members: None,
+            has_settings: true,
+            user_npmrc: None,
+            ignores_pin: false,
+            registries: None,
+            version: None,
+            workspace: None,
+            doubts: BTreeSet::new(),
+            origin: None,
+        }
+    }
+
+    #[test]
+    fn from_pnpm_12_on_the_pinned_version_is_recorded() {
+        let lock = "lockfileVersion: '9.0'\n\nimporters:\n\n  .: {}\n";
+        let recorded = |version: &str| {
+            format!(
+                "---\nlockfileVersion: '9.0'\nimporters:\n  .:\n    \
+                 packageManagerDependencies:\n      \
+                 pnpm: {{specifier: {version}, version: {version}}}\n\n---\n{lock}"
+            )
+        };
+        let pin = r#"{"packageManager": "pnpm@12.21.0+sha512.a"}"#;
+        let engine =
+            r#"{"devEngines": {"packageManager": {"name": "pnpm", "version": "12.21.0"}}}"#;
+        let fits = |version: &str, manifest: &str, lock: &str, settings: &str, ignores_pin| {
+            let view = ImageView {
+                files: [("package.json", manifest), ("pnpm-workspace.yaml", settings)]
+                    .map(|(path, text)| (path.to_owned(), source(path, text.to_owned())))
+                    .into(),
+                version: Some(version.parse().unwrap()),
+                ignores_pin,
+                ..view(lock.to_owned())
+            };
+            let judged = judge(&view);
+            let message = judged.remarks.first().map(|remark| remark.message.clone());
+            message.unwrap_or_default()
+        };
+        let missing = "it does not record the version of pnpm, but the manifest pins 12.21.0, and \
+                       `pmOnFail` is not `ignore` in the image";
+        for manifest in [pin, engine] {
+            assert_eq!(fits("12.21.0", manifest, lock, "a: b\n", false), missing);
+            let other = fits("12.21.0", manifest, &recorded("12.20.0"), "a: b\n", false);
+            assert_eq!(
+                other,
+                missing
+                    .replace("does not record the version of", "records")
+                    .replace("pnpm,", "pnpm 12.20.0,")
+            );
+            for (version, lock, settings, ignores_pin) in [
+                ("12.21.0", recorded("12.21.0").as_str(), "a: b\n", false),
+                ("12.21.0", lock, "pmOnFail: ignore\n", false),
+                ("12.21.0", lock, "a: b\n", true),
+                ("11.28.11", lock, "a: b\n", false),
+            ] {
+                assert_eq!(fits(version, manifest, lock, settings, ignores_pin), "");
+            }
+        }
+        assert_eq!(fits("12.21.0", "{}", lock, "a: b\n", false), "");
+    }
+
     #[test]
     fn any_number_of_faults_is_judged_in_time() {
         const COUNT: usize = 20_000;
         let lines = |line: &dyn Fn(usize) -> String| (0..COUNT).map(line).collect::<String>();
-        let source = |path: &str, text: String| {
-            let (path, text) = (path.into(), text.into_bytes());
-            Rc::new(SourceFile::new(File { path, text, fresh: true, replaces: false }))
-        };
         let dependency = |at| format!("      a{at}: {{specifier: '1', version: 2.0.0}}\n");
         let lock = format!(
             "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n{}{}packages:\n{}",
@@ -364,16 +458,9 @@ mod tests {
         let manifest = format!("{{\"dependencies\": {{{manifest}\"c\": \"1\"}}}}");
         let files = [("package.json", manifest), ("pnpm-workspace.yaml", workspace)];
         let view = ImageView {
-            lock: source("pnpm-lock.yaml", lock),
             files: files.map(|(path, text)| (path.to_owned(), source(path, text))).into(),
             members: Some(lines(&|at| format!("m{}\n", 2 * at)).lines().map(Into::into).collect()),
-            has_settings: true,
-            user_npmrc: None,
-            registries: None,
-            version: None,
-            workspace: None,
-            doubts: BTreeSet::new(),
-            origin: None,
+            ..view(lock)
         };
         let start = Instant::now();
         let judged = judge(&view);

@@ -10,6 +10,8 @@ use crate::base::path::RepoPath;
 use crate::formats::Syntax;
 use crate::formats::document::{Node, SyntaxError};
 use crate::formats::lockfile::{LockFault, Lockfile};
+use crate::models::Scalar;
+use crate::models::manifest::PackageJson;
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
 
@@ -34,6 +36,9 @@ pub(crate) struct ImageView {
     pub workspace: Option<Rc<SourceFile>>,
     /// The `.npmrc` of the user in the image.
     pub user_npmrc: Option<Rc<SourceFile>>,
+    /// Whether the Dockerfile mentions the setting by which pnpm ignores the version that a
+    /// manifest pins: `PNPM_CONFIG_PM_ON_FAIL` or `--pm-on-fail`.
+    pub ignores_pin: bool,
     /// What is unknown of it.
     pub doubts: BTreeSet<String>,
     /// The number of the Dockerfile in the project, and the place of the copy of the lockfile.
@@ -63,6 +68,21 @@ impl ImageManifest {
 impl ImageView {
     pub(crate) fn lockfile(&self) -> Rc<Result<Lockfile, LockFault>> {
         self.lock.view(|file| Lockfile::parse(&file.text))
+    }
+
+    /// The version of pnpm that the manifest at the directory of the install pins, as it is written
+    /// but without a hash.
+    pub(crate) fn pinned_by_manifest(&self) -> Option<String> {
+        let manifest = self.manifest("")?;
+        let manifest = PackageJson::parse(manifest.root()?);
+        let of_manager = manifest.package_manager.as_ref().and_then(Scalar::text);
+        let of_manager = of_manager.and_then(|text| text.strip_prefix("pnpm@"));
+        let of_engine = manifest.dev_engine.as_ref().filter(|engine| {
+            engine.on_fail.is_none() && engine.name.as_ref().and_then(Scalar::text) == Some("pnpm")
+        });
+        let of_engine = of_engine.and_then(|engine| engine.version.as_ref()?.text());
+        let version = of_engine.or(of_manager)?;
+        Some(version.split('+').next().unwrap_or(version).to_owned())
     }
 
     /// The name of its pnpm, such as "pnpm 10.6.5".

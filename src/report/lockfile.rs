@@ -7,10 +7,45 @@ use serde_json::{Value, json};
 use crate::base::escape::Escaped;
 use crate::base::path::{RepoPath, shell_quote};
 use crate::engine::Judgement;
-use crate::locks::{JudgedLock, Unlinked, Weight};
+use crate::locks::{JudgedLock, MovedPackage, Unlinked, Weight};
 use crate::project::kinds::FileKind;
 use crate::report::common::{Report, View, plural, rows};
 use crate::report::{human, json};
+
+/// What is reported beside the judgement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct More<'a> {
+    /// What became of lockfiles that were made; `None` if they were judged only.
+    pub making: Option<&'a Making>,
+    /// What pnpm would make today; `None` if it was not asked.
+    pub fresh: Option<&'a [FreshLock]>,
+}
+
+/// What pnpm would make today of a lockfile.
+#[derive(Debug)]
+pub(crate) struct FreshLock {
+    pub path: RepoPath,
+    /// Of what is locked.
+    pub again: Today,
+    /// If the packages that the workspace links are resolved again; `None` if there is none, or
+    /// pnpm could not be asked.
+    pub update: Option<Today>,
+    /// The code of the repository that pnpm ran.
+    pub code: Option<RepoPath>,
+}
+
+/// A lockfile that pnpm made today, compared with the one that is there.
+#[derive(Debug)]
+pub(crate) enum Today {
+    Same,
+    /// Other bytes, with these packages; with none, only the rest differs.
+    Differs(Vec<MovedPackage>),
+    /// None was made, for this reason, and what to do. Both are safe to print.
+    Unknown {
+        reason: String,
+        help: String,
+    },
+}
 
 /// What became of lockfiles that were made.
 #[derive(Debug, Default)]
@@ -47,19 +82,21 @@ impl MadeLock {
 pub(crate) fn human(
     judged: &Judgement,
     unlinked: &[Unlinked],
-    making: Option<&Making>,
+    more: &More<'_>,
     view: View<'_>,
 ) -> String {
     let hints = unlinked.iter().filter(|known| known.member.is_some());
     let cheaper: Vec<String> = hints.map(|known| cheaper(known, view)).collect();
-    match making {
+    match more.making {
         Some(making) => {
             let start = cheaper.iter().map(|hint| format!("{hint}\n")).collect::<String>();
             start + &table(judged, Some(making), view) + &made(judged, making, view)
         }
         None => {
             let end = cheaper.iter().map(|hint| format!("\n{hint}")).collect::<String>();
-            table(judged, None, view) + &end
+            let fresh = more.fresh.unwrap_or_default();
+            let today: String = fresh.iter().map(|lock| today(lock, view)).collect();
+            table(judged, None, view) + &today + &end
         }
     }
 }
@@ -87,7 +124,19 @@ fn table(judged: &Judgement, making: Option<&Making>, view: View<'_>) -> String 
     if !judged.findings.is_empty() {
         text += &format!("\n{}", human::check(&judged.findings, view));
     } else if locks.is_empty() && making.is_none_or(|making| making.wants.is_empty()) {
-        text += &format!("{start} there is no lockfile for an image\n");
+        text += &format!(
+            "{start} there is no lockfile for an image: no {} next to a manifest, and no \
+             Dockerfile that copies a pnpm-lock.NAME.yaml to {}\n",
+            FileKind::NEW_DOCKER_LOCKFILE,
+            FileKind::LOCKFILE_OF_PNPM,
+        );
+        if making.is_none() {
+            text += &format!(
+                "{} only a workspace that links packages of another repository needs one: \
+                 bakstop lockfile DIR makes one for the member in DIR\n",
+                view.paint.strong("help:"),
+            );
+        }
     } else if making.is_none() && !locks.iter().any(|lock| lock.judged.is_unjudged) {
         let fit = if locks.len() == 1 { "fits" } else { "fit" };
         text += &format!("{start} {} for images {fit}\n", plural(locks.len(), "lockfile"));
@@ -95,14 +144,67 @@ fn table(judged: &Judgement, making: Option<&Making>, view: View<'_>) -> String 
     text
 }
 
+/// The most packages that a line names.
+const NAMED: usize = 10;
+
+/// What pnpm would make of a lockfile today.
+fn today(lock: &FreshLock, view: View<'_>) -> String {
+    let path = &lock.path;
+    let mut text = ran(lock.code.as_ref(), view);
+    let mut line = |words: &str| text += &format!("fresh: {path}: {words}\n");
+    match &lock.again {
+        Today::Same => line("made again today, it has the same bytes"),
+        Today::Differs(moved) if moved.is_empty() => {
+            line("made again today, it has the same packages, but other bytes");
+        }
+        Today::Differs(moved) => line(&format!("made again today, it differs: {}", named(moved))),
+        Today::Unknown { reason, help } => line(&not_made("pnpm made none today", reason, help)),
+    }
+    match &lock.update {
+        None => {}
+        Some(Today::Same) => line("`--update` changes nothing today"),
+        Some(Today::Differs(moved)) if moved.is_empty() => line("`--update` moves no package"),
+        Some(Today::Differs(moved)) => line(&format!("`--update` moves {}", named(moved))),
+        Some(Today::Unknown { reason, help }) => {
+            line(&not_made("what `--update` moves is unknown", reason, help));
+        }
+    }
+    text
+}
+
+fn not_made(what: &str, reason: &str, help: &str) -> String {
+    let lines = reason.lines().chain([help]).filter(|line| !line.is_empty());
+    what.to_owned() + ":" + &lines.map(|line| format!("\n  {line}")).collect::<String>()
+}
+
+/// Names packages with their versions.
+fn named(moved: &[MovedPackage]) -> String {
+    let shown = |versions: &[String]| Escaped(versions.join(" and ").as_bytes()).to_string();
+    let one = |package: &MovedPackage| {
+        let name = Escaped(package.name.as_bytes());
+        match (&*package.from, &*package.to) {
+            ([], to) => format!("{name} {} added", shown(to)),
+            (from, []) => format!("{name} {} removed", shown(from)),
+            (from, to) => format!("{name} {} to {}", shown(from), shown(to)),
+        }
+    };
+    let mut words: Vec<String> = moved.iter().take(NAMED).map(one).collect();
+    if let Some(more) = moved.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        words.push(format!("and {more} more"));
+    }
+    words.join(", ")
+}
+
+fn ran(code: Option<&RepoPath>, view: View<'_>) -> String {
+    let note = view.paint.strong("note:");
+    code.map(|path| format!("{note} pnpm ran {path}, as it does in the image\n"))
+        .unwrap_or_default()
+}
+
 /// What became of lockfiles that were made, and what to do next.
 fn made(judged: &Judgement, making: &Making, view: View<'_>) -> String {
     let (start, help) = (view.paint.strong("bakstop:"), view.paint.strong("help:"));
-    let mut text = String::new();
-    for path in &making.code {
-        text +=
-            &format!("{} pnpm ran {path}, as it does in the image\n", view.paint.strong("note:"));
-    }
+    let mut text: String = making.code.iter().map(|path| ran(Some(path), view)).collect();
     for (path, files) in &making.wants {
         text += &format!(
             "{start} for {path}, pnpm also wrote {}: it wants this setting in the image\n",
@@ -195,9 +297,10 @@ fn cheaper(known: &Unlinked, view: View<'_>) -> String {
 pub(crate) fn json(
     judged: &Judgement,
     unlinked: &[Unlinked],
-    making: Option<&Making>,
+    more: &More<'_>,
     view: View<'_>,
 ) -> String {
+    let making = more.making;
     let Judgement { findings, rules, locks, .. } = judged;
     let count = locks.len();
     let report =
@@ -206,6 +309,7 @@ pub(crate) fn json(
         "schema": "bakstop.lockfile/1",
         "lockfiles": locks.iter().map(|lock| lockfile(lock, making)).collect::<Vec<_>>(),
         "wants": making.map(|making| making.wants.iter().map(wanted).collect::<Vec<_>>()),
+        "fresh": more.fresh.map(|fresh| fresh.iter().map(fresh_lock).collect::<Vec<_>>()),
         "unlinked": unlinked.iter().map(|known| json::path(&known.path)).collect::<Vec<_>>(),
         "findings": json::findings(&report),
         "summary": json::summary(&report),
@@ -214,6 +318,31 @@ pub(crate) fn json(
 
 fn wanted((path, files): &(RepoPath, Vec<String>)) -> Value {
     json!({ "path": json::path(path), "path_hex": json::path_hex(path), "files": files })
+}
+
+fn fresh_lock(lock: &FreshLock) -> Value {
+    let path = &lock.path;
+    json!({
+        "path": json::path(path),
+        "path_hex": json::path_hex(path),
+        "again": json_today(&lock.again),
+        "update": lock.update.as_ref().map(json_today),
+    })
+}
+
+fn json_today(today: &Today) -> Value {
+    let (state, moved, reason) = match today {
+        Today::Same => ("same", &[][..], None),
+        Today::Differs(moved) => ("differs", &**moved, None),
+        Today::Unknown { reason, .. } => ("unknown", &[][..], Some(reason)),
+    };
+    let package =
+        |moved: &MovedPackage| json!({ "name": moved.name, "from": moved.from, "to": moved.to });
+    json!({
+        "state": state,
+        "packages": moved.iter().map(package).collect::<Vec<_>>(),
+        "reason": reason,
+    })
 }
 
 fn lockfile(lock: &JudgedLock, making: Option<&Making>) -> Value {

@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use crate::push::StandIn;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
+
+/// Tests run at the same time, and npm makes the directory before the programs.
+static INSTALLING: Mutex<()> = Mutex::new(());
 
 /// Installs npm packages, kept for later runs; returns the directory of their programs.
 pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
@@ -18,6 +22,7 @@ pub(crate) fn npm_tools(packages: &[&str]) -> PathBuf {
         .collect();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools").join(name);
     let programs = directory.join("node_modules/.bin");
+    let _one = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     if !programs.exists() {
         fs::create_dir_all(&directory).unwrap();
         // Some hook managers would install hooks into the repository around this directory: this

@@ -9,7 +9,7 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::{RepoPath, shell_quote};
 use crate::commands::Context;
-use crate::commands::lockfile::tool::Pnpm;
+use crate::commands::lockfile::tool::{Places, Pnpm};
 use crate::disk::read::{self, FinalLink};
 use crate::disk::scratch::Scratch;
 use crate::engine::LIMIT;
@@ -22,6 +22,8 @@ use crate::project::kinds::FileKind;
 const PLACE: &str = "a/b/c/d/e/f/g/h/image";
 /// The settings of the user, if the image has some.
 const NPMRC: &str = "settings-of-user";
+/// What pnpm keeps of the registry, if it must ask it.
+const CACHE: &str = "cache";
 /// A directory that pnpm may make, and nobody needs.
 const INSTALLED: &str = "node_modules";
 
@@ -31,6 +33,15 @@ pub(super) enum Made {
     Lockfile(Vec<u8>),
     /// It also wrote these files, which the image does not have like that. Safe to print.
     Wants(Vec<String>),
+}
+
+/// What pnpm knows of the packages in the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// What it has kept, which it asks the registry to confirm, and uses if there is no answer.
+    Kept,
+    /// Nothing: what it does not ask, it does not know.
+    Nothing,
 }
 
 /// What pnpm gets.
@@ -51,6 +62,11 @@ impl Order {
         Ok(Self { layout, seed })
     }
 
+    /// Whether pnpm gets the same as with another order for the same image.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.seed == other.seed
+    }
+
     /// The code that pnpm runs.
     pub(super) fn code(&self) -> Option<&RepoPath> {
         self.layout.code.as_ref()
@@ -60,6 +76,7 @@ impl Order {
     pub(super) fn made(
         &self,
         view: &ImageView,
+        known: Known,
         doing: &str,
         context: &Context,
     ) -> Result<Made, Error> {
@@ -83,10 +100,16 @@ impl Order {
         if let Some(source) = &self.layout.user_npmrc {
             scratch.put(Path::new(NPMRC), &source.file.text).map_err(failed)?;
         }
-        let npmrc = self.layout.user_npmrc.is_some().then(|| scratch.path().join(NPMRC));
-        let has_workspace = self.layout.files.contains_key(FileKind::WORKSPACE_OF_PNPM);
+        let places = Places {
+            is_pinned: version.major >= 12
+                && !view.ignores_pin
+                && view.pinned_by_manifest().as_deref() == Some(&*version.to_string()),
+            has_workspace: self.layout.files.contains_key(FileKind::WORKSPACE_OF_PNPM),
+            npmrc: self.layout.user_npmrc.is_some().then(|| scratch.path().join(NPMRC)),
+            cache: (known == Known::Nothing).then(|| scratch.path().join(CACHE)),
+        };
         let directory = scratch.path().join(place);
-        pnpm.lock(doing, &directory, has_workspace, npmrc.as_deref())?;
+        pnpm.lock(doing, &directory, &places)?;
         let others = self.changed(&scratch).map_err(failed)?;
         if !others.is_empty() {
             return Ok(Made::Wants(others));

@@ -17,17 +17,31 @@ use crate::os::child::{self, AnswerLimits, Call, Captured, Ended, PRINTED};
 use crate::pins::Manager;
 
 /// pnpm neither replaces itself by another version, which it would download, nor asks about a
-/// download. pnpm 10 reads the first, pnpm 11 the second name. corepack uses what it has.
-const VARIABLES: [(&str, &str); 4] = [
+/// download. corepack uses what it has.
+const VARIABLES: [(&str, &str); 3] = [
     ("npm_config_manage_package_manager_versions", "false"),
-    ("pnpm_config_pm_on_fail", "ignore"),
     ("COREPACK_ENABLE_NETWORK", "0"),
     ("COREPACK_ENABLE_DOWNLOAD_PROMPT", "0"),
 ];
+/// The same for pnpm 11 and later, which then records no version of itself either.
+const IGNORE_PIN: (&str, &str) = ("pnpm_config_pm_on_fail", "ignore");
 
 /// How long it may take to say its version, and to make a lockfile.
 const ANSWER: Duration = Duration::from_secs(60);
 const MAKING: Duration = Duration::from_secs(20 * 60);
+
+/// What pnpm reads beside the files of a directory.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// Whether the directory has a `pnpm-workspace.yaml`.
+    pub has_workspace: bool,
+    /// Whether the manifest pins the version of this pnpm: it may record that in the lockfile.
+    pub is_pinned: bool,
+    /// The `.npmrc` instead of that of the user.
+    pub npmrc: Option<PathBuf>,
+    /// What it keeps of registries, instead of that of the user.
+    pub cache: Option<PathBuf>,
+}
 
 /// The pnpm of a version.
 #[derive(Debug)]
@@ -68,7 +82,7 @@ impl<'s> Pnpm<'s> {
 
     /// What it says its version is, or why it says none.
     fn printed_version(&self) -> Result<String, String> {
-        let printed = self.answered(&["--version"], self.scratch.path(), &[], ANSWER)?;
+        let printed = self.answered(&["--version"], self.scratch.path(), &[IGNORE_PIN], ANSWER)?;
         match printed.ended {
             Ended::Code(0) => Ok(Escaped(printed.out.trim_ascii()).to_string()),
             _ => Err(shown(&printed).join("\n")),
@@ -102,22 +116,25 @@ impl<'s> Pnpm<'s> {
     }
 
     /// Makes the lockfile of a directory. If it fails, the error has the end of its output.
-    pub(super) fn lock(
-        &self,
-        doing: &str,
-        directory: &Path,
-        has_workspace: bool,
-        npmrc: Option<&Path>,
-    ) -> Result<(), Error> {
+    pub(super) fn lock(&self, doing: &str, directory: &Path, places: &Places) -> Result<(), Error> {
         let mut arguments =
             vec!["install", "--lockfile-only", "--ignore-scripts", "--no-frozen-lockfile"];
-        if !has_workspace {
+        if !places.has_workspace {
             // Not even one in a directory above.
             arguments.push("--ignore-workspace");
         }
-        let npmrc = npmrc.map(|path| text(path.to_owned()));
-        let variables: Vec<_> =
-            npmrc.iter().map(|path| ("NPM_CONFIG_USERCONFIG", path.as_str())).collect();
+        let mut variables: Vec<_> = [
+            ("NPM_CONFIG_USERCONFIG", &places.npmrc),
+            // pnpm 10 reads the first, pnpm 11 the second name.
+            ("npm_config_cache_dir", &places.cache),
+            ("pnpm_config_cache_dir", &places.cache),
+        ]
+        .into_iter()
+        .filter_map(|(name, path)| Some((name, path.as_deref()?.to_str()?)))
+        .collect();
+        if !places.is_pinned {
+            variables.push(IGNORE_PIN);
+        }
         let printed = self
             .answered(&arguments, directory, &variables, MAKING)
             .map_err(|error| Error::new(doing, error).help("nothing was written"))?;
