@@ -40,7 +40,9 @@ pub(super) fn install(
     }
     apply::configure(&git, &edits)?;
     if !edits.is_empty() {
-        text += &format!("{}\n", cure::after_configuring(reach, &RepoPath::from(&*program)));
+        let of_commits = Sections::read(&git, reach)?.of_commits();
+        let program = RepoPath::from(&*program);
+        text += &format!("{}\n", cure::after_configuring(reach, &program, &of_commits));
     }
     let found = configured::effective(&git)?;
     let off: Vec<_> = found.iter().filter_map(|one| one.off.as_ref()).collect();

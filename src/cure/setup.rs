@@ -134,13 +134,18 @@ pub(crate) fn after_install(
 }
 
 /// The next steps after the hooks were named in a configuration of git. `program` is the one that
-/// they run.
-pub(crate) fn after_configuring(reach: Reach, program: &RepoPath) -> String {
+/// they run, `of_commits` are the names of those that judge a commit.
+pub(crate) fn after_configuring(reach: Reach, program: &RepoPath, of_commits: &[String]) -> String {
     let everywhere = match reach {
-        Reach::Clone => "a commit or push with an older git is not judged",
+        Reach::Clone => "a commit or push with an older git is not judged".to_owned(),
         Reach::User => {
-            "every repository of this user is guarded, where git is 2.54 or newer; to switch one \
-             hook off in one of them: git config hook.bakstop-pre-commit.enabled false"
+            let off = |name: &String| format!("git config hook.{name}.enabled false");
+            let off: Vec<String> = of_commits.iter().map(off).collect();
+            format!(
+                "every repository of this user is guarded, where git is 2.54 or newer; to commit \
+                 without the guard in one of them, run this there:\n  {}",
+                off.join(" && ")
+            )
         }
     };
     format!(

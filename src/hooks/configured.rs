@@ -167,6 +167,15 @@ impl Sections {
             .map_or_else(Section::default, |found| found.1.clone())
     }
 
+    /// The names of hooks of ours that judge each commit: it is blocked while one is left.
+    pub(crate) fn of_commits(&self) -> Vec<String> {
+        let judges = |hook: ConfiguredHook| {
+            hook.guard == Hook::PrepareCommitMsg || [AFTER, "pre-commit"].contains(&hook.event)
+        };
+        let named = self.0.iter().filter(|(hook, section)| judges(*hook) && !section.is_empty());
+        named.map(|(hook, _)| hook.name()).collect()
+    }
+
     /// Whether it names any hook of ours.
     pub(crate) fn is_installed(&self) -> bool {
         self.0.iter().any(|(_, section)| !section.is_empty())

@@ -139,3 +139,36 @@ fn this_checkout_may_be_tagged_or_says_what_is_missing() {
         "{ran:?}"
     );
 }
+
+/// A harness with a test of each kind. What one leaves running holds its output.
+const HARNESS: &str = "\
+case $* in
+'--list --format terse --skip far near') printf '%s: test\\n' a::good a::bad a::endless a::off ;;
+'--exact a::good') echo 'test result: ok. 1 passed; 0 failed; 0 ignored' ;;
+'--exact a::bad') echo why; kill -SEGV $$ ;;
+'--exact a::endless') sleep 60 & exec sleep 60 ;;
+'--exact a::off') echo 'test result: ok. 0 passed; 0 failed; 1 ignored; 0 measured' ;;
+*) exit 1 ;;
+esac
+";
+
+#[test]
+fn a_test_that_does_not_end_is_killed_and_counted() {
+    let room = tempfile::tempdir().unwrap();
+    let harness = room.path().join("harness");
+    crate::ci::program(&harness, HARNESS);
+    let each = |arguments: &[&str]| {
+        let mut command = Command::new(root().join(".ci/each"));
+        finish(command.args(arguments).arg(&harness).arg("near"))
+    };
+    let ran = each(&["--limit", "1", "--skip", "far"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let has = |line: &str| ran.out.lines().any(|printed| printed.starts_with(line));
+    for line in ["a::good: passed (", "why", "a::bad: failed with code 139 (", "a::off: ignored"] {
+        assert!(has(line), "{line}: {ran:?}");
+    }
+    assert!(has("a::endless: had not ended after "), "{ran:?}");
+    assert!(ran.out.ends_with("1 passed, 2 did not, 1 ignored\n"), "{ran:?}");
+    // A harness that cannot list its tests has passed none.
+    assert_eq!(each(&[]).code, Some(1));
+}

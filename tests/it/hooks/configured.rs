@@ -233,6 +233,23 @@ fn what_is_not_in_force_is_reported_with_its_next_step() {
 }
 
 #[test]
+fn every_hook_that_judges_a_commit_is_off_after_the_printed_command() {
+    for (flags, second) in [(&[][..], "commit-msg"), (&["--strict"], "prepare-commit-msg")] {
+        let modern = Modern::stand_in(Sandbox::workspace());
+        let out = must(modern.bakstop(&[&["install", "--global"], flags].concat())).out;
+        let off = out.lines().find_map(|line| line.strip_prefix("  git config ")).unwrap();
+        must(modern.run(Path::new("sh"), &["-ec", &format!("git config {off}")]));
+        let status = modern.bakstop(&["status"]).out;
+        for event in ["pre-commit", second] {
+            let reason = format!("hook.bakstop-{event}.enabled is false");
+            assert!(status.contains(&reason), "{event}: {out}{status}");
+        }
+        // Pushes and merges are still judged.
+        assert_eq!(status.matches("enabled is false").count(), 2, "{status}");
+    }
+}
+
+#[test]
 fn the_guard_is_installed_once_in_a_clone() {
     let modern = Modern::stand_in(Sandbox::workspace());
     must(modern.bakstop(&["install"]));
