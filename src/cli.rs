@@ -11,13 +11,18 @@ use crate::report::paint::When;
 pub(crate) mod tips;
 
 /// Keeps leftovers of Docker build preparation out of git history.
-///
-/// Checks what is committed and pushed in pnpm, npm and yarn repositories for rewritten manifests
-/// and lockfiles, backup files, registry tokens, and package manager versions that differ.
-///
-/// Exit codes: 0 clean, 1 findings, 2 could not judge.
+// Without a longer text, all verbs and options fit on one screen.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Checks what is committed and pushed in pnpm, npm and Yarn repositories for \
+                  rewritten manifests and lockfiles, backup files, registry tokens and versions of \
+                  package managers that differ; prepares, judges and measures their Docker builds.\
+                  \n\nExit codes: 0 clean, 1 findings, 2 could not judge."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub verb: Verb,
@@ -26,8 +31,15 @@ pub(crate) struct Cli {
     #[arg(short = 'C', long, global = true, value_name = "DIR")]
     pub directory: Option<std::path::PathBuf>,
 
-    /// When to use colour
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    /// When to use colour: auto (on a terminal), always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_possible_values = true
+    )]
     pub color: When,
 }
 
