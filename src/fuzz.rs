@@ -12,10 +12,10 @@ mod pins;
 mod preparing;
 
 /// The name of a target, in fuzz/Cargo.toml and as directory of its corpus, and its function.
-type Target = (&'static str, fn(&[u8]));
+type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// Every target. A new one needs a line here and one in fuzz/Cargo.toml.
-pub const TARGETS: &[Target] = &[
+pub const TARGETS: &[FuzzTarget] = &[
     ("json", formats::json),
     ("yaml", formats::yaml),
     ("hcl", formats::hcl),

@@ -10,13 +10,13 @@ use crate::rules::RULES;
 mod documents;
 
 /// A source file: its path below `src/`, and its text without its tests.
-struct Source {
+struct SourceText {
     path: String,
     code: String,
     lines: usize,
 }
 
-impl Source {
+impl SourceText {
     /// The path of its module, without the leading `crate::`.
     fn module(&self) -> String {
         self.path.trim_end_matches(".rs").replace('/', "::")
@@ -46,7 +46,7 @@ fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-fn sources() -> Vec<Source> {
+fn sources() -> Vec<SourceText> {
     let source = root().join("src");
     files(&source, ".rs")
         .into_iter()
@@ -56,7 +56,7 @@ fn sources() -> Vec<Source> {
             let end = tests.iter().filter_map(|tests| text.find(tests)).min().unwrap_or(text.len());
             let code = text.get(..end).unwrap().to_owned();
             let path = path.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
-            Source { path, code, lines: text.lines().count() }
+            SourceText { path, code, lines: text.lines().count() }
         })
         .filter(|source| source.room() != "tidy")
         .collect()
@@ -159,7 +159,7 @@ fn position_inside(face: &str, named: &str, layers: &HashMap<String, usize>) -> 
 
 /// The position of the last file inside a face that the face itself uses: by its full path, or by
 /// its bare name, as in `reader::read`.
-fn last_used(face: &Source, layers: &HashMap<String, usize>) -> Option<usize> {
+fn last_used(face: &SourceText, layers: &HashMap<String, usize>) -> Option<usize> {
     let module = face.module();
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let bare = face.code.split(|c| !word(c)).filter(|path| path.contains("::"));
@@ -170,7 +170,7 @@ fn last_used(face: &Source, layers: &HashMap<String, usize>) -> Option<usize> {
 /// Why a file must not use its face, which itself uses the file or one that is listed after it:
 /// they could use each other in a circle.
 fn use_of_face(
-    source: &Source,
+    source: &SourceText,
     face: &str,
     last_used: usize,
     layers: &HashMap<String, usize>,
@@ -200,7 +200,8 @@ fn a_face_and_its_files_use_each_other_in_one_direction() {
 
 #[test]
 fn a_circle_through_a_face_is_found() {
-    let source = |path: &str, code: &str| Source { path: path.into(), code: code.into(), lines: 1 };
+    let source =
+        |path: &str, code: &str| SourceText { path: path.into(), code: code.into(), lines: 1 };
     let layers =
         [("a", 0), ("a::low", 0), ("a::high", 1)].map(|(path, at)| (path.to_owned(), at)).into();
     for (face, path, code, allowed) in [

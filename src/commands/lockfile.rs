@@ -16,9 +16,9 @@ use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::commands::judge::{Options, configuration};
 use crate::commands::lockfile::freshness::fresh;
-use crate::commands::lockfile::making::{Known, Made, Order};
-use crate::commands::lockfile::setting::{MAKING, Setting, judge};
-use crate::commands::lockfile::targets::{ImageLayout, Target, targets};
+use crate::commands::lockfile::making::{Made, Order, RegistryKnowledge};
+use crate::commands::lockfile::setting::{LockfileSetting, MAKING, judge};
+use crate::commands::lockfile::targets::{ImageLayout, LockfileTarget, targets};
 use crate::commands::paths::Paths;
 use crate::commands::planned::{Planned, Texts};
 use crate::commands::{Context, Outcome};
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let paint = context.paint;
     let below_top = !tree.prefix().is_empty();
     let view = View { paint, below_top, advice: None, can_explain: true };
-    let setting = Setting { tree: &tree, files: &files, config: &config, context, view };
+    let setting = LockfileSetting { tree: &tree, files: &files, config: &config, context, view };
     if !args.check {
         return make(args, &judged, &members, &setting);
     }
@@ -141,9 +141,9 @@ fn make(
     args: &Args,
     judged: &Judgement,
     members: &Paths,
-    setting: &Setting<'_>,
+    setting: &LockfileSetting<'_>,
 ) -> Result<Outcome, Error> {
-    let Setting { tree, files, config, context, view } = *setting;
+    let LockfileSetting { tree, files, config, context, view } = *setting;
     let targets = targets(judged, members, args.layout, setting)?;
     let in_house = if args.update { InHouse::Moved } else { InHouse::Kept };
     let mut orders = Vec::new();
@@ -153,7 +153,7 @@ fn make(
     let (mut texts, mut making) = (Texts::new(), Making::default());
     for (target, order) in &orders {
         making.code.extend(order.code().cloned());
-        match order.made(&target.view, Known::Kept, &target.doing(), context)? {
+        match order.made(&target.view, RegistryKnowledge::Kept, &target.doing(), context)? {
             Made::Lockfile(text) => _ = texts.insert(target.path.clone(), text),
             Made::Wants(files) => making.wants.push((target.path.clone(), files)),
         }
@@ -171,7 +171,7 @@ fn make(
         let target = targets.iter().find(|target| target.path == path)?;
         Some((target, Replacement { path, old: target.old.clone().unwrap_or_default(), new }))
     });
-    let replacements: Vec<(&Target, Replacement)> = replacements.collect();
+    let replacements: Vec<(&LockfileTarget, Replacement)> = replacements.collect();
     if fits && args.dry_run {
         let changes: Vec<Replacement> = replacements.into_iter().map(|(_, file)| file).collect();
         let mut outcome = Outcome::new(Verdict::Clean, fixes::diffs(&changes, context.paint));

@@ -27,7 +27,7 @@ use crate::measure::trend::{LostCache, Timing, Usual};
 use crate::measure::units::{Budget, Seconds};
 use crate::os::child::{self, NotRun, Output, Ran};
 use crate::os::signals::NotedSignals;
-use crate::report::measure::{Failure, Measurement};
+use crate::report::measure::{MeasureFailure, Measurement};
 use crate::report::paint::Paint;
 use crate::report::{self, HumanOrJson, plural, timing};
 use crate::snapshot::{Changes, Snapshot, Tree};
@@ -162,7 +162,7 @@ struct Series<'a> {
     protocol: Option<Protocol>,
     record: Option<Record>,
     runs: Vec<Run>,
-    failures: Vec<Failure>,
+    failures: Vec<MeasureFailure>,
     /// What could not be done; the report is printed all the same.
     errors: Vec<Error>,
     /// The exit code of a command that failed or could not be started.
@@ -180,7 +180,7 @@ impl Series<'_> {
     }
 
     fn fail(&mut self, kind: &'static str, message: impl Into<String>) {
-        self.failures.push(Failure { kind, message: message.into() });
+        self.failures.push(MeasureFailure { kind, message: message.into() });
     }
 
     /// Builds once; returns whether another run makes sense.

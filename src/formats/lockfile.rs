@@ -29,7 +29,7 @@ pub(crate) struct Lockfile {
     pub hooks_checksum: Option<LockScalar>,
     pub importers: BTreeMap<String, Importer>,
     pub packages: BTreeMap<String, LockedPackage>,
-    pub snapshots: BTreeMap<String, Snapshot>,
+    pub snapshots: BTreeMap<String, LockSnapshot>,
 }
 
 /// How a file begins.
@@ -134,7 +134,7 @@ pub(crate) struct Resolution {
 
 /// An entry of `snapshots`: a package with its peers, and what it depends on.
 #[derive(Debug)]
-pub(crate) struct Snapshot {
+pub(crate) struct LockSnapshot {
     pub span: Span,
     /// The names of the dependencies with their versions.
     pub dependencies: Vec<(String, LockScalar)>,
@@ -155,7 +155,7 @@ impl Lockfile {
         let LockText { start, offset, root } = LockText::parse(bytes)?;
         let environment = bytes.get(..offset).filter(|_| start == LockStart::Environment);
         let manager = environment.and_then(recorded_manager);
-        Ok(Self { start, manager, ..Reader { text: bytes }.lockfile(root) })
+        Ok(Self { start, manager, ..LockReader { text: bytes }.lockfile(root) })
     }
 }
 
@@ -267,11 +267,11 @@ pub(crate) fn is_plain(text: &[u8], span: &Span) -> bool {
     !matches!(text.get(span.start), Some(b'\'' | b'"'))
 }
 
-struct Reader<'t> {
+struct LockReader<'t> {
     text: &'t [u8],
 }
 
-impl Reader<'_> {
+impl LockReader<'_> {
     fn lockfile(&self, root: Node) -> Lockfile {
         let mut lock = Lockfile::default();
         for (key, node) in into_entries(root) {
@@ -392,7 +392,7 @@ impl Reader<'_> {
         LockedPackage { span, resolution }
     }
 
-    fn snapshot(&self, span: Span, node: Node) -> Snapshot {
+    fn snapshot(&self, span: Span, node: Node) -> LockSnapshot {
         let mut dependencies = Vec::new();
         for ((key, _), node) in into_entries(node) {
             if matches!(key.as_str(), "dependencies" | "optionalDependencies") {
@@ -402,7 +402,7 @@ impl Reader<'_> {
                 );
             }
         }
-        Snapshot { span, dependencies }
+        LockSnapshot { span, dependencies }
     }
 }
 

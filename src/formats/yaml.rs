@@ -30,7 +30,7 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, SyntaxError> {
 
 /// The documents, and where the last event ends.
 fn read(text: &str) -> Result<(Vec<Node>, usize), SyntaxError> {
-    let mut builder = Builder::default();
+    let mut builder = NodeBuilder::default();
     let mut end = 0;
     for event in Parser::new_from_str(text) {
         let (event, mark) = event.map_err(|error| {
@@ -58,7 +58,7 @@ fn joined(first: Node, second: Node) -> Node {
 }
 
 #[derive(Default)]
-struct Builder {
+struct NodeBuilder {
     /// The collections that are still open, outermost first.
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
@@ -79,7 +79,7 @@ enum Kind {
     Map(Vec<(Key, Node)>, Option<Key>),
 }
 
-impl Builder {
+impl NodeBuilder {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), String> {
         match event {
             Event::Scalar(text, _, anchor, tag) => {

@@ -477,12 +477,12 @@ mod tests {
     use super::*;
 
     /// An entry to write: its path, and its extended flags.
-    type Draft = (&'static str, u16);
+    type EntryDraft = (&'static str, u16);
 
     const ID: [u8; 20] = [7; 20];
 
     /// The header and the entries of an index, as git writes them.
-    fn entries(version: u32, drafts: &[Draft]) -> Vec<u8> {
+    fn entries(version: u32, drafts: &[EntryDraft]) -> Vec<u8> {
         let mut text = b"DIRC".to_vec();
         text.extend(version.to_be_bytes());
         text.extend(u32::try_from(drafts.len()).unwrap().to_be_bytes());
@@ -551,7 +551,7 @@ mod tests {
         stream.finish().map(|()| paths)
     }
 
-    const DRAFTS: [Draft; 4] = [("a", 0), ("b/c", 0), ("b/cd/long name", 0), ("e", 0)];
+    const DRAFTS: [EntryDraft; 4] = [("a", 0), ("b/c", 0), ("b/cd/long name", 0), ("e", 0)];
 
     #[test]
     fn entries_of_every_version_are_read() {
@@ -579,13 +579,13 @@ mod tests {
         let wanted = |path: &RepoPath| path.as_bytes().to_ascii_lowercase().ends_with(b".docker");
         let may_have = |text: &[u8]| read(text).may_have(b"x-lock.", &wanted).unwrap();
         let long: &'static str = "x/".repeat(2000).leak();
-        let others: Vec<Draft> = (0..60)
+        let others: Vec<EntryDraft> = (0..60)
             .map(|number| (format!("{long}{number:02}/x-lock.yaml").leak() as &str, 0))
             .collect();
         let none = [("a/x-lock.yaml", 0), ("lock.docker", 0)];
         assert!(may_have(&index(&[&entries(4, &none), &root])), "version 4");
         for version in 2..=3 {
-            let text = |drafts: &[Draft]| entries(version, drafts);
+            let text = |drafts: &[EntryDraft]| entries(version, drafts);
             let none = [&others[..], &none].concat();
             assert!(!may_have(&index(&[&text(&none), &root])));
             assert!(may_have(&index(&[&text(&none)])), "without a cache-tree");
@@ -603,7 +603,7 @@ mod tests {
     #[test]
     fn entries_pass_through_a_small_buffer() {
         let long: &'static str = "x/".repeat(2000).leak();
-        let drafts: Vec<Draft> =
+        let drafts: Vec<EntryDraft> =
             (0..3000).map(|number| (format!("{long}{number:04}").leak() as &str, 0)).collect();
         for version in [2, 4] {
             let text = index(&[&entries(version, &drafts)]);

@@ -10,7 +10,7 @@ use semver::Version;
 use serde_json::Value;
 
 use crate::base::change::File;
-use crate::locks::gate::Judged;
+use crate::locks::gate::LockJudgement;
 use crate::locks::generation::Generation;
 use crate::locks::remark::Weight;
 use crate::locks::verdict::judge_as;
@@ -54,14 +54,14 @@ const NOT_SEEN: [(&str, &str); 1] =
 /// States that the gate does not judge.
 const UNDECIDED: [(&str, &str); 1] = [("alone-ws-lockfile", "`lockfile: false`")];
 
-struct State {
+struct RecordedState {
     id: String,
     files: BTreeMap<String, String>,
     /// By version: whether pnpm refused it, without and with an install.
     refused: BTreeMap<String, Vec<bool>>,
 }
 
-fn states(text: &str) -> Vec<State> {
+fn states(text: &str) -> Vec<RecordedState> {
     let all: Value = serde_json::from_str(text).unwrap();
     let texts = all["texts"].as_array().unwrap();
     let text = |number: &Value| -> String {
@@ -79,7 +79,7 @@ fn states(text: &str) -> Vec<State> {
             }
         }
     };
-    let state = |state: &Value| State {
+    let state = |state: &Value| RecordedState {
         id: state["id"].as_str().unwrap().to_owned(),
         files: state["files"]
             .as_object()
@@ -93,7 +93,7 @@ fn states(text: &str) -> Vec<State> {
 }
 
 /// What the image of a state sees; `None` without a lockfile. The registry of the user is known.
-fn view(state: &State, version: &Version) -> Option<ImageView> {
+fn view(state: &RecordedState, version: &Version) -> Option<ImageView> {
     let source = |(path, text): (&String, &String)| {
         let (path, text) = (path.as_str().into(), text.as_bytes().to_vec());
         Rc::new(SourceFile::new(File { path, text, fresh: true, replaces: false }))
@@ -117,7 +117,7 @@ fn view(state: &State, version: &Version) -> Option<ImageView> {
 }
 
 /// How a verdict of the gate and that of pnpm relate.
-fn relation(judged: &Judged, refused: &[bool]) -> &'static str {
+fn relation(judged: &LockJudgement, refused: &[bool]) -> &'static str {
     let heaviest = judged.remarks.iter().map(|remark| remark.weight).max();
     let (checked, installed) = (refused[0], refused.last().copied().unwrap());
     match heaviest {

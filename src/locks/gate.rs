@@ -12,7 +12,7 @@ use crate::project::SourceFile;
 
 /// The result for one lockfile.
 #[derive(Debug, Default)]
-pub(crate) struct Judged {
+pub(crate) struct LockJudgement {
     pub remarks: Vec<Remark>,
     /// What was not judged. Safe to print.
     pub doubts: BTreeSet<String>,
@@ -22,7 +22,7 @@ pub(crate) struct Judged {
     pub is_unjudged: bool,
 }
 
-impl Judged {
+impl LockJudgement {
     /// The messages of the remarks. Two versions of pnpm, or two states, report the same with the
     /// same message.
     pub(crate) fn messages(&self) -> HashSet<&str> {
@@ -34,14 +34,14 @@ impl Judged {
 #[derive(Debug)]
 pub(crate) struct JudgedLock {
     pub view: ImageView,
-    pub judged: Judged,
+    pub judged: LockJudgement,
 }
 
 pub(super) struct Gate<'v> {
     pub(super) view: &'v ImageView,
     pub(super) generation: Generation,
     pub(super) settings: LockSettings,
-    pub(super) judged: Judged,
+    pub(super) judged: LockJudgement,
 }
 
 impl Gate<'_> {

@@ -80,7 +80,7 @@ impl<'v> Lock<'v> {
         last(last(&self.document.root, part)?, key)
     }
 
-    fn copied(&self, node: &Node) -> Written {
+    fn copied(&self, node: &Node) -> SeedValue {
         copied(node, self.text)
     }
 }
@@ -96,15 +96,15 @@ fn version_of(locked: &Node) -> &str {
 }
 
 /// A value to write.
-enum Written {
+enum SeedValue {
     Line(String),
-    Map(Vec<(String, Written)>),
+    Map(Vec<(String, SeedValue)>),
 }
 
-type Entries = Vec<(String, Written)>;
+type Entries = Vec<(String, SeedValue)>;
 
 /// The entries of a part of the lockfile, by their keys.
-type Part = BTreeMap<String, Written>;
+type Part = BTreeMap<String, SeedValue>;
 
 /// The fields of an importer, and the ids of the snapshots that it needs.
 type Taken = (Entries, Vec<String>);
@@ -128,7 +128,8 @@ impl Seed<'_> {
         let Some((fields, open)) = taken else { return };
         self.open.extend(open);
         let is_empty = fields.is_empty();
-        let written = if is_empty { Written::Line("{}".to_owned()) } else { Written::Map(fields) };
+        let written =
+            if is_empty { SeedValue::Line("{}".to_owned()) } else { SeedValue::Map(fields) };
         self.importers.insert(name.to_owned(), written);
     }
 
@@ -163,7 +164,7 @@ impl Seed<'_> {
                 }
             }
             if !kept.is_empty() {
-                fields.push((key.text.clone(), Written::Map(kept)));
+                fields.push((key.text.clone(), SeedValue::Map(kept)));
             }
         }
         Some((fields, open))
@@ -303,20 +304,20 @@ fn joined(importer: &str, link: &str) -> String {
 }
 
 /// A value as it is written: in the words of the file, where they are on one line.
-fn copied(node: &Node, text: &[u8]) -> Written {
+fn copied(node: &Node, text: &[u8]) -> SeedValue {
     let source = text.get(node.span.clone()).map(String::from_utf8_lossy).unwrap_or_default();
     let source = source.trim_end();
     let is_flow = source.starts_with(['{', '[']);
     match &node.value {
         Value::Map(entries) if !is_flow && !entries.is_empty() => {
             let entry = |(key, node): &(Key, Node)| (written_key(&key.text), copied(node, text));
-            Written::Map(entries.iter().map(entry).collect())
+            SeedValue::Map(entries.iter().map(entry).collect())
         }
-        Value::Text(value) if source.contains('\n') => Written::Line(quoted(value)),
+        Value::Text(value) if source.contains('\n') => SeedValue::Line(quoted(value)),
         Value::List(_) | Value::Map(_) if !is_flow || source.contains('\n') => {
-            Written::Line(in_flow(node))
+            SeedValue::Line(in_flow(node))
         }
-        _ => Written::Line(source.to_owned()),
+        _ => SeedValue::Line(source.to_owned()),
     }
 }
 
@@ -360,11 +361,11 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn write(out: &mut String, depth: usize, key: &str, value: &Written) {
+fn write(out: &mut String, depth: usize, key: &str, value: &SeedValue) {
     let indent = "  ".repeat(depth);
     match value {
-        Written::Line(line) => *out += &format!("{indent}{key}: {line}\n"),
-        Written::Map(entries) => {
+        SeedValue::Line(line) => *out += &format!("{indent}{key}: {line}\n"),
+        SeedValue::Map(entries) => {
             *out += &format!("{indent}{key}:\n");
             for (key, value) in entries {
                 write(out, depth + 1, key, value);

@@ -7,7 +7,7 @@ use crate::base::finding::Span;
 use crate::formats::lockfile::{LockFault, LockScalar, LockStart, Lockfile};
 use crate::locks::agreement::disagreements;
 use crate::locks::checksums;
-use crate::locks::gate::{Gate, Judged};
+use crate::locks::gate::{Gate, LockJudgement};
 use crate::locks::generation::Generation;
 use crate::locks::remark::Weight;
 use crate::locks::settings::{Checksum, LockSettings};
@@ -16,9 +16,9 @@ use crate::project::kinds::FileKind;
 use crate::project::workspaces::includes;
 
 /// Judges the lockfile of an image, and compares it with that of the workspace.
-pub(crate) fn judge(view: &ImageView) -> Judged {
+pub(crate) fn judge(view: &ImageView) -> LockJudgement {
     let candidates = Generation::candidates(view.version.as_ref());
-    let mut all: Vec<Judged> =
+    let mut all: Vec<LockJudgement> =
         candidates.iter().map(|generation| judge_as(view, *generation)).collect();
     let mut first = all.pop().unwrap_or_default();
     for other in all {
@@ -57,10 +57,10 @@ pub(crate) fn judge(view: &ImageView) -> Judged {
 }
 
 /// Judges as one version of pnpm does.
-pub(super) fn judge_as(view: &ImageView, generation: Generation) -> Judged {
+pub(super) fn judge_as(view: &ImageView, generation: Generation) -> LockJudgement {
     let root = view.manifest("");
     let settings = LockSettings::of(view, root.as_ref(), generation);
-    let mut gate = Gate { view, generation, settings, judged: Judged::default() };
+    let mut gate = Gate { view, generation, settings, judged: LockJudgement::default() };
     match &*view.lockfile() {
         Ok(lock) => gate.lockfile(lock, root),
         Err(fault) => gate.fault(fault),

@@ -117,7 +117,7 @@ pub(crate) fn run_unless_noted(
 }
 
 /// [`run`] for a tool: in its directory, without input, and with its output on standard error.
-pub(crate) fn run_tool(call: &Call<'_>) -> Result<Ran, NotRun> {
+pub(crate) fn run_tool(call: &ToolCall<'_>) -> Result<Ran, NotRun> {
     let mut command = call.command();
     command.stdin(Stdio::null());
     supervise(command, Output::ToStandardError, None)
@@ -208,7 +208,7 @@ fn processes() -> Vec<Process> {
 
 /// A call of a tool.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Call<'a> {
+pub(crate) struct ToolCall<'a> {
     pub program: &'a OsStr,
     pub arguments: &'a [String],
     /// The directory that it runs in.
@@ -219,7 +219,7 @@ pub(crate) struct Call<'a> {
     pub removed: &'a [&'a str],
 }
 
-impl Call<'_> {
+impl ToolCall<'_> {
     fn command(&self) -> Command {
         let mut command = Command::new(self.program);
         command.args(self.arguments).current_dir(self.directory);
@@ -242,7 +242,7 @@ pub(crate) struct Captured {
 
 /// Runs a tool without input, and keeps its output. There is no time limit: a tool may build. A
 /// process that it leaves running may hold the streams open: what that prints is not waited for.
-pub(crate) fn captured(call: &Call<'_>) -> io::Result<Captured> {
+pub(crate) fn captured(call: &ToolCall<'_>) -> io::Result<Captured> {
     let mut command = call.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
@@ -288,7 +288,7 @@ fn rest(stream: &Receiver<Vec<u8>>, deadline: Instant) -> Vec<u8> {
 /// Runs a tool without input and in a process group of its own, and keeps its output. If it takes
 /// longer than its time, or once `stop` returns true, the group is ended: that is an error.
 pub(crate) fn answered(
-    call: &Call<'_>,
+    call: &ToolCall<'_>,
     limits: AnswerLimits,
     stop: impl Fn() -> bool,
 ) -> io::Result<Captured> {
@@ -541,7 +541,8 @@ mod tests {
         let arguments = ["-c".to_owned(), script];
         let directory = Path::new("/");
         let program = OsStr::new("sh");
-        let call = Call { program, arguments: &arguments, directory, variables: &[], removed: &[] };
+        let call =
+            ToolCall { program, arguments: &arguments, directory, variables: &[], removed: &[] };
         let start = Instant::now();
         let captured = captured(&call).unwrap();
         assert!(start.elapsed() < Duration::from_secs(30));

@@ -26,7 +26,7 @@ pub(crate) enum FleetFormat {
 
 /// What a column is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Group {
+pub(crate) enum ColumnGroup {
     /// The repository as it is.
     State,
     /// A copy of a canonical file.
@@ -44,30 +44,30 @@ pub(crate) struct Column {
     pub id: String,
     /// Safe to print.
     pub title: String,
-    pub group: Group,
+    pub group: ColumnGroup,
 }
 
 /// Why a repository could not be judged, and what to do; safe to print.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct RowFailure {
     pub cause: String,
     pub help: Option<String>,
 }
 
 /// A repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct FleetRow {
     pub name: RepoPath,
     pub path: RepoPath,
     /// A cell for each column.
-    pub cells: Result<Vec<Cell>, Failure>,
+    pub cells: Result<Vec<Cell>, RowFailure>,
 }
 
 /// All repositories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FleetTable {
     pub columns: Vec<Column>,
-    pub rows: Vec<Row>,
+    pub rows: Vec<FleetRow>,
     /// Whether warnings are bad as well.
     pub deny_warnings: bool,
 }
@@ -90,7 +90,7 @@ impl FleetTable {
         }
     }
 
-    fn standing(&self, row: &Row) -> Standing {
+    fn standing(&self, row: &FleetRow) -> Standing {
         let Ok(cells) = &row.cells else { return Standing::Unjudged };
         match cells.iter().map(|cell| cell.state).max() {
             Some(CellState::Unknown) => Standing::Unjudged,
@@ -135,7 +135,7 @@ impl FleetTable {
     }
 
     /// The cells of a repository that count, and have more to say than the table.
-    fn noted<'t>(&'t self, row: &'t Row) -> impl Iterator<Item = (&'t Column, &'t Cell)> {
+    fn noted<'t>(&'t self, row: &'t FleetRow) -> impl Iterator<Item = (&'t Column, &'t Cell)> {
         let cells = row.cells.as_deref().unwrap_or_default();
         self.columns.iter().zip(cells).filter(|(_, cell)| {
             cell.state >= self.least() && (cell.detail.is_some() || cell.command.is_some())
@@ -143,14 +143,14 @@ impl FleetTable {
     }
 
     /// The names of the repositories with the same reason, if they are several.
-    fn same(&self, column: &Column, cell: &Cell) -> Option<Vec<&Row>> {
-        let is_same = |row: &&Row| {
+    fn same(&self, column: &Column, cell: &Cell) -> Option<Vec<&FleetRow>> {
+        let is_same = |row: &&FleetRow| {
             let mut noted = self.noted(row);
             noted.any(|(one, other)| {
                 one == column && (&other.text, &other.detail) == (&cell.text, &cell.detail)
             })
         };
-        let rows: Vec<&Row> = self.rows.iter().filter(is_same).collect();
+        let rows: Vec<&FleetRow> = self.rows.iter().filter(is_same).collect();
         (rows.len() >= SEVERAL).then_some(rows)
     }
 }
@@ -207,7 +207,7 @@ fn human(table: &FleetTable, paint: Paint) -> String {
 }
 
 /// The name of a repository, at the start of a line.
-fn name(row: &Row) -> String {
+fn name(row: &FleetRow) -> String {
     no_command(row.name.to_string())
 }
 
@@ -248,7 +248,7 @@ fn cut(text: &str) -> String {
 
 /// The reasons for what is not good in a repository, and the commands that show more. A reason that
 /// several repositories have is given once, with the first of them.
-fn reasons(table: &FleetTable, row: &Row, paint: Paint) -> String {
+fn reasons(table: &FleetTable, row: &FleetRow, paint: Paint) -> String {
     let (mut own, mut shared) = (String::new(), String::new());
     for (column, cell) in table.noted(row) {
         let command = cell.command.as_ref();
@@ -283,8 +283,8 @@ fn reason<'c>(column: &'c Column, cell: &'c Cell) -> Vec<&'c str> {
 }
 
 /// Why a repository could not be judged.
-fn failure(row: &Row, paint: Paint) -> String {
-    let Err(Failure { cause, help }) = &row.cells else { return String::new() };
+fn failure(row: &FleetRow, paint: Paint) -> String {
+    let Err(RowFailure { cause, help }) = &row.cells else { return String::new() };
     let mut lines = cause.lines();
     let mut text = format!(
         "\n{} {}: {}\n",
@@ -333,8 +333,8 @@ fn markdown(table: &FleetTable) -> String {
 /// `bakstop.fleet/1`: a field may be added within a version; none is renamed, removed or given
 /// another meaning.
 fn json(table: &FleetTable) -> String {
-    let row = |row: &Row| {
-        let cells = |group: Group| {
+    let row = |row: &FleetRow| {
+        let cells = |group: ColumnGroup| {
             let cells = row.cells.as_deref().unwrap_or_default();
             let cells = table.columns.iter().zip(cells).filter(|(column, _)| column.group == group);
             cells.map(|(column, cell)| (column.id.clone(), cell.json())).collect::<Map<_, _>>()
@@ -345,10 +345,10 @@ fn json(table: &FleetTable) -> String {
             "path": path(&row.path),
             "path_hex": path_hex(&row.path),
             "error": error.map(|error| json!({ "cause": error.cause, "help": error.help })),
-            "state": cells(Group::State),
-            "templates": cells(Group::Template),
-            "times": cells(Group::Time),
-            "gates": cells(Group::Gate),
+            "state": cells(ColumnGroup::State),
+            "templates": cells(ColumnGroup::Template),
+            "times": cells(ColumnGroup::Time),
+            "gates": cells(ColumnGroup::Gate),
         })
     };
     document(&json!({
@@ -367,7 +367,7 @@ mod tests {
     use super::*;
     use crate::report::tests::HOSTILE;
 
-    fn column(id: &str, group: Group) -> Column {
+    fn column(id: &str, group: ColumnGroup) -> Column {
         Column { id: id.into(), title: id.into(), group }
     }
 
@@ -375,23 +375,24 @@ mod tests {
         Cell::new(CellState::Bad, text)
     }
 
-    fn row(name: &str, cells: &[Cell]) -> Row {
-        Row { name: name.into(), path: name.into(), cells: Ok(cells.to_vec()) }
+    fn row(name: &str, cells: &[Cell]) -> FleetRow {
+        FleetRow { name: name.into(), path: name.into(), cells: Ok(cells.to_vec()) }
     }
 
-    fn table(rows: Vec<Row>) -> FleetTable {
+    fn table(rows: Vec<FleetRow>) -> FleetTable {
         let columns = vec![
-            column("rules", Group::State),
-            column("prep.sh", Group::Template),
-            column("cold", Group::Time),
-            column("C3", Group::Gate),
+            column("rules", ColumnGroup::State),
+            column("prep.sh", ColumnGroup::Template),
+            column("cold", ColumnGroup::Time),
+            column("C3", ColumnGroup::Gate),
         ];
         FleetTable { columns, rows, deny_warnings: false }
     }
 
-    fn failed(name: &str) -> Row {
-        let failure = Failure { cause: "it hangs\nsince noon".into(), help: Some("look".into()) };
-        Row { cells: Err(failure), ..row(name, &[]) }
+    fn failed(name: &str) -> FleetRow {
+        let failure =
+            RowFailure { cause: "it hangs\nsince noon".into(), help: Some("look".into()) };
+        FleetRow { cells: Err(failure), ..row(name, &[]) }
     }
 
     #[test]
@@ -444,7 +445,7 @@ mod tests {
     fn a_reason_of_several_is_given_once() {
         let hook = || bad("no").detail("not installed").command("bakstop status");
         let all = ["a", "b", "c"].map(|name| row(name, &[hook()]));
-        let shown = |rows: &[Row]| human(&table(rows.to_vec()), Paint::PLAIN);
+        let shown = |rows: &[FleetRow]| human(&table(rows.to_vec()), Paint::PLAIN);
         let text = shown(&all);
         let reason = "  rules: not installed\n      bakstop status\n";
         assert!(text.contains(&format!("\nall 3 repositories\n{reason}\n")), "{text}");
@@ -476,7 +477,7 @@ mod tests {
     #[test]
     fn no_format_obeys_a_name() {
         let cells = [bad("1 error"), bad("missing").detail("x")];
-        let failed = Row { path: HOSTILE.into(), ..failed("::error::forged") };
+        let failed = FleetRow { path: HOSTILE.into(), ..failed("::error::forged") };
         let table = table(vec![row(HOSTILE, &cells), failed]);
         for format in FleetFormat::value_variants() {
             let text = report(*format, &table, Paint::PLAIN);

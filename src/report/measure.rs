@@ -18,12 +18,12 @@ pub(crate) struct Measurement<'a> {
     pub protocol: Option<&'a Protocol>,
     /// Those that were made: after one that failed, there are no more.
     pub runs: &'a [Run],
-    pub failures: &'a [Failure],
+    pub failures: &'a [MeasureFailure],
 }
 
 /// Why a measurement does not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct MeasureFailure {
     /// Its name in JSON.
     pub kind: &'static str,
     pub message: String,
@@ -66,7 +66,7 @@ impl Measurement<'_> {
                 _ => format!("{name} median {median} ({low} to {high}, {})\n", plural(runs, "run")),
             };
         }
-        for Failure { message, .. } in self.failures {
+        for MeasureFailure { message, .. } in self.failures {
             text += &format!("{name} {message}\n");
         }
         text
@@ -77,7 +77,7 @@ impl Measurement<'_> {
         let failures = self
             .failures
             .iter()
-            .map(|Failure { kind, message }| json!({ "kind": kind, "message": message }));
+            .map(|MeasureFailure { kind, message }| json!({ "kind": kind, "message": message }));
         document(&json!({
             "schema": "bakstop.measure/1",
             "label": self.label,
@@ -104,7 +104,7 @@ mod tests {
             run("a\u{1b}", 0.5, 3),
         ];
         let touched = Protocol::new(["src/\u{1b}.ts".into()], false);
-        let failures = [Failure { kind: "command", message: "it failed".into() }];
+        let failures = [MeasureFailure { kind: "command", message: "it failed".into() }];
         let all = Measurement {
             label: "a\u{1b}",
             protocol: Some(&touched),

@@ -9,11 +9,11 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::shell_quote;
 use crate::commands::fleet::asked::{KnownTemplate, Place};
-use crate::commands::fleet::judged::Judged;
+use crate::commands::fleet::judged::RepositoryState;
 use crate::fleet::drift::LIMIT;
 use crate::git::process::PLACE_VARIABLES;
-use crate::os::child::{self, AnswerLimits, Call, Captured, Ended, PRINTED};
-use crate::report::fleet::Failure;
+use crate::os::child::{self, AnswerLimits, Captured, Ended, PRINTED, ToolCall};
+use crate::report::fleet::RowFailure;
 
 /// How repositories are asked.
 pub(super) struct Asker<'a> {
@@ -36,7 +36,7 @@ pub(super) fn arguments(prove: bool, templates: &[KnownTemplate]) -> Vec<String>
 
 impl Asker<'_> {
     /// The answer about a repository, or why there is none.
-    pub(super) fn ask(&self, place: &Place) -> Result<Judged, Failure> {
+    pub(super) fn ask(&self, place: &Place) -> Result<RepositoryState, RowFailure> {
         let directory = place.path.as_path();
         let shown = shell_quote(directory.as_os_str().as_encoded_bytes());
         if let Some(problem) = &place.problem {
@@ -45,7 +45,7 @@ impl Asker<'_> {
         if let Err(error) = directory.metadata() {
             return Err(failure(error, Some("clone it there, or name another directory".into())));
         }
-        let call = Call {
+        let call = ToolCall {
             program: &self.program,
             arguments: &self.arguments,
             directory,
@@ -57,7 +57,7 @@ impl Asker<'_> {
         let bytes = PRINTED + self.files as u64 * 2 * LIMIT;
         let limits = AnswerLimits { time: self.time, bytes };
         match child::answered(&call, limits, self.stop) {
-            Ok(captured) => self.read(&captured).map_err(|failed| Failure {
+            Ok(captured) => self.read(&captured).map_err(|failed| RowFailure {
                 help: failed.help.or_else(|| Some(format!("see: git -C {shown} status"))),
                 ..failed
             }),
@@ -68,7 +68,7 @@ impl Asker<'_> {
         }
     }
 
-    fn read(&self, captured: &Captured) -> Result<Judged, Failure> {
+    fn read(&self, captured: &Captured) -> Result<RepositoryState, RowFailure> {
         let answer: Option<Value> = serde_json::from_slice(&captured.out).ok();
         let Some(answer) = answer else {
             let line = captured.errors.split(|byte| *byte == b'\n').find(|line| !line.is_empty());
@@ -81,16 +81,16 @@ impl Asker<'_> {
         let text = |key: &str| answer["error"][key].as_str().map(str::to_owned);
         match text("cause") {
             Some(cause) => Err(failure(cause, text("help"))),
-            None => Judged::parse(&answer, self.files)
+            None => RepositoryState::parse(&answer, self.files)
                 .ok_or_else(|| failure("its answer is that of another bakstop", None)),
         }
     }
 }
 
-fn failure(cause: impl std::fmt::Display, help: Option<String>) -> Failure {
+fn failure(cause: impl std::fmt::Display, help: Option<String>) -> RowFailure {
     // It may quote a repository.
     let error = Error::new("judge", cause);
-    Failure { cause: error.cause().to_owned(), help }
+    RowFailure { cause: error.cause().to_owned(), help }
 }
 
 #[cfg(test)]

@@ -4,35 +4,36 @@ use jiff::Timestamp;
 
 use crate::base::path::{RepoPath, shell_quote};
 use crate::commands::fleet::asked::{Asked, KnownTemplate, Place};
-use crate::commands::fleet::judged::{COLUMNS, Judged};
+use crate::commands::fleet::judged::{COLUMNS, RepositoryState};
 use crate::fleet::drift::{Committed, compare};
 use crate::fleet::times::{self, Times};
 use crate::fleet::{Cell, CellState};
-use crate::report::fleet::{Column, Failure, FleetTable, Group, Row};
+use crate::report::fleet::{Column, ColumnGroup, FleetRow, FleetTable, RowFailure};
 
 /// The table.
 pub(super) fn table(
     asked: &Asked,
-    answers: Vec<Result<Judged, Failure>>,
+    answers: Vec<Result<RepositoryState, RowFailure>>,
     deny_warnings: bool,
     now: Timestamp,
 ) -> FleetTable {
     let names: Vec<&str> = asked.places.iter().map(|place| &*place.name).collect();
-    let row = |(place, answer): (&Place, Result<Judged, Failure>)| {
+    let row = |(place, answer): (&Place, Result<RepositoryState, RowFailure>)| {
         // Two clones with one name are told apart by their paths.
         let is_unique = names.iter().filter(|name| **name == place.name).count() == 1;
         let path = RepoPath::from(place.path.as_path());
         let name = if is_unique { RepoPath::from(&*place.name) } else { path.clone() };
         let cells = answer.map(|judged| cells(asked, place, judged, now));
-        Row { name, path, cells }
+        FleetRow { name, path, cells }
     };
     let rows = asked.places.iter().zip(answers).map(row).collect();
     FleetTable { columns: columns(&asked.templates), rows, deny_warnings }
 }
 
 fn columns(templates: &[KnownTemplate]) -> Vec<Column> {
-    let column =
-        |group: Group| move |id: &str| Column { id: id.to_owned(), title: id.to_owned(), group };
+    let column = |group: ColumnGroup| {
+        move |id: &str| Column { id: id.to_owned(), title: id.to_owned(), group }
+    };
     let title = |template: &KnownTemplate| {
         let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
         let name = last(&template.path);
@@ -42,16 +43,17 @@ fn columns(templates: &[KnownTemplate]) -> Vec<Column> {
     let of_templates = templates.iter().map(|template| Column {
         id: template.path.clone(),
         title: RepoPath::from(&*title(template)).to_string(),
-        group: Group::Template,
+        group: ColumnGroup::Template,
     });
-    let state = COLUMNS.iter().copied().map(column(Group::State));
-    let times = ["cold", "warm"].into_iter().map(column(Group::Time));
-    let gates = ["C1", "C2", "C3", "C4", "C5", "C6", "C7"].into_iter().map(column(Group::Gate));
+    let state = COLUMNS.iter().copied().map(column(ColumnGroup::State));
+    let times = ["cold", "warm"].into_iter().map(column(ColumnGroup::Time));
+    let gates =
+        ["C1", "C2", "C3", "C4", "C5", "C6", "C7"].into_iter().map(column(ColumnGroup::Gate));
     state.chain(of_templates).chain(times).chain(gates).collect()
 }
 
 /// The cells of a repository, in the order of [`columns`].
-fn cells(asked: &Asked, place: &Place, judged: Judged, now: Timestamp) -> Vec<Cell> {
+fn cells(asked: &Asked, place: &Place, judged: RepositoryState, now: Timestamp) -> Vec<Cell> {
     let directory = shell_quote(place.path.as_os_str().as_encoded_bytes()).into_owned();
     let complete = |cell: Cell| Cell {
         command: cell.command.map(|arguments| format!("bakstop -C {directory} {arguments}")),

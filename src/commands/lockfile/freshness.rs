@@ -2,7 +2,7 @@
 
 use crate::base::error::Error;
 use crate::commands::Context;
-use crate::commands::lockfile::making::{Known, Made, Order};
+use crate::commands::lockfile::making::{Made, Order, RegistryKnowledge};
 use crate::engine::Judgement;
 use crate::formats::lockfile::Lockfile;
 use crate::locks::{ImageView, InHouse, moved_packages};
@@ -41,7 +41,7 @@ fn fresh_lock(view: &ImageView, context: &Context) -> FreshLock {
 
 /// Lets pnpm make a lockfile without what it knows of earlier, and compares it.
 fn today(order: &Order, view: &ImageView, doing: &str, context: &Context) -> Today {
-    let text = match order.made(view, Known::Nothing, doing, context) {
+    let text = match order.made(view, RegistryKnowledge::Nothing, doing, context) {
         Ok(Made::Lockfile(text)) => text,
         Ok(Made::Wants(files)) => {
             let reason = format!("these files were written as well: {}", files.join(", "));

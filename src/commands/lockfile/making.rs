@@ -9,7 +9,7 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::{RepoPath, shell_quote};
 use crate::commands::Context;
-use crate::commands::lockfile::tool::{Places, Pnpm};
+use crate::commands::lockfile::tool::{Pnpm, PnpmPlaces};
 use crate::disk::read::{self, FinalLink};
 use crate::disk::scratch::Scratch;
 use crate::engine::LIMIT;
@@ -37,7 +37,7 @@ pub(super) enum Made {
 
 /// What pnpm knows of the packages in the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum RegistryKnowledge {
     /// What it has kept, which it asks the registry to confirm, and uses if there is no answer.
     Kept,
     /// Nothing: what it does not ask, it does not know.
@@ -76,7 +76,7 @@ impl Order {
     pub(super) fn made(
         &self,
         view: &ImageView,
-        known: Known,
+        known: RegistryKnowledge,
         doing: &str,
         context: &Context,
     ) -> Result<Made, Error> {
@@ -100,13 +100,13 @@ impl Order {
         if let Some(source) = &self.layout.user_npmrc {
             scratch.put(Path::new(NPMRC), &source.file.text).map_err(failed)?;
         }
-        let places = Places {
+        let places = PnpmPlaces {
             is_pinned: version.major >= 12
                 && !view.ignores_pin
                 && view.pinned_by_manifest().as_deref() == Some(&*version.to_string()),
             has_workspace: self.layout.files.contains_key(FileKind::WORKSPACE_OF_PNPM),
             npmrc: self.layout.user_npmrc.is_some().then(|| scratch.path().join(NPMRC)),
-            cache: (known == Known::Nothing).then(|| scratch.path().join(CACHE)),
+            cache: (known == RegistryKnowledge::Nothing).then(|| scratch.path().join(CACHE)),
         };
         let directory = scratch.path().join(place);
         pnpm.lock(doing, &directory, &places)?;

@@ -14,7 +14,7 @@ use crate::rule::{Rule, RuleGroup};
 pub(super) const MAKING: &str = "make the lockfiles for images";
 
 /// What is judged, and how it is shown.
-pub(super) struct Setting<'a> {
+pub(super) struct LockfileSetting<'a> {
     pub tree: &'a WorkTree,
     pub files: &'a OnDisk<'a>,
     pub config: &'a Config,

@@ -4,7 +4,7 @@ use crate::base::change::Change;
 use crate::base::edit::Replacement;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::commands::lockfile::setting::{MAKING, Setting, judge};
+use crate::commands::lockfile::setting::{LockfileSetting, MAKING, judge};
 use crate::commands::paths::Paths;
 use crate::commands::planned::{Planned, Texts};
 use crate::engine::Judgement;
@@ -23,7 +23,7 @@ pub(super) enum ImageLayout {
 }
 
 /// A lockfile to make.
-pub(super) struct Target {
+pub(super) struct LockfileTarget {
     pub path: RepoPath,
     /// What its image sees.
     pub view: ImageView,
@@ -31,7 +31,7 @@ pub(super) struct Target {
     pub old: Option<Vec<u8>>,
 }
 
-impl Target {
+impl LockfileTarget {
     /// What an error message completes.
     pub(super) fn doing(&self) -> String {
         format!("make {}", self.path)
@@ -56,14 +56,14 @@ pub(super) fn targets(
     judged: &Judgement,
     members: &Paths,
     layout: ImageLayout,
-    setting: &Setting<'_>,
-) -> Result<Vec<Target>, Error> {
-    let mut found: Vec<Target> = Vec::new();
+    setting: &LockfileSetting<'_>,
+) -> Result<Vec<LockfileTarget>, Error> {
+    let mut found: Vec<LockfileTarget> = Vec::new();
     for lock in &judged.locks {
         let file = &lock.view.lock.file;
         if !found.iter().any(|target| target.path == file.path) {
             let (view, old) = (lock.view.clone(), Some(file.text.clone()));
-            found.push(Target { path: file.path.clone(), view, old });
+            found.push(LockfileTarget { path: file.path.clone(), view, old });
         }
     }
     let mut new = Texts::new();
@@ -80,7 +80,7 @@ pub(super) fn targets(
     for lock in judge(setting.config, &planned)?.locks {
         let path = lock.view.lock.file.path.clone();
         if new.remove(&path).is_some() {
-            found.push(Target { path, view: lock.view, old: None });
+            found.push(LockfileTarget { path, view: lock.view, old: None });
         }
     }
     Ok(found)
@@ -97,7 +97,7 @@ fn placeholder(layout: ImageLayout) -> Vec<u8> {
 fn new_path(
     directory: &RepoPath,
     layout: ImageLayout,
-    setting: &Setting<'_>,
+    setting: &LockfileSetting<'_>,
 ) -> Result<RepoPath, Error> {
     let has = |kind: FileKind| {
         let mut entries = setting.files.fresh().iter().map(|entry| &entry.path);

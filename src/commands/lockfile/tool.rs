@@ -13,7 +13,7 @@ use crate::commands::Context;
 use crate::commands::docker::on_path;
 use crate::commands::preparing::tool::shown;
 use crate::disk::scratch::{Interrupted, Scratch};
-use crate::os::child::{self, AnswerLimits, Call, Captured, Ended, PRINTED};
+use crate::os::child::{self, AnswerLimits, Captured, Ended, PRINTED, ToolCall};
 use crate::pins::Manager;
 
 /// pnpm neither replaces itself by another version, which it would download, nor asks about a
@@ -32,7 +32,7 @@ const MAKING: Duration = Duration::from_secs(20 * 60);
 
 /// What pnpm reads beside the files of a directory.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct PnpmPlaces {
     /// Whether the directory has a `pnpm-workspace.yaml`.
     pub has_workspace: bool,
     /// Whether the manifest pins the version of this pnpm: it may record that in the lockfile.
@@ -99,7 +99,7 @@ impl<'s> Pnpm<'s> {
         let own = arguments.iter().map(|argument| (*argument).to_owned());
         let arguments: Vec<String> = self.first.iter().cloned().chain(own).collect();
         let variables = [&VARIABLES, variables].concat();
-        let call = Call {
+        let call = ToolCall {
             program: OsStr::new(&self.program),
             arguments: &arguments,
             directory,
@@ -116,7 +116,12 @@ impl<'s> Pnpm<'s> {
     }
 
     /// Makes the lockfile of a directory. If it fails, the error has the end of its output.
-    pub(super) fn lock(&self, doing: &str, directory: &Path, places: &Places) -> Result<(), Error> {
+    pub(super) fn lock(
+        &self,
+        doing: &str,
+        directory: &Path,
+        places: &PnpmPlaces,
+    ) -> Result<(), Error> {
         let mut arguments =
             vec!["install", "--lockfile-only", "--ignore-scripts", "--no-frozen-lockfile"];
         if !places.has_workspace {

@@ -8,7 +8,7 @@ use semver::Version;
 use crate::base::credentials::holds_secret;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
-use crate::os::child::{self, Call, Captured, Ended};
+use crate::os::child::{self, Captured, Ended, ToolCall};
 use crate::pins::Manager;
 
 /// pnpm neither replaces itself by another version, which needs the registry and fails without its
@@ -73,7 +73,7 @@ impl Pnpm {
 
     fn captured(&self, arguments: &[String], directory: &Path) -> std::io::Result<Captured> {
         let arguments = &self.arguments(arguments);
-        child::captured(&Call {
+        child::captured(&ToolCall {
             program: OsStr::new(self.program),
             arguments,
             directory,
@@ -109,7 +109,7 @@ impl Pnpm {
         let own = program == Manager::Pnpm.name();
         let arguments = if own { self.arguments(rest) } else { rest.to_vec() };
         let program = if own { self.program } else { program };
-        let call = Call {
+        let call = ToolCall {
             program: OsStr::new(program),
             arguments: &arguments,
             directory: root,

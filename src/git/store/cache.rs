@@ -40,7 +40,7 @@ impl Hasher for OffsetHasher {
 }
 
 /// Objects by their places.
-type Objects = HashMap<PackOffset, Kept, BuildHasherDefault<OffsetHasher>>;
+type KeptObjects = HashMap<PackOffset, Kept, BuildHasherDefault<OffsetHasher>>;
 
 /// The kind and the content of an object.
 type Kept = (Kind, Vec<u8>);
@@ -49,8 +49,8 @@ type Kept = (Kind, Vec<u8>);
 /// dropped and the young ones become old. An old one that is used becomes young again.
 #[derive(Debug)]
 pub(super) struct Cache {
-    young: Objects,
-    old: Objects,
+    young: KeptObjects,
+    old: KeptObjects,
     /// The size of the young objects, in bytes.
     size: usize,
     /// The maximum size in bytes.
@@ -62,7 +62,7 @@ impl Cache {
     /// One of several caches that share the limit.
     pub(super) fn with_share(shares: usize) -> Self {
         let limit = LIMIT / shares.max(1);
-        Self { young: Objects::default(), old: Objects::default(), size: 0, limit, pack: 0 }
+        Self { young: KeptObjects::default(), old: KeptObjects::default(), size: 0, limit, pack: 0 }
     }
 
     /// Selects the pack that the offsets belong to. The pack ids of gix are checksums of paths,

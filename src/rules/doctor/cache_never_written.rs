@@ -23,7 +23,7 @@ pub(crate) const RULE: Rule = Rule {
 const MAX_COMPARED: usize = 1_000_000;
 
 /// A cache that a build exports, with its name.
-struct Written<'b> {
+struct ExportedCache<'b> {
     user: CacheUser<'b>,
     entry: &'b CacheEntry,
     name: Option<String>,
@@ -31,8 +31,10 @@ struct Written<'b> {
 
 fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
     let is_unknown = |entry: &CacheEntry| entry.kind.is_none() || entry.is_open;
-    let written: Vec<Written<'_>> =
-        builds.exports().map(|(user, entry)| Written { user, entry, name: entry.name() }).collect();
+    let written: Vec<ExportedCache<'_>> = builds
+        .exports()
+        .map(|(user, entry)| ExportedCache { user, entry, name: entry.name() })
+        .collect();
     if builds.has_remote_steps || written.iter().any(|export| is_unknown(export.entry)) {
         return;
     }
@@ -55,10 +57,10 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
 /// Another cache of the type that a build exports, if none exports this one.
 fn other<'w, 'b>(
     builds: &Builds,
-    written: &'w [Written<'b>],
+    written: &'w [ExportedCache<'b>],
     entry: &CacheEntry,
     name: &str,
-) -> Option<&'w Written<'b>> {
+) -> Option<&'w ExportedCache<'b>> {
     let of_type = || written.iter().filter(|export| export.entry.kind == entry.kind);
     let is_this = |written: &String| may_be(written, name);
     if of_type().any(|export| export.name.as_ref().is_none_or(is_this)) {
@@ -72,7 +74,7 @@ fn other<'w, 'b>(
             let repository = |name: &str| name.rsplit_once(':').map(|(name, _)| name.to_owned());
             let own = repository(name).filter(|_| name.contains("cache"))?;
             let mut images = builds.cache_users().flat_map(|user| &user.given.caches.images);
-            let has_image = |export: &&Written<'_>| {
+            let has_image = |export: &&ExportedCache<'_>| {
                 export.name.as_deref().and_then(repository).as_ref() == Some(&own)
             };
             of_type()
@@ -88,7 +90,7 @@ fn report(
     user: CacheUser<'_>,
     entry: &CacheEntry,
     name: &str,
-    other: &Written<'_>,
+    other: &ExportedCache<'_>,
     findings: &mut Findings,
 ) {
     let what = if entry.kind.as_deref() == Some("gha") { "the cache scope" } else { "the cache" };

@@ -23,10 +23,10 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 /// Whether a directory of a context is code, by the context, its ignore file and the directory.
-type Known<'b> = BTreeMap<(&'b str, Option<usize>, String), bool>;
+type KnownDirectories<'b> = BTreeMap<(&'b str, Option<usize>, String), bool>;
 
 fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
-    let mut known = Known::new();
+    let mut known = KnownDirectories::new();
     for build in &builds.list {
         let Some(context) = &build.context else { continue };
         for (number, stage) in build.stages.iter().enumerate() {
