@@ -5,7 +5,7 @@ use semver::Version;
 use crate::formats::{Syntax, parse};
 use crate::fuzz::asserts::safe;
 use crate::pins::pin::Manager;
-use crate::prepare::overlay::{Input, Overlay, Top, files};
+use crate::prepare::overlay::{Input, Overlay, Placement, Top, files};
 use crate::prepare::{Packed, PackedManifest};
 
 const MANAGERS: [(Manager, u64, u64); 7] = [
@@ -52,6 +52,7 @@ pub(super) fn overlay(data: &[u8]) {
         manager,
         version: &Version::new(major, minor, 0),
         into: "deps",
+        placement: if first & 0x40 == 0 { Placement::Beside } else { Placement::InPlace },
     };
     let Ok(overlay) = files(&input) else { return };
     overlay.warnings.iter().for_each(|warning| safe(warning));

@@ -10,7 +10,7 @@ mod tests {
 
     use crate::base::path::RepoPath;
     use crate::pins::pin::Manager;
-    use crate::prepare::overlay::{self, Input, Top};
+    use crate::prepare::overlay::{self, Input, Placement, Top};
     use crate::prepare::{Packed, PackedManifest};
 
     const DIR: &str = ".docker-deps";
@@ -346,6 +346,7 @@ mod tests {
                 manager: Manager::from_name(self.name()).unwrap(),
                 version: &self.version,
                 into: DIR,
+                placement: Placement::Beside,
             });
             let made = made.map_err(|error| error.cause().to_owned())?;
             for (path, text) in &made.files {

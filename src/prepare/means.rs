@@ -22,9 +22,12 @@ pub(super) const NPM: Keys = &["overrides"];
 const YARN: Keys = &["resolutions"];
 
 impl Means {
-    pub(super) fn of(manager: Manager, version: &Version) -> Self {
+    /// `only_manifest`: whether the image has no other file that could be changed.
+    pub(super) fn of(manager: Manager, version: &Version, only_manifest: bool) -> Self {
         match manager {
-            Manager::Pnpm if (version.major, version.minor) >= (10, 5) => Self::Workspace,
+            Manager::Pnpm if (version.major, version.minor) >= (10, 5) && !only_manifest => {
+                Self::Workspace
+            }
             Manager::Pnpm => Self::Manifest(PNPM),
             Manager::Npm => Self::Manifest(NPM),
             Manager::Yarn => Self::Manifest(YARN),
@@ -37,7 +40,7 @@ impl Means {
             Self::Manifest(NPM) => &[NPM],
             Self::Manifest(YARN) => &[YARN],
             // pnpm 11 reads neither.
-            Self::Workspace if version.major > 10 => &[],
+            _ if version.major > 10 => &[],
             _ => &[PNPM, YARN],
         }
     }

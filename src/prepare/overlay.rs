@@ -1,4 +1,5 @@
-//! The overlay of a manifest: the files that are copied over its directory in the image.
+//! The overlay of a manifest: the files that are copied over its directory in the image, or that
+//! replace those of the repository.
 
 use semver::Version;
 
@@ -17,6 +18,15 @@ use crate::project::kinds::FileKind;
 /// The directory of overlays in the leftover directory.
 const TREE: &[u8] = b"tree";
 
+/// Where the files of an overlay are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// In the leftover directory.
+    Beside,
+    /// Over the files of the repository.
+    InPlace,
+}
+
 /// A manifest, and what decides about its overlay.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Input<'a> {
@@ -34,6 +44,7 @@ pub(crate) struct Input<'a> {
     pub version: &'a Version,
     /// The leftover directory at the top of the context, such as `.docker-deps`.
     pub into: &'a str,
+    pub placement: Placement,
 }
 
 /// The top of the repository.
@@ -50,9 +61,9 @@ pub(crate) struct Top<'a> {
 /// The files to write, and what a person should know of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Overlay {
-    /// Paths in the leftover directory, such as `tree/backend/pnpm-workspace.yaml`, with their
-    /// bytes. Overlays of manifests that are installed at the top have files in common, which are
-    /// equal.
+    /// Paths in the leftover directory, such as `tree/backend/pnpm-workspace.yaml`, or, in place,
+    /// in the repository, with their bytes. Overlays of manifests that are installed at the top
+    /// have files in common, which are equal.
     pub files: Vec<(RepoPath, Vec<u8>)>,
     /// Sentences without an initial capital, safe to print. Some are of no manifest alone: equal
     /// ones count once.
@@ -82,9 +93,11 @@ pub(crate) fn files(input: &Input<'_>) -> Result<Overlay, Error> {
     let of_top = of_top
         .map(|text| RepoFile::new(b"", FileKind::WORKSPACE_OF_PNPM, text).parse(workspace::parse));
     let of_top = of_top.transpose()?;
+    // Nothing says whether the image has more files of the directory.
+    let only_manifest = input.placement == Placement::InPlace && !input.top.is_installed;
     let plan = OverlayPlan {
         input,
-        means: Means::of(input.manager, input.version),
+        means: Means::of(input.manager, input.version, only_manifest),
         settings: settings.as_ref(),
         catalogs: settings.as_ref().or(of_top.as_ref()),
         installed_in: if input.top.is_installed { b"" } else { member.directory },
@@ -123,6 +136,13 @@ impl<'a> RepoFile<'a> {
 
     fn path(&self) -> RepoPath {
         RepoPath::new(join(self.directory, self.name.as_bytes()))
+    }
+
+    fn target(&self, placement: Placement) -> RepoPath {
+        match placement {
+            Placement::Beside => self.in_overlay(),
+            Placement::InPlace => self.path(),
+        }
     }
 
     fn in_overlay(&self) -> RepoPath {
@@ -187,7 +207,7 @@ impl OverlayPlan<'_> {
             }
         }
         if text != file.text {
-            overlay.files.push((file.in_overlay(), text));
+            overlay.files.push((file.target(self.input.placement), text));
         }
         Ok(())
     }
@@ -284,7 +304,7 @@ impl OverlayPlan<'_> {
             let catalogs = self.catalogs.filter(|_| uses_catalogs);
             let new = RepoFile::new(self.installed_in, FileKind::WORKSPACE_OF_PNPM, b"");
             let text = workspace::new(&overrides, catalogs);
-            overlay.files.push((new.in_overlay(), text.into_bytes()));
+            overlay.files.push((new.target(self.input.placement), text.into_bytes()));
             return Ok(());
         };
         let root = file.parse(workspace::parse)?;
@@ -292,7 +312,7 @@ impl OverlayPlan<'_> {
         let text = text.map_err(|cause| file.refused(cause))?;
         let own = root.last("overrides").into_iter();
         overlay.warnings.extend(own.flat_map(|node| narrower(node, self.input.packed)));
-        overlay.files.push((file.in_overlay(), text));
+        overlay.files.push((file.target(self.input.placement), text));
         Ok(())
     }
 }
@@ -324,13 +344,15 @@ mod tests {
         packed: &'a [Packed],
         /// Such as `pnpm@10.6.5`.
         manager: &'a str,
+        placement: Placement,
     }
 
     impl Default for Case<'_> {
         fn default() -> Self {
             let top = Top::default();
             let (directory, manager) = ("backend", "pnpm@10.6.5");
-            Self { directory, manifest: b"{}", workspace: None, top, packed: &[], manager }
+            let (manifest, packed, placement) = (b"{}", &[], Placement::Beside);
+            Self { directory, manifest, workspace: None, top, packed, manager, placement }
         }
     }
 
@@ -346,6 +368,7 @@ mod tests {
                 manager: Manager::from_name(name).unwrap(),
                 version: &Version::parse(version).unwrap(),
                 into: DIR,
+                placement: self.placement,
             })
         }
 

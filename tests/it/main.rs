@@ -17,6 +17,7 @@ mod facts;
 mod formats;
 mod history;
 mod hooks;
+mod in_place;
 mod injection;
 mod irregular;
 mod killed;
