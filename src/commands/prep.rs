@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use semver::Version;
 
+use crate::base::debris::Debris;
 use crate::base::edit::Replacement;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
@@ -20,6 +21,7 @@ use crate::commands::preparing::dockerfiles::{self, Taken};
 use crate::commands::preparing::in_place::{InPlace, must_be_rewritable, must_be_unprepared};
 use crate::commands::preparing::pack::{Packing, Tarball};
 use crate::commands::preparing::product::{Product, ProductManifest, Reader};
+use crate::commands::preparing::repacking::WantedTarballs;
 use crate::commands::preparing::request::{DOING, Request};
 use crate::commands::preparing::running::PreparedRun;
 use crate::commands::preparing::sibling::{Package, Sibling};
@@ -31,7 +33,9 @@ use crate::os::child;
 use crate::pins::NewVersion;
 use crate::prepare::Packed;
 use crate::prepare::closure::{Missing, closure};
-use crate::prepare::overlay::{self, Placement, Top};
+use crate::prepare::file::Placement;
+use crate::prepare::inner::{depth, renamed};
+use crate::prepare::overlay::{self, Top};
 use crate::prepare::plan::{Asking, Needed, Prepared, PreparedPackage, TarballSource, stem};
 use crate::prepare::record::{self, Record, RecordedPackage};
 use crate::prepare::settings::SiblingBuild;
@@ -163,6 +167,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let run = PreparedRun {
         directory: &gathered.directory,
         in_place: in_place.as_ref(),
+        debris: &gathered.debris,
         command: &args.command,
         is_document: args.format == HumanOrJson::Json,
         keep: args.keep || args.command.is_empty(),
@@ -186,6 +191,7 @@ fn shown(prepared: &Prepared, args: &Args, context: &Context) -> Outcome {
 /// What brings the packed packages into images.
 #[derive(Debug, Default)]
 struct Overlays {
+    tarballs: WantedTarballs,
     /// By their paths in the leftover directory.
     files: BTreeMap<String, Vec<u8>>,
     /// In place: the files of the repository.
@@ -201,6 +207,7 @@ struct Gathered {
     needed: Needed,
     keys: BTreeMap<String, String>,
     directory: LeftoverDirectory,
+    debris: Debris,
     placement: Placement,
 }
 
@@ -226,7 +233,8 @@ impl Gathered {
         let keys = sibling.keys()?;
         let directory = LeftoverDirectory::new(tree.top(), &request.into);
         let placement = if args.in_place { Placement::InPlace } else { Placement::Beside };
-        Ok(Self { request, sibling, product, needed, keys, directory, placement })
+        let debris = config.debris().clone();
+        Ok(Self { request, sibling, product, needed, keys, directory, debris, placement })
     }
 
     /// Packs and writes, or only says what would be.
@@ -264,7 +272,7 @@ impl Gathered {
         let tarballs = packing.all(&self.needed.all)?;
         let packed: Vec<Packed> = tarballs.iter().map(packed).collect();
         self.must_be_closed(&packed)?;
-        let Overlays { files: overlay, edits, warnings } = self.overlay(&packed)?;
+        let Overlays { tarballs: wanted, files, edits, warnings } = self.overlay(&packed)?;
         let packages: Vec<PreparedPackage> = tarballs.iter().map(|it| self.package(it)).collect();
         let recorded = tarballs.iter().map(|tarball| RecordedPackage {
             name: tarball.name.clone(),
@@ -279,8 +287,8 @@ impl Gathered {
             packages: recorded.collect(),
             files: Vec::new(),
         };
-        let files = tarballs.into_iter().map(|tarball| (tarball.file, tarball.bytes));
-        let wanted = files.chain(overlay).collect();
+        let mut wanted = wanted.of(tarballs, &packed, &self.request.into.name)?;
+        wanted.extend(files);
         let files = self.directory.write(&wanted, record)?;
         if let Some(in_place) = in_place {
             in_place.rewrite(&edits)?;
@@ -291,13 +299,13 @@ impl Gathered {
     /// What would be packed and written. A tarball that is not packed yet has no name.
     fn planned(&self, packing: &Packing<'_>) -> Result<Prepared, Error> {
         packing.must_have_names(&self.needed.all)?;
-        let (mut packages, mut packed, mut wanted) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (mut packages, mut packed, mut tarballs) = (Vec::new(), Vec::new(), Vec::new());
         for (name, known) in packing.known(&self.needed.all) {
             match known {
                 Ok(tarball) => {
                     packages.push(self.package(&tarball));
                     packed.push(self::packed(&tarball));
-                    wanted.insert(tarball.file, tarball.bytes);
+                    tarballs.push(tarball);
                 }
                 Err(reason) => {
                     let Package { version, manifest, .. } = &self.sibling.packages[&name];
@@ -316,8 +324,9 @@ impl Gathered {
                 }
             }
         }
-        let Overlays { files: overlay, edits, warnings } = self.overlay(&packed)?;
-        wanted.extend(overlay);
+        let Overlays { tarballs: wanted, files, edits, warnings } = self.overlay(&packed)?;
+        let mut wanted = wanted.of(tarballs, &packed, &self.request.into.name)?;
+        wanted.extend(files);
         let mut files = self.directory.changes(&wanted)?;
         // The record is written, and the new tarballs are not known by name.
         files.retain(|(path, _)| path.file_name() != record::FILE.as_bytes());
@@ -365,12 +374,14 @@ impl Gathered {
         let mut edits = BTreeMap::new();
         for (manifest, needs) in manifests.iter().zip(&self.needed.of_manifests) {
             let needs = if *installs_at_top { &self.needed.all } else { needs };
-            let packed: Vec<Packed> =
-                packed.iter().filter(|package| needs.contains(&package.name)).cloned().collect();
-            if packed.is_empty() {
+            let needed = |packed: &[Packed]| -> Vec<Packed> {
+                packed.iter().filter(|package| needs.contains(&package.name)).cloned().collect()
+            };
+            let own = needed(packed);
+            if own.is_empty() {
                 continue;
             }
-            let overlay = overlay::files(&overlay::Input {
+            let input = overlay::Input {
                 directory: &manifest.directory,
                 manifest: &manifest.text,
                 workspace: manifest.workspace.as_deref(),
@@ -379,12 +390,21 @@ impl Gathered {
                     workspace: top.1.as_deref(),
                     is_installed: *installs_at_top,
                 },
-                packed: &packed,
+                packed: &own,
                 manager: manifest.manager,
                 version: &manifest.version,
                 into: &self.request.into.name,
                 placement: self.placement,
-            })?;
+            };
+            let overlay = if input.needs_paths() {
+                let depth = depth(&manifest.directory);
+                overlays.tarballs.add(Some(depth), needs);
+                let own = needed(&renamed(packed, depth));
+                overlay::files(&overlay::Input { packed: &own, ..input })?
+            } else {
+                overlays.tarballs.add(None, needs);
+                overlay::files(&input)?
+            };
             for (path, bytes) in overlay.files {
                 if self.placement == Placement::InPlace {
                     edits.insert(path, bytes);

@@ -11,4 +11,5 @@ pub(super) mod dockerfiles;
 pub(super) mod in_place;
 pub(super) mod running;
 pub(super) mod pack;
+pub(super) mod repacking;
 pub(super) mod state;

@@ -10,7 +10,8 @@ mod tests {
 
     use crate::base::path::RepoPath;
     use crate::pins::pin::Manager;
-    use crate::prepare::overlay::{self, Input, Placement, Top};
+    use crate::prepare::file::Placement;
+    use crate::prepare::overlay::{self, Input, Top};
     use crate::prepare::{Packed, PackedManifest};
 
     const DIR: &str = ".docker-deps";

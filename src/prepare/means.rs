@@ -15,6 +15,9 @@ pub(super) enum Means {
     Workspace,
     /// In an object of the manifest, with these keys.
     Manifest(Keys),
+    /// Nowhere: each packed package has the paths of those that it needs as specs. pnpm reads them
+    /// from the project that is installed.
+    Packages,
 }
 
 pub(super) const PNPM: Keys = &["pnpm", "overrides"];
@@ -28,6 +31,8 @@ impl Means {
             Manager::Pnpm if (version.major, version.minor) >= (10, 5) && !only_manifest => {
                 Self::Workspace
             }
+            // pnpm 11 reads no overrides in a manifest.
+            Manager::Pnpm if version.major > 10 => Self::Packages,
             Manager::Pnpm => Self::Manifest(PNPM),
             Manager::Npm => Self::Manifest(NPM),
             Manager::Yarn => Self::Manifest(YARN),
@@ -76,6 +81,13 @@ pub(super) fn narrower(overrides: &Node, packed: &[Packed]) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// The first packed package of which a `pnpm-workspace.yaml` has an override, safe to print.
+pub(super) fn overriding(root: &Node, packed: &[Packed]) -> Option<String> {
+    let mut keys = root.last("overrides")?.entries().map(|(key, _)| overridden(&key.text));
+    let name = keys.find(|key| packed.iter().any(|one| one.name == *key))?;
+    Some(Escaped(name.as_bytes()).to_string())
 }
 
 /// The package that an override is of: `b` in `a>b@1`, in `a/b`, and in `**/b`.

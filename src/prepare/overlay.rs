@@ -8,24 +8,13 @@ use crate::base::path::RepoPath;
 use crate::formats::document::Node;
 use crate::pins::pin::Manager;
 use crate::prepare::Packed;
+use crate::prepare::file::{Placement, RepoFile};
 use crate::prepare::manifest::{self, ManifestChanges};
-use crate::prepare::means::{Means, NPM, PNPM, at, narrower};
+use crate::prepare::means::{Means, NPM, PNPM, at, narrower, overriding};
 use crate::prepare::product::Product;
 use crate::prepare::workspace;
-use crate::project::directories::{ancestors, join};
+use crate::project::directories::ancestors;
 use crate::project::kinds::FileKind;
-
-/// The directory of overlays in the leftover directory.
-const TREE: &[u8] = b"tree";
-
-/// Where the files of an overlay are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Placement {
-    /// In the leftover directory.
-    Beside,
-    /// Over the files of the repository.
-    InPlace,
-}
 
 /// A manifest, and what decides about its overlay.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +45,14 @@ pub(crate) struct Top<'a> {
     pub workspace: Option<&'a [u8]>,
     /// Whether the image has these files and installs there.
     pub is_installed: bool,
+}
+
+impl Input<'_> {
+    pub(super) fn means(&self) -> Means {
+        // Nothing says whether the image has more files of the directory.
+        let only_manifest = self.placement == Placement::InPlace && !self.top.is_installed;
+        Means::of(self.manager, self.version, only_manifest)
+    }
 }
 
 /// The files to write, and what a person should know of them.
@@ -93,11 +90,9 @@ pub(crate) fn files(input: &Input<'_>) -> Result<Overlay, Error> {
     let of_top = of_top
         .map(|text| RepoFile::new(b"", FileKind::WORKSPACE_OF_PNPM, text).parse(workspace::parse));
     let of_top = of_top.transpose()?;
-    // Nothing says whether the image has more files of the directory.
-    let only_manifest = input.placement == Placement::InPlace && !input.top.is_installed;
     let plan = OverlayPlan {
         input,
-        means: Means::of(input.manager, input.version, only_manifest),
+        means: input.means(),
         settings: settings.as_ref(),
         catalogs: settings.as_ref().or(of_top.as_ref()),
         installed_in: if input.top.is_installed { b"" } else { member.directory },
@@ -115,49 +110,16 @@ pub(crate) fn files(input: &Input<'_>) -> Result<Overlay, Error> {
             }
         }
     }
+    if plan.means == Means::Packages
+        && let Some(name) = settings.as_ref().and_then(|root| overriding(root, input.packed))
+    {
+        let cause = format!("its pnpm-workspace.yaml has an override of {name}, which would win");
+        return Err(member.refused(cause).help("take this override out, or prepare an overlay"));
+    }
     if plan.means == Means::Workspace {
         plan.add_workspace(&member, workspace.as_ref(), &mut overlay)?;
     }
     Ok(overlay)
-}
-
-/// A file of the repository.
-#[derive(Debug, Clone, Copy)]
-struct RepoFile<'a> {
-    directory: &'a [u8],
-    name: &'static str,
-    text: &'a [u8],
-}
-
-impl<'a> RepoFile<'a> {
-    fn new(directory: &'a [u8], name: &'static str, text: &'a [u8]) -> Self {
-        Self { directory, name, text }
-    }
-
-    fn path(&self) -> RepoPath {
-        RepoPath::new(join(self.directory, self.name.as_bytes()))
-    }
-
-    fn target(&self, placement: Placement) -> RepoPath {
-        match placement {
-            Placement::Beside => self.in_overlay(),
-            Placement::InPlace => self.path(),
-        }
-    }
-
-    fn in_overlay(&self) -> RepoPath {
-        RepoPath::new(join(&join(TREE, self.directory), self.name.as_bytes()))
-    }
-
-    fn refused(&self, cause: String) -> Error {
-        let path = self.path();
-        Error::new(format!("prepare {path}"), cause)
-            .help(format!("correct {path}, then run this again"))
-    }
-
-    fn parse(&self, parse: fn(&[u8]) -> Result<Node, String>) -> Result<Node, Error> {
-        parse(self.text).map_err(|cause| self.refused(cause))
-    }
 }
 
 struct OverlayPlan<'a> {
@@ -256,6 +218,7 @@ impl OverlayPlan<'_> {
                 changes.overrides = Some((keys, overrides.into_iter().map(reference).collect()));
             }
             Means::Manifest(keys) => changes.overrides = Some((keys, overrides)),
+            Means::Packages => {}
             // With overrides in a manifest, pnpm 10 ignores those of `pnpm-workspace.yaml`.
             Means::Workspace => {
                 let read = self.means.in_manifest(self.input.version).iter();
@@ -272,11 +235,8 @@ impl OverlayPlan<'_> {
             setting.and_then(Node::text) != Some("false")
         };
         let is_pnpm = self.input.manager == Manager::Pnpm;
-        if is_pnpm && (self.input.version.major <= 10 || !is_automatic()) {
-            product.missing_peers()
-        } else {
-            Vec::new()
-        }
+        let is_old = self.input.version.major <= 10 || self.means == Means::Packages;
+        if is_pnpm && (is_old || !is_automatic()) { product.missing_peers() } else { Vec::new() }
     }
 
     /// The own peers that they do not reach.
@@ -284,6 +244,7 @@ impl OverlayPlan<'_> {
         match self.input.manager {
             // It lets no override contradict a dependency.
             Manager::Npm => product.own_peers(),
+            _ if self.means == Means::Packages => product.own_peers(),
             Manager::Pnpm if self.input.version.major >= 12 => product.own_peers(),
             // Yarn does not install peers.
             _ => Vec::new(),
@@ -323,6 +284,8 @@ mod tests {
 
     use super::*;
     use crate::prepare::PackedManifest;
+    use crate::prepare::file::TREE;
+    use crate::project::directories::join;
 
     const DIR: &str = ".docker-deps";
 

@@ -506,6 +506,131 @@ fn two_at_once_have_one_original() {
 }
 
 #[test]
+fn pnpm_11_gets_packages_with_the_paths_of_others() {
+    let pair = pair();
+    let pinned = "{\"name\": \"shop\", \"packageManager\": \"pnpm@11.28.11\"}\n";
+    pair.product.write("package.json", pinned);
+    pair.product.commit_all("Pin");
+    let before = manifests(&pair);
+    let look = "cat backend/package.json; for file in .docker-deps/acme-http-*.tgz; do \
+                gzip -dc $file | tar -xOf - package/package.json; done; ls .docker-deps";
+    let mut first = String::new();
+    for round in 0..2 {
+        let ran = prepare(&pair, &["--", "sh", "-c", look]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert!(!ran.out.contains("overrides"), "{ran:?}");
+        let http: Vec<&str> =
+            ran.out.match_indices("file:../").map(|(at, _)| &ran.out[at..]).collect();
+        let name = |text: &str| text.split(['"', '\n']).next().unwrap().to_owned();
+        let names: Vec<String> = http.into_iter().map(name).collect();
+        assert!(names.len() == 2 && names[1].contains("/acme-log-1.0.0-"), "{ran:?}");
+        for name in &names {
+            let file = name.rsplit('/').next().unwrap();
+            assert!(
+                ran.out.contains(&format!("\n{file}\n"))
+                    || ran.out.contains(&format!("}}{file}\n")),
+                "{file}: {ran:?}"
+            );
+        }
+        if round == 0 {
+            first = ran.out;
+        } else {
+            assert_eq!(first, ran.out, "the same packages have the same names");
+        }
+        assert_eq!(manifests(&pair), before);
+        assert_eq!(pair.prepared(), [".gitkeep"]);
+    }
+    // An override in the file that an image may have would win.
+    pair.product.write("web/pnpm-workspace.yaml", "overrides:\n  '@acme/log': '1'\n");
+    let ran = prepare(&pair, &["--", "true"]);
+    let words = "could not prepare web/package.json: its pnpm-workspace.yaml has an override of";
+    assert!(ran.code == Some(2) && ran.err.contains(words), "{ran:?}");
+    assert_eq!(manifests(&pair), before);
+}
+
+#[test]
+fn an_image_that_installs_at_the_top_gets_its_settings_in_place() {
+    let pair = pair();
+    let dockerfile = "FROM node:22\nWORKDIR /app\nCOPY .docker-deps* .docker-deps/\n\
+                      COPY package.json pnpm-workspace.yaml ./\n\
+                      COPY backend/package.json backend/\nRUN pnpm install\n";
+    pair.product.write("Dockerfile", dockerfile);
+    pair.product.write("package.json", "{\"packageManager\": \"pnpm@12.21.0\"}\n");
+    pair.product.write(".dockerignore", "node_modules\n");
+    pair.product.commit_all("Build");
+    let before = manifests(&pair);
+    let workspace = || fs::read_to_string(pair.product.top.join("pnpm-workspace.yaml")).unwrap();
+    let settings = workspace();
+    let ran = prepare(&pair, &["--", "cat", "pnpm-workspace.yaml", "backend/package.json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let overrides = "overrides:\n  \"@acme/http\": \"file:.docker-deps/acme-http-1.0.0-";
+    assert!(ran.out.starts_with(overrides) && ran.out.contains("\npackages:\n"), "{ran:?}");
+    assert!(ran.out.ends_with(ODD), "{ran:?}");
+    assert_eq!((workspace(), manifests(&pair)), (settings.clone(), before.clone()));
+    // With an edit meanwhile.
+    prepare(&pair, &[]);
+    pair.product.write("pnpm-workspace.yaml", workspace() + "# more\n");
+    assert_eq!(pair.product.bakstop(&["restore"]).code, Some(0));
+    assert_eq!(workspace(), settings + "# more\n");
+}
+
+#[test]
+fn only_the_tarballs_need_a_line_in_a_dockerfile() {
+    let pair = pair();
+    let start = "FROM node:22\nWORKDIR /app/backend\n";
+    let end = "COPY backend/package.json ./\nRUN pnpm install\n";
+    let tarballs = "COPY .docker-deps* /app/.docker-deps/\n";
+    pair.product.write("Dockerfile", format!("{start}{tarballs}{end}"));
+    pair.product.write(".dockerignore", "node_modules\n.docker-deps/tree\n");
+    assert_eq!(pair.prep(&["--", "true"]).code, Some(1), "an overlay does");
+    assert_eq!(prepare(&pair, &["--", "true"]).code, Some(0));
+    pair.product.write("Dockerfile", format!("{start}{end}"));
+    let ran = prepare(&pair, &["--", "touch", "ran"]);
+    assert!(ran.code == Some(1) && ran.out.contains("not at /app/.docker-deps"), "{ran:?}");
+    assert!(ran.err.contains("help: bakstop prep --in-place --fix-dockerfiles"), "{ran:?}");
+    assert!(!pair.product.top.join("ran").exists() && !journal(&pair).exists());
+    let ran = prepare(&pair, &["--fix-dockerfiles", "--", "true"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let fixed = fs::read_to_string(pair.product.top.join("Dockerfile")).unwrap();
+    assert!(fixed.contains("COPY .docker-dep[s] /app/.docker-deps/\n") && !fixed.contains("tree"));
+}
+
+#[test]
+fn a_lockfile_that_an_installation_wrote_is_named() {
+    let pair = pair();
+    let before = manifests(&pair);
+    let lock = |spec: &str| {
+        format!(
+            "lockfileVersion: '9.0'\n\npackages:\n\n  '@acme/log@{spec}':\n    version: 1.0.0\n"
+        )
+    };
+    pair.product.write("web/pnpm-lock.yaml", lock("1.0.0"));
+    pair.product.commit_all("Lock");
+    let script = "sed \"s,log@1.0.0,log@file:../.docker-deps/$(ls .docker-deps | grep log),\" \
+                  web/pnpm-lock.yaml > web/new && mv web/new web/pnpm-lock.yaml";
+    let ran = prepare(&pair, &["--", "sh", "-c", script]);
+    let words = "bakstop: left web/pnpm-lock.yaml: it was written while manifests were rewritten";
+    assert!(ran.code == Some(1) && ran.err.contains(words), "{ran:?}");
+    assert_eq!(manifests(&pair), before);
+    let ran = pair.product.bakstop(&["restore"]);
+    assert!(ran.code == Some(0) && ran.out.contains("restored web/pnpm-lock.yaml"), "{ran:?}");
+    assert_eq!(pair.product.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_build_that_is_proven_leaves_the_tree_as_it_was() {
+    let pair = pair();
+    let before = manifests(&pair);
+    for (script, code) in [("true", 0), ("echo x > left", 1)] {
+        let mut command = pair.product.command(BAKSTOP);
+        let words = ["verify", "--", BAKSTOP, "prep", "--in-place", "--", "sh", "-c", script];
+        let ran = finish(command.env("PATH", pair.path()).args(words));
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        assert_eq!(manifests(&pair), before);
+    }
+}
+
+#[test]
 fn a_dry_run_shows_the_differences() {
     let pair = pair();
     let before = manifests(&pair);
@@ -521,4 +646,62 @@ fn a_dry_run_shows_the_differences() {
     let schema = fs::read_to_string("docs/schema/prep.json").unwrap();
     let schema = serde_json::from_str(&schema).unwrap();
     assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&document), "{document}");
+}
+
+/// Kills runs at random moments, each followed by another run that may be killed as well. The seed
+/// is printed.
+#[test]
+#[ignore = "takes some minutes"]
+fn random_kills_lose_nothing() {
+    let pair = pair();
+    let before = manifests(&pair);
+    must_succeed(&prepare(&pair, &[]), 0);
+    let prepared = manifests(&pair);
+    must_succeed(&pair.product.bakstop(&["restore"]), 0);
+    let mut seed = u64::from(std::process::id());
+    println!("seed {seed}");
+    let mut random = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let kinds: [&[&str]; 4] = [
+        &["prep", "--in-place", "--", "sleep", "0.02"],
+        &["prep", "--in-place"],
+        &["prep", "--in-place", "--force", "--", "true"],
+        &["restore"],
+    ];
+    let (mut killed, mut left) = (0, 0);
+    for round in 0..200 {
+        let mut words = Vec::new();
+        for _ in 0..=random(3) {
+            let arguments = kinds[usize::try_from(random(4)).unwrap()];
+            words.push(arguments[1..].join(" "));
+            let mut command = pair.product.command(BAKSTOP);
+            let command = command.env("PATH", pair.path()).args(arguments).process_group(0);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            sleep(Duration::from_micros(random(400_000)));
+            let _ = child.kill();
+            killed += usize::from(child.wait().unwrap().code().is_none());
+        }
+        let now = manifests(&pair);
+        for (at, one) in now.iter().enumerate() {
+            assert!(*one == before[at] || *one == prepared[at], "{round}: {words:?}: {one:?}");
+        }
+        if now != before {
+            left += 1;
+            let status = pair.product.bakstop(&["status"]);
+            assert!(
+                status.err.contains("to take them out: bakstop restore"),
+                "{round}: {status:?}"
+            );
+        }
+        must_succeed(&pair.product.bakstop(&["restore"]), 0);
+        assert_as_before(&pair, &before, &format!("{round}: {words:?}"));
+    }
+    println!("{killed} runs killed, {left} times prepared manifests were left");
+    assert!(killed > 50 && left > 0);
+}
+
+fn must_succeed(ran: &Ran, code: i32) {
+    assert_eq!(ran.code, Some(code), "{ran:?}");
 }

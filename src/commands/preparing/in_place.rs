@@ -1,9 +1,12 @@
 //! Rewrites manifests for `prep --in-place`, and takes that back: also what a killed run left, and
 //! what came back out of a stash.
 
+use std::collections::BTreeSet;
+
 use memchr::memmem;
 
-use crate::base::change::Content;
+use crate::base::change::{Change as _, Content, File, Mode};
+use crate::base::debris::Debris;
 use crate::base::edit::Replacement;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
@@ -11,13 +14,16 @@ use crate::commands::journaling::{EditRoom, room_of_journal};
 use crate::commands::preparing::request::DOING;
 use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::journal::{JournaledEdit, LIMIT};
+use crate::engine;
 use crate::formats::Syntax;
 use crate::git::private::Journal;
 use crate::git::worktree::WorkTree;
+use crate::git::worktree::files::OnDisk;
 use crate::project::kinds::FileKind;
 use crate::restore::Restored;
 use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 use crate::restore::undo::undo;
+use crate::rules::is_rewritten;
 
 /// The temporary file that becomes a manifest: one run writes it at a time.
 const TEMPORARY: &str = ".bakstop-prep";
@@ -67,6 +73,11 @@ impl<'a> InPlace<'a> {
         let is_changed =
             |edit: &JournaledEdit| self.tree.text(&edit.path, LIMIT).as_ref() != Some(&edit.new);
         Ok(edits.into_iter().filter(is_changed).map(|edit| edit.path).collect())
+    }
+
+    /// The work tree.
+    pub(in crate::commands) fn tree(&self) -> &WorkTree {
+        self.tree
     }
 
     /// Puts every rewritten file back as it was, or takes what was written out of it if it was
@@ -206,6 +217,26 @@ pub(in crate::commands) fn restored(tree: &WorkTree, dry_run: bool) -> Result<Pl
             Ok(plan)
         }
     }
+}
+
+/// The lockfiles with paths of packed packages: a package manager that runs while manifests are
+/// rewritten writes them.
+pub(in crate::commands) fn rewritten_lockfiles(
+    tree: &WorkTree,
+    debris: &Debris,
+) -> Result<BTreeSet<RepoPath>, Error> {
+    let files = OnDisk::all(tree)?;
+    let is_lockfile = |path: &RepoPath| FileKind::of(path, FileKind::is_lockfile).is_some();
+    let mut found = BTreeSet::new();
+    for entry in files.entries(&is_lockfile)?.into_iter().filter(|entry| entry.mode == Mode::File) {
+        if let Content::Bytes(text) = files.read(&entry, engine::LIMIT)? {
+            let path = entry.path.clone();
+            if is_rewritten(File { path, text, fresh: true, replaces: true }, debris) {
+                found.insert(entry.path);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Fails for a file that must not be rewritten: git would not show it, or is merging it, or its

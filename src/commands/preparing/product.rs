@@ -229,7 +229,9 @@ impl Reader<'_> {
                 );
             }
         };
-        if !FileKind::Manifest.matches(path) && self.names_a_scope(&text) {
+        let is_other =
+            FileKind::ManifestYaml.matches(path) || FileKind::ManifestJson5.matches(path);
+        if is_other && self.names_a_scope(&text) {
             return refused(
                 "a manifest in this format is not prepared",
                 "convert it to JSON, as package.json",

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
+use crate::base::debris::Debris;
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
@@ -20,6 +21,7 @@ pub(in crate::commands) struct PreparedRun<'a> {
     pub directory: &'a LeftoverDirectory,
     /// If manifests are rewritten.
     pub in_place: Option<&'a InPlace<'a>>,
+    pub debris: &'a Debris,
     /// Empty if nothing is run.
     pub command: &'a [OsString],
     /// Whether standard output is for a document.
@@ -36,15 +38,19 @@ impl PreparedRun<'_> {
         prepare: impl FnOnce() -> Result<Outcome, Error>,
     ) -> Result<Outcome, Error> {
         let signals = NotedSignals::new().map_err(|error| Error::new("wait for signals", error))?;
+        let lockfiles = self.lockfiles()?;
         let prepared = prepare();
         let noted = signals.noted();
         // Half a preparation in place is none.
         let is_whole = prepared.is_ok() && noted.is_none() || self.in_place.is_none();
         let outcome = match (prepared, noted) {
             (Err(error), _) => Err(error),
-            // It came before the command started.
             (Ok(outcome), Some(signal)) => {
-                let note = format!("bakstop: signal {signal} came before the command started");
+                let what = match self.command {
+                    [] => "the preparation was complete",
+                    _ => "the command started",
+                };
+                let note = format!("bakstop: signal {signal} came before {what}");
                 Ok(Outcome { code: 128 + signal, ..outcome.note(note) })
             }
             (Ok(outcome), None) => Ok(self.run_command(outcome, &signals)),
@@ -52,7 +58,7 @@ impl PreparedRun<'_> {
         if self.keep && is_whole {
             return outcome;
         }
-        match (outcome, self.take_out()) {
+        match (outcome, self.take_out(&lockfiles)) {
             (Ok(mut outcome), Err(error)) => {
                 outcome.notes += &report::error(&error, Paint::PLAIN);
                 if outcome.code == 0 {
@@ -73,11 +79,24 @@ impl PreparedRun<'_> {
         }
     }
 
-    /// Puts the manifests back, and empties the leftover directory: lines about what stays.
-    fn take_out(&self) -> Result<Vec<String>, Error> {
+    /// Puts the manifests back, and empties the leftover directory: lines about what stays, also of
+    /// lockfiles with paths of packages that were not among these.
+    fn take_out(&self, lockfiles: &BTreeSet<RepoPath>) -> Result<Vec<String>, Error> {
         let taken = self.in_place.map(InPlace::take_back).transpose()?;
         self.directory.empty()?;
-        Ok(taken.as_ref().map(in_place::lines).unwrap_or_default())
+        let mut left = taken.as_ref().map(in_place::lines).unwrap_or_default();
+        left.extend(self.lockfiles()?.difference(lockfiles).map(|path| {
+            format!(
+                "bakstop: left {path}: it was written while manifests were rewritten: see \
+                 `bakstop restore --dry-run`"
+            )
+        }));
+        Ok(left)
+    }
+
+    fn lockfiles(&self) -> Result<BTreeSet<RepoPath>, Error> {
+        let Some(in_place) = self.in_place else { return Ok(BTreeSet::new()) };
+        in_place::rewritten_lockfiles(in_place.tree(), self.debris)
     }
 
     fn run_command(&self, mut outcome: Outcome, signals: &NotedSignals) -> Outcome {
