@@ -44,9 +44,9 @@ use crate::report::{HumanOrJson, prep as report};
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 #[command(after_help = "\
-Exit codes: 0 prepared; 1 a Dockerfile does not take what would be prepared, or the build may have \
-used something else; 2 could not prepare; 126 or 127 could not start the \
-build; otherwise the exit code of a build that failed.\n\n\
+Exit codes: 0 prepared; 1 a Dockerfile does not take what would be prepared, the build may have \
+used something else, or something in a manifest stays; 2 could not prepare; 126 or 127 could not \
+start the build; otherwise the exit code of a build that failed.\n\n\
 Example: bakstop verify -- bakstop prep -- docker compose build")]
 pub(crate) struct Args {
     /// Print what would be packed, and why, and each file that would be written; change nothing
@@ -190,7 +190,7 @@ fn shown(prepared: &Prepared, args: &Args, context: &Context) -> Outcome {
 
 /// What brings the packed packages into images.
 #[derive(Debug, Default)]
-struct Overlays {
+struct OverlayFiles {
     tarballs: WantedTarballs,
     /// By their paths in the leftover directory.
     files: BTreeMap<String, Vec<u8>>,
@@ -272,7 +272,7 @@ impl Gathered {
         let tarballs = packing.all(&self.needed.all)?;
         let packed: Vec<Packed> = tarballs.iter().map(packed).collect();
         self.must_be_closed(&packed)?;
-        let Overlays { tarballs: wanted, files, edits, warnings } = self.overlay(&packed)?;
+        let OverlayFiles { tarballs: wanted, files, edits, warnings } = self.overlay(&packed)?;
         let packages: Vec<PreparedPackage> = tarballs.iter().map(|it| self.package(it)).collect();
         let recorded = tarballs.iter().map(|tarball| RecordedPackage {
             name: tarball.name.clone(),
@@ -324,7 +324,7 @@ impl Gathered {
                 }
             }
         }
-        let Overlays { tarballs: wanted, files, edits, warnings } = self.overlay(&packed)?;
+        let OverlayFiles { tarballs: wanted, files, edits, warnings } = self.overlay(&packed)?;
         let mut wanted = wanted.of(tarballs, &packed, &self.request.into.name)?;
         wanted.extend(files);
         let mut files = self.directory.changes(&wanted)?;
@@ -368,9 +368,9 @@ impl Gathered {
     }
 
     /// The overlays of all manifests, and what a person should know of them.
-    fn overlay(&self, packed: &[Packed]) -> Result<Overlays, Error> {
+    fn overlay(&self, packed: &[Packed]) -> Result<OverlayFiles, Error> {
         let Product { manifests, top, installs_at_top } = &self.product;
-        let mut overlays = Overlays::default();
+        let mut overlays = OverlayFiles::default();
         let mut edits = BTreeMap::new();
         for (manifest, needs) in manifests.iter().zip(&self.needed.of_manifests) {
             let needs = if *installs_at_top { &self.needed.all } else { needs };
