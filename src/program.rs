@@ -187,8 +187,11 @@ fn warning(verb: &Verb, context: &Context) -> String {
         Verb::Measure(_) => kind != Journal::Touched,
         // It refuses to prepare again, or takes them back.
         Verb::Prep(_) => kind != Journal::Prepared,
-        Verb::Trend(_) | Verb::Rules(_) | Verb::Explain(_) => false,
-        Verb::Completions(_) | Verb::Man(_) => false,
+        Verb::Trend(_)
+        | Verb::Rules(_)
+        | Verb::Explain(_)
+        | Verb::Completions(_)
+        | Verb::Man(_) => false,
         _ => true,
     };
     let is_hook = matches!(verb, Verb::Hook(_));

@@ -22,6 +22,7 @@ use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 const DOING: &str = "restore the named paths";
 
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(crate) struct Args {
     /// Restore only these files, and those in these directories
     #[arg(value_name = "PATH")]

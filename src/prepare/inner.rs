@@ -28,7 +28,9 @@ pub(crate) fn depth(directory: &RepoPath) -> usize {
 /// all of them: one may need each other one, also in a circle.
 pub(crate) fn renamed(packed: &[Packed], depth: usize) -> Vec<Packed> {
     let mut all = DigestParts::default().with(&depth.to_le_bytes());
-    packed.iter().for_each(|one| all.add(one.file.as_bytes()));
+    for one in packed {
+        all.add(one.file.as_bytes());
+    }
     let all = all.finish();
     let rename = |one: &Packed| {
         let own = DigestParts::default().with(all.as_bytes()).with(one.file.as_bytes()).finish();

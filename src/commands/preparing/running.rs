@@ -40,10 +40,10 @@ impl PreparedRun<'_> {
         let signals = NotedSignals::new().map_err(|error| Error::new("wait for signals", error))?;
         let lockfiles = self.lockfiles()?;
         let prepared = prepare();
-        let noted = signals.noted();
+        let signal = signals.noted();
         // Half a preparation in place is none.
-        let is_whole = prepared.is_ok() && noted.is_none() || self.in_place.is_none();
-        let outcome = match (prepared, noted) {
+        let is_whole = prepared.is_ok() && signal.is_none() || self.in_place.is_none();
+        let outcome = match (prepared, signal) {
             (Err(error), _) => Err(error),
             (Ok(outcome), Some(signal)) => {
                 let what = match self.command {
