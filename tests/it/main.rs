@@ -29,6 +29,7 @@ mod picture;
 mod pins;
 mod prep;
 mod prep_around;
+mod prep_real;
 mod printed_commands;
 mod prove;
 mod push;

@@ -182,10 +182,11 @@ pub(in crate::commands) fn must_be_unprepared(
     if force {
         return Ok(lines(&InPlace { tree, room }.take_back()?));
     }
-    let more =
-        if edits.len() > 1 { format!(" and {} more", edits.len() - 1) } else { String::new() };
-    let cause = format!("{}{more} still prepared in place", first.path);
-    let cause = cause.replace(" still", if edits.len() > 1 { " are still" } else { " is still" });
+    let (more, verb) = match edits.len() {
+        1 => (String::new(), "is"),
+        number => (format!(" and {} more", number - 1), "are"),
+    };
+    let cause = format!("{}{more} {verb} still prepared in place", first.path);
     Err(Error::new(DOING, cause)
         .help("take that back: bakstop restore; or do both: bakstop prep --in-place --force"))
 }
