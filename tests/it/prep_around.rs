@@ -157,9 +157,9 @@ fn two_in_one_tree_do_not_build_each_others_packages() {
     assert_eq!(left, [".gitkeep"]);
 }
 
-/// What happens around a preparation, by the number of the hazard; and whether a script that
-/// rewrites manifests (`tests/cmd/docker-prep.sh`) leaves the tree as if it had not run, and whether
-/// `prep --in-place` does.
+/// What happens around a preparation, by the number of the hazard; and whether the tree is left as
+/// if it had not run: by a script that rewrites manifests (`tests/cmd/docker-prep.sh`), and by
+/// `prep --in-place`.
 const HAZARDS: [(u32, &str, [bool; 2]); 13] = [
     // The script writes each manifest anew: another time.
     (
