@@ -133,9 +133,9 @@ impl WorkTree {
                     let help = "end the merge first; `git status` shows how".to_owned();
                     return Ok(Some((path, "it has conflicts", help)));
                 }
-                b'S' | b's' => ("git is told not to look at it (skip-worktree)", "skip-worktree"),
+                b'S' | b's' => ("a mark hides its changes (skip-worktree)", "skip-worktree"),
                 tag if tag.is_ascii_lowercase() => {
-                    ("git is told not to look at it (assume-unchanged)", "assume-unchanged")
+                    ("a mark hides its changes (assume-unchanged)", "assume-unchanged")
                 }
                 _ => continue,
             };

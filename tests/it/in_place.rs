@@ -296,8 +296,8 @@ fn what_must_not_be_rewritten_is_named_before_anything_is_packed() {
             pair.product.git(&["update-index", mark, MANIFESTS[1]]);
         }
     };
-    refused(&marked("--skip-worktree"), "could not change web/package.json: git is told not to");
-    refused(&marked("--assume-unchanged"), "web/package.json: git is told not to look at it");
+    refused(&marked("--skip-worktree"), "could not change web/package.json: a mark hides");
+    refused(&marked("--assume-unchanged"), "web/package.json: a mark hides its changes");
     let conflict = |pair: &Pair| {
         let product = &pair.product;
         product.commit_all("Ours");

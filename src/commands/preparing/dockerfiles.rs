@@ -74,10 +74,10 @@ pub(in crate::commands) fn judged(
     let outcome = lines.iter().fold(Outcome::new(Verdict::Found, text), Outcome::note);
     let has_fix = !writes && findings.iter().any(|finding| finding.fix.is_some());
     let outcome = outcome.note("bakstop: nothing is prepared: a Dockerfile would not take it");
-    let in_place = if overlays.in_place { " --in-place" } else { "" };
-    Ok(Taken::No(if has_fix {
-        outcome.note(format!("help: bakstop prep{in_place} --fix-dockerfiles"))
+    let command = if overlays.in_place {
+        "bakstop prep --in-place --fix-dockerfiles"
     } else {
-        outcome
-    }))
+        "bakstop prep --fix-dockerfiles"
+    };
+    Ok(Taken::No(if has_fix { outcome.note(format!("help: {command}")) } else { outcome }))
 }
