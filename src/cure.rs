@@ -214,6 +214,8 @@ pub(crate) enum Crashed {
     Files,
     /// Writing the leftover directory.
     Preparation,
+    /// Rewriting manifests, and writing the leftover directory.
+    InPlace,
     /// Installing or removing hooks.
     Hooks,
     Nothing,
@@ -241,6 +243,10 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
         Crashed::Preparation => {
             "no tracked file was changed; run `bakstop prep` again, or empty the leftover \
              directory: `bakstop restore`"
+        }
+        Crashed::InPlace => {
+            "a build that was started may still run; the manifests are as before, or \
+             `bakstop restore` makes them so"
         }
         Crashed::Hooks => {
             "each hook is either unchanged or complete (see `bakstop status`); run the command \

@@ -20,7 +20,9 @@ mod manifest;
 mod product;
 mod workspace;
 mod means;
+pub(crate) mod file;
 pub(crate) mod overlay;
+pub(crate) mod inner;
 #[cfg(test)]
 mod matrix;
 

@@ -18,6 +18,7 @@ use crate::cli::{Cli, Verb, tips};
 use crate::commands::destination::must_be_untracked;
 use crate::commands::{self, Context, Outcome};
 use crate::cure::{self, Crashed};
+use crate::git::private::Journal;
 use crate::os::crash;
 use crate::os::env::Environment;
 use crate::os::stack::with_large_stack;
@@ -178,20 +179,25 @@ fn context(cli: &Cli, env: Environment) -> Result<Context, Error> {
     })
 }
 
-/// The line about an edit that a killed run left in the work tree; empty without one, and for verbs
-/// that read no repository or take the edit back.
+/// The lines about edits that a killed run left in the work tree; empty without any, and for verbs
+/// that read no repository or take these edits back.
 fn warning(verb: &Verb, context: &Context) -> String {
-    let is_hook = match verb {
-        Verb::Hook(_) => true,
-        Verb::Restore(args) if args.takes_edits_back() => return String::new(),
-        Verb::Measure(_) | Verb::Trend(_) | Verb::Fleet(_) | Verb::Rules(_) | Verb::Explain(_) => {
-            return String::new();
-        }
-        Verb::Completions(_) | Verb::Man(_) => return String::new(),
-        _ => false,
+    let is_wanted = |kind: Journal| match verb {
+        Verb::Restore(args) => !args.takes_edits_back(),
+        Verb::Measure(_) => kind != Journal::Touched,
+        // It refuses to prepare again, or takes them back.
+        Verb::Prep(_) => kind != Journal::Prepared,
+        Verb::Trend(_)
+        | Verb::Fleet(_)
+        | Verb::Rules(_)
+        | Verb::Explain(_)
+        | Verb::Completions(_)
+        | Verb::Man(_) => false,
+        _ => true,
     };
-    let warning = commands::journaling::warning(context, is_hook);
-    warning.map_or(String::new(), |line| Outcome::new(Verdict::Clean, "").note(line).notes)
+    let is_hook = matches!(verb, Verb::Hook(_));
+    let lines = commands::journaling::warnings(context, is_hook, is_wanted);
+    lines.iter().fold(Outcome::new(Verdict::Clean, ""), Outcome::note).notes
 }
 
 /// How to proceed if this verb crashes.
@@ -205,6 +211,7 @@ fn recovery_hint(verb: &Verb) -> String {
         Verb::Pins(args) if args.writes() => Crashed::Files,
         Verb::Lockfile(args) if args.writes() => Crashed::Files,
         Verb::Restore(args) if args.writes() => Crashed::Files,
+        Verb::Prep(args) if args.rewrites() => Crashed::InPlace,
         Verb::Prep(args) if args.writes() => Crashed::Preparation,
         Verb::Doctor(args) if args.writes() => Crashed::Files,
         Verb::Install(_) | Verb::Uninstall(_) => Crashed::Hooks,
@@ -318,7 +325,9 @@ mod tests {
             ("pins --set", "`git diff`"),
             ("restore", "`git diff`"),
             ("prep", "`bakstop prep`"),
+            ("prep --in-place", "`bakstop restore`"),
             ("prep --dry-run", "nothing was changed"),
+            ("prep --in-place --dry-run", "nothing was changed"),
             ("restore --dry-run", "nothing was changed"),
             ("doctor", "nothing was changed"),
             ("doctor --fix --check", "nothing was changed"),

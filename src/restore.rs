@@ -20,8 +20,9 @@ use crate::rules::{self, Trace};
 
 mod layout;
 pub(crate) mod plan;
+pub(crate) mod undo;
 
-use layout::{emptied, removals};
+use layout::{emptied, located, removals};
 
 /// Where another version of a file is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,14 @@ pub(crate) struct Restored {
     pub text: Vec<u8>,
     /// The traces that stay.
     pub left: Vec<Left>,
+}
+
+impl Restored {
+    /// What stays: for each its line, its keys and the reason.
+    fn new(text: Vec<u8>, left: Vec<(usize, String)>) -> Self {
+        let left = left.into_iter().map(|(line, reason)| Left { line, reason });
+        Self { text, left: left.collect() }
+    }
 }
 
 /// A trace that stays.
@@ -191,21 +200,8 @@ impl<'a> Restoring<'a> {
         if !is_same((&expected, &self.file.text), (&read, &text)) {
             return None;
         }
-        let lines = LineIndex::new(&text);
-        // The places in the new text: edits before them move them.
-        self.edits.sort_by_key(|edit| edit.span.start);
-        self.left.sort_by_key(|(span, _)| span.start);
-        let (mut edits, mut cut, mut added) = (self.edits.iter().peekable(), 0, 0);
-        let mut left = Vec::new();
-        for (span, reason) in self.left {
-            while let Some(edit) = edits.next_if(|edit| edit.span.end <= span.start) {
-                (cut, added) = (cut + edit.span.len(), added + edit.text.len());
-            }
-            let (line, _) = lines.locate((span.start + added).saturating_sub(cut));
-            left.push(Left { line, reason });
-        }
-        drop(lines);
-        Some(Restored { text, left })
+        let left = located(self.edits, self.left, &text);
+        Some(Restored::new(text, left))
     }
 
     fn trace(&self, node: &Node) -> Option<Trace<'a>> {

@@ -143,7 +143,9 @@ fn obstacle<'b>(
         return Some(OverlayObstacle::OutOfContext);
     }
     let (overlaid, tarball) = (overlays.overlaid(directory), overlays.tarball());
-    let excluding = context.excluding(&overlaid).or_else(|| context.excluding(&tarball));
+    let beside = !overlays.in_place;
+    let excluding = context.excluding(&overlaid).filter(|_| beside);
+    let excluding = excluding.or_else(|| context.excluding(&tarball));
     if let Some((pattern, ignore)) = excluding.zip(context.ignore.as_ref()) {
         return Some(OverlayObstacle::Ignored { file: ignore.file, pattern });
     }
@@ -161,7 +163,7 @@ fn obstacle<'b>(
     };
     let from = at.unwrap_or_default();
     let lacks_overlay =
-        !steps.iter().enumerate().skip(from).any(covers) && !mounts(&overlaid, &manifest);
+        beside && !steps.iter().enumerate().skip(from).any(covers) && !mounts(&overlaid, &manifest);
     let depth = directory.split('/').filter(|part| !part.is_empty()).count();
     let expected = absolute(Some(place), &format!("{}{}", "../".repeat(depth), overlays.into))?;
     let to = format!("{expected}/{TARBALL}");
@@ -222,6 +224,9 @@ fn steps_before<'b>(build: &'b Build, visit: &Visit<'b>) -> Option<Vec<&'b Build
 /// What may need an overlay, and cannot be decided, in each Dockerfile.
 pub(crate) fn undecided<'b>(builds: &'b Builds, overlays: &Overlays) -> Vec<Undecided<'b>> {
     let mut found = Vec::new();
+    if overlays.in_place {
+        return found;
+    }
     for build in builds.of_each_dockerfile() {
         let installs = build.installs().next().is_some();
         let mut doubt = |span: &Span, reason| {

@@ -20,6 +20,8 @@ pub(crate) struct Overlays {
     pub into: String,
     /// The directories of the manifests; empty for the top.
     pub directories: BTreeSet<String>,
+    /// Whether the manifests themselves are rewritten: only the tarballs are to be copied.
+    pub in_place: bool,
 }
 
 /// The name of a tarball like those of a preparation.

@@ -9,14 +9,16 @@ use crate::commands::Context;
 use crate::disk::atomic::{self, Bits, WriteError};
 use crate::disk::journal::{self, JournaledEdit, PutBack};
 use crate::disk::lock::{self, Busy, DirectoryLock};
-use crate::git::private;
+use crate::git::private::{self, Journal};
 use crate::git::worktree::WorkTree;
 
 const DOING: &str = "take edits of the work tree back";
 
-/// The right to edit files of a work tree and to take that back. One process has it at a time.
+/// The right to edit files of a work tree and to take that back. One process at a time has it for
+/// each kind of edits.
 #[derive(Debug)]
 pub(super) struct EditRoom {
+    kind: Journal,
     journal: PathBuf,
     _lock: DirectoryLock,
 }
@@ -26,18 +28,18 @@ pub(super) type Taken = Vec<(JournaledEdit, PutBack)>;
 
 impl EditRoom {
     /// Waits some time for another process.
-    pub(super) fn enter(tree: &WorkTree) -> Result<Self, Error> {
-        let journal = private::journal(tree.git(), DOING)?;
+    pub(super) fn enter(tree: &WorkTree, kind: Journal) -> Result<Self, Error> {
+        let journal = private::journal(tree.git(), kind, DOING)?;
         let directory = directory_of(&journal);
         if !directory.is_dir() {
             atomic::make_directory(directory, Bits::New(0o777))
                 .map_err(|error| unwritten(directory, &error))?;
         }
         let lock = DirectoryLock::wait(directory).map_err(|Busy| {
-            Error::new(DOING, "`bakstop measure` is running in this work tree")
+            Error::new(DOING, format!("{} is running in this work tree", verb(kind)))
                 .help("wait until it has ended")
         })?;
-        Ok(Self { journal, _lock: lock })
+        Ok(Self { kind, journal, _lock: lock })
     }
 
     /// Notes edits before they are made.
@@ -45,16 +47,29 @@ impl EditRoom {
         journal::write(&self.journal, edits).map_err(|error| unwritten(&self.journal, &error))
     }
 
+    /// The noted edits; `None` without any.
+    pub(super) fn noted(&self) -> Result<Option<Vec<JournaledEdit>>, Error> {
+        read(&self.journal, self.kind)
+    }
+
+    /// The edits that were taken back last, if they were kept.
+    pub(super) fn last(&self) -> Result<Option<Vec<JournaledEdit>>, Error> {
+        read(&self.place_of_last(), self.kind)
+    }
+
+    /// Keeps the noted edits, which are taken back, as the last ones.
+    pub(super) fn retire(&self) -> Result<(), Error> {
+        journal::retire(&self.journal, &self.place_of_last())
+            .map_err(|error| unwritten(&self.journal, &error))
+    }
+
+    fn place_of_last(&self) -> PathBuf {
+        self.journal.with_file_name("last")
+    }
+
     /// Takes all noted edits back. If one file cannot be written, the journal stays.
     pub(super) fn take_back(&self, tree: &WorkTree) -> Result<Taken, Error> {
-        let edits = journal::read(&self.journal).map_err(|error| {
-            let journal = RepoPath::from(self.journal.as_path());
-            Error::new(format!("read {journal}"), error).help(
-                "see `git diff` for a comment of `bakstop measure`, take it out, and remove this \
-                 file",
-            )
-        })?;
-        let Some(edits) = edits else { return Ok(Vec::new()) };
+        let Some(edits) = self.noted()? else { return Ok(Vec::new()) };
         let mut taken = Vec::new();
         for edit in edits.into_iter().rev() {
             let put_back = put_back(tree, &edit)?;
@@ -62,6 +77,29 @@ impl EditRoom {
         }
         journal::remove(&self.journal).map_err(|error| unwritten(&self.journal, &error))?;
         Ok(taken)
+    }
+}
+
+fn read(journal: &Path, kind: Journal) -> Result<Option<Vec<JournaledEdit>>, Error> {
+    journal::read(journal).map_err(|error| {
+        let help = match kind {
+            Journal::Touched => {
+                "see `git diff` for a comment of `bakstop measure`, take it out, and remove this \
+                 file"
+            }
+            Journal::Prepared => {
+                "it may have originals that are not committed: look into it; then remove it, and \
+                 run `bakstop restore`, which takes originals from HEAD"
+            }
+        };
+        Error::new(format!("read {}", RepoPath::from(journal)), error).help(help)
+    })
+}
+
+fn verb(kind: Journal) -> &'static str {
+    match kind {
+        Journal::Touched => "`bakstop measure`",
+        Journal::Prepared => "`bakstop prep`",
     }
 }
 
@@ -85,37 +123,63 @@ fn unwritten(path: &Path, error: &WriteError) -> Error {
         .help("make the git directory writable by this user")
 }
 
-/// Takes the edits of a killed run back, if there is one.
+/// Takes the comments of a killed run out, if there is one.
 pub(super) fn take_back_left(tree: &WorkTree) -> Result<Taken, Error> {
-    let journal = private::journal(tree.git(), DOING)?;
-    if journal.symlink_metadata().is_err() {
-        return Ok(Vec::new());
+    match room_of_journal(tree, Journal::Touched)? {
+        Some(room) => room.take_back(tree),
+        None => Ok(Vec::new()),
     }
-    EditRoom::enter(tree)?.take_back(tree)
+}
+
+/// The room of a work tree in which edits of a kind are noted, or were taken back; `None` if there
+/// never were any.
+pub(super) fn room_of_journal(tree: &WorkTree, kind: Journal) -> Result<Option<EditRoom>, Error> {
+    let journal = private::journal(tree.git(), kind, DOING)?;
+    let exists = |path: &Path| path.symlink_metadata().is_ok();
+    let is_known = exists(&journal) || exists(&journal.with_file_name("last"));
+    is_known.then(|| EditRoom::enter(tree, kind)).transpose()
 }
 
 /// The sentence about a file that is not as it was left.
 pub(super) const FOREIGN: &str = "it was changed since, and no longer holds the comment of \
                                   `bakstop measure` as it was written: see `git diff`";
 
-/// The line about edits that are not taken back. `hook`: Git has started us.
-pub(crate) fn warning(context: &Context, hook: bool) -> Option<String> {
-    let journal = private::existing_journal(&context.directory, &context.env, hook)?;
-    let named = match journal::read(&journal) {
+/// A line for each kind of edits that are not taken back. `hook`: Git has started us.
+pub(crate) fn warnings(
+    context: &Context,
+    hook: bool,
+    is_wanted: impl Fn(Journal) -> bool,
+) -> Vec<String> {
+    let journals = private::existing_journals(&context.directory, &context.env, hook);
+    let wanted = journals.iter().filter(|(kind, _)| is_wanted(*kind));
+    wanted.filter_map(|(kind, journal)| warning(*kind, journal)).collect()
+}
+
+fn warning(kind: Journal, journal: &Path) -> Option<String> {
+    let (named, has) = match journal::read(journal) {
         Ok(Some(edits)) => match &edits[..] {
             [] => return None,
-            [edit] => edit.path.to_string(),
-            [edit, rest @ ..] => format!("{} and {} more", edit.path, rest.len()),
+            [edit] => (edit.path.to_string(), "has"),
+            [edit, rest @ ..] => (format!("{} and {} more", edit.path, rest.len()), "have"),
         },
         Ok(None) => return None,
-        Err(_) => "a file".to_owned(),
+        Err(_) => ("a file".to_owned(), "has"),
     };
-    Some(if lock::is_held(directory_of(&journal)) {
-        format!("bakstop: {named} has a comment of `bakstop measure`, which is running")
-    } else {
-        format!(
+    let is_running = lock::is_held(directory_of(journal));
+    Some(match kind {
+        Journal::Touched if is_running => {
+            format!("bakstop: {named} has a comment of `bakstop measure`, which is running")
+        }
+        Journal::Touched => format!(
             "bakstop: {named} has a comment of `bakstop measure`, which was killed; to take it \
              out: bakstop restore"
-        )
+        ),
+        Journal::Prepared if is_running => {
+            format!("bakstop: {named} {has} the packages of `bakstop prep`, which is running")
+        }
+        Journal::Prepared => format!(
+            "bakstop: {named} {has} the packages of `bakstop prep --in-place`; to take them out: \
+             bakstop restore"
+        ),
     })
 }

@@ -18,6 +18,7 @@ use crate::commands::recording::record::Record;
 use crate::commands::recording::{self, Finished, command_label};
 use crate::commands::{Context, Outcome};
 use crate::config::{self, Config};
+use crate::git::private::Journal;
 use crate::git::worktree::files::OnDisk;
 use crate::git::worktree::{Detail, WorkTree};
 use crate::measure::cold::cold_options;
@@ -124,7 +125,12 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let record = args.limits.record.as_ref().map(open).transpose()?;
     let touched = match &args.touch[..] {
         [] => None,
-        named => Some(TouchedFiles::new(named, &tree, EditRoom::enter(&tree)?, context)?),
+        named => Some(TouchedFiles::new(
+            named,
+            &tree,
+            EditRoom::enter(&tree, Journal::Touched)?,
+            context,
+        )?),
     };
     let paths = touched.iter().flat_map(TouchedFiles::paths).map(ToString::to_string);
     let protocol = Protocol::new(paths, args.cold);

@@ -1,4 +1,5 @@
-//! `bakstop prep`: prepares a build without changing the tree, in the ignored leftover directory.
+//! `bakstop prep`: prepares a build without changing the tree, in the ignored leftover directory;
+//! with `--in-place`, the manifests change, and are put back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -7,15 +8,20 @@ use std::time::{Duration, Instant};
 
 use semver::Version;
 
+use crate::base::debris::Debris;
+use crate::base::edit::Replacement;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
+use crate::base::path::RepoPath;
 use crate::commands::judge::{Options, configuration};
 use crate::commands::preparing::cache::Cache;
 use crate::commands::preparing::directory::LeftoverDirectory;
 use crate::commands::preparing::dockerfiles::{self, Taken};
+use crate::commands::preparing::in_place::{InPlace, must_be_rewritable, must_be_unprepared};
 use crate::commands::preparing::pack::{Packing, Tarball};
-use crate::commands::preparing::product::{Product, Reader};
+use crate::commands::preparing::product::{Product, ProductManifest, Reader};
+use crate::commands::preparing::repacking::WantedTarballs;
 use crate::commands::preparing::request::{DOING, Request};
 use crate::commands::preparing::running::PreparedRun;
 use crate::commands::preparing::sibling::{Package, Sibling};
@@ -27,6 +33,8 @@ use crate::os::child;
 use crate::pins::NewVersion;
 use crate::prepare::Packed;
 use crate::prepare::closure::{Missing, closure};
+use crate::prepare::file::Placement;
+use crate::prepare::inner::{depth, renamed};
 use crate::prepare::overlay::{self, Top};
 use crate::prepare::plan::{Asking, Needed, Prepared, PreparedPackage, TarballSource, stem};
 use crate::prepare::record::{self, Record, RecordedPackage};
@@ -36,18 +44,24 @@ use crate::report::{HumanOrJson, prep as report};
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 #[command(after_help = "\
-Exit codes: 0 prepared; 1 a Dockerfile does not take what would be prepared, or the build may have \
-used something else; 2 could not prepare; 126 or 127 could not start the \
-build; otherwise the exit code of a build that failed.\n\n\
+Exit codes: 0 prepared; 1 a Dockerfile does not take what would be prepared, the build may have \
+used something else, or something in a manifest stays; 2 could not prepare; 126 or 127 could not \
+start the build; otherwise the exit code of a build that failed.\n\n\
 Example: bakstop verify -- bakstop prep -- docker compose build")]
 pub(crate) struct Args {
     /// Print what would be packed, and why, and each file that would be written; change nothing
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
 
-    /// Pack every package again, even if nothing changed
+    /// Pack every package again, even if nothing changed; after a preparation in place, take that
+    /// back first
     #[arg(short, long)]
     pub(super) force: bool,
+
+    /// Rewrite the manifests instead, for Dockerfiles that must not change: they are put back when
+    /// CMD ends, or by `bakstop restore`
+    #[arg(long)]
+    pub(super) in_place: bool,
 
     /// Do not build the sibling: pack what lies there
     #[arg(long)]
@@ -79,7 +93,8 @@ pub(crate) struct Args {
         long,
         hide = true,
         conflicts_with_all = [
-            "force", "no_build", "package", "from", "package_manager", "fix_dockerfiles", "command",
+            "force", "in_place", "no_build", "package", "from", "package_manager",
+            "fix_dockerfiles", "command",
         ]
     )]
     restore: bool,
@@ -92,7 +107,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
-    /// The build to run while it is prepared; then the leftover directory is emptied. If the build
+    /// The build to run while it is prepared; then the preparation is taken out. If the build
     /// fails, bakstop returns its exit code
     #[arg(last = true, value_name = "CMD", conflicts_with = "dry_run")]
     command: Vec<OsString>,
@@ -102,6 +117,11 @@ impl Args {
     /// Whether files may be changed.
     pub(crate) fn writes(&self) -> bool {
         !self.dry_run
+    }
+
+    /// Whether tracked files may be changed.
+    pub(crate) fn rewrites(&self) -> bool {
+        self.writes() && self.in_place
     }
 }
 
@@ -115,50 +135,69 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let started = Instant::now();
     child::catch_sigchld();
     let tree = WorkTree::open(&context.directory)?;
+    // Nobody else prepares here before the command has ended.
+    let lock = (!args.dry_run).then(|| DirectoryLock::wait(tree.top())).transpose();
+    let _lock = lock.map_err(|Busy| {
+        Error::new(DOING, "another bakstop is preparing one here")
+            .help("run this again when it has ended")
+    })?;
+    let mut notes = must_be_unprepared(&tree, args.force && args.writes())?;
+    let in_place = args.rewrites().then(|| InPlace::enter(&tree)).transpose()?;
     let gathered = Gathered::new(args, &tree, context)?;
     // Before anything is packed: a link there is an error.
     gathered.directory.files()?;
     gathered.directory.must_be_ignored(&tree)?;
-    let overlays = dockerfiles::overlays(&gathered.product, &gathered.request.into.name);
+    if args.in_place {
+        must_be_rewritable(&tree, &gathered.product.paths())?;
+    }
+    let (product, into) = (&gathered.product, &gathered.request.into.name);
+    let overlays = dockerfiles::overlays(product, into, args.in_place);
     let fixes = args.fix_dockerfiles;
-    let notes = match dockerfiles::judged(&overlays, args.config.as_deref(), fixes, context)? {
-        Taken::Yes(notes) => notes,
+    match dockerfiles::judged(&overlays, args.config.as_deref(), fixes, context)? {
+        Taken::Yes(more) => notes.extend(more),
         Taken::No(outcome) => return Ok(outcome),
-    };
-    let lock = (!args.dry_run).then(|| DirectoryLock::wait(tree.top())).transpose();
-    let lock = lock.map_err(|Busy| {
-        Error::new(DOING, "another bakstop is preparing one here")
-            .help("run this again when it has ended")
-    })?;
+    }
     let prepare = || {
-        let prepared = gathered.carried_out(args, context, started)?;
-        let to_error = !args.command.is_empty() && args.format == HumanOrJson::Human;
-        let text = match args.format {
-            HumanOrJson::Human => report::human(&prepared, context.paint),
-            HumanOrJson::Json => report::json(&prepared),
-        };
-        let outcome = if to_error {
-            // Standard output is that of the command.
-            Outcome { notes: text, ..Outcome::new(Verdict::Clean, "") }
-        } else {
-            Outcome::new(Verdict::Clean, text)
-        };
-        Ok(notes.iter().fold(outcome, Outcome::note))
+        let prepared = gathered.carried_out(args, context, in_place.as_ref(), started)?;
+        Ok(notes.iter().fold(shown(&prepared, args, context), Outcome::note))
     };
-    let outcome = if args.command.is_empty() {
-        prepare()
-    } else {
-        let (directory, command, keep) = (&gathered.directory, &args.command[..], args.keep);
-        let is_document = args.format == HumanOrJson::Json;
-        PreparedRun { directory, command, is_document, keep }.run(prepare)
+    if args.command.is_empty() && in_place.is_none() {
+        return prepare();
+    }
+    let run = PreparedRun {
+        directory: &gathered.directory,
+        in_place: in_place.as_ref(),
+        debris: &gathered.debris,
+        command: &args.command,
+        is_document: args.format == HumanOrJson::Json,
+        keep: args.keep || args.command.is_empty(),
     };
-    // Nobody else prepares here while the command builds.
-    drop(lock);
-    outcome
+    run.run(prepare)
 }
 
-/// The files of overlays, by their paths in the leftover directory.
-type OverlayFiles = BTreeMap<String, Vec<u8>>;
+/// The report on a preparation.
+fn shown(prepared: &Prepared, args: &Args, context: &Context) -> Outcome {
+    match args.format {
+        // Standard output is that of the command.
+        HumanOrJson::Human if !args.command.is_empty() => {
+            let notes = report::human(prepared, context.paint);
+            Outcome { notes, ..Outcome::new(Verdict::Clean, "") }
+        }
+        HumanOrJson::Human => Outcome::new(Verdict::Clean, report::human(prepared, context.paint)),
+        HumanOrJson::Json => Outcome::new(Verdict::Clean, report::json(prepared)),
+    }
+}
+
+/// What brings the packed packages into images.
+#[derive(Debug, Default)]
+struct OverlayFiles {
+    tarballs: WantedTarballs,
+    /// By their paths in the leftover directory.
+    files: BTreeMap<String, Vec<u8>>,
+    /// In place: the files of the repository.
+    edits: Vec<Replacement>,
+    warnings: Vec<String>,
+}
 
 /// The packages to prepare.
 struct Gathered {
@@ -168,6 +207,8 @@ struct Gathered {
     needed: Needed,
     keys: BTreeMap<String, String>,
     directory: LeftoverDirectory,
+    debris: Debris,
+    placement: Placement,
 }
 
 impl Gathered {
@@ -191,7 +232,9 @@ impl Gathered {
         let needed = needed(&product, &sibling, &args.package)?;
         let keys = sibling.keys()?;
         let directory = LeftoverDirectory::new(tree.top(), &request.into);
-        Ok(Self { request, sibling, product, needed, keys, directory })
+        let placement = if args.in_place { Placement::InPlace } else { Placement::Beside };
+        let debris = config.debris().clone();
+        Ok(Self { request, sibling, product, needed, keys, directory, debris, placement })
     }
 
     /// Packs and writes, or only says what would be.
@@ -199,6 +242,7 @@ impl Gathered {
         &self,
         args: &Args,
         context: &Context,
+        in_place: Option<&InPlace<'_>>,
         started: Instant,
     ) -> Result<Prepared, Error> {
         let record = self.directory.record();
@@ -214,17 +258,21 @@ impl Gathered {
             terminal: context.terminal,
         };
         let mut prepared =
-            if args.dry_run { self.planned(&packing)? } else { self.prepared(&packing)? };
+            if args.dry_run { self.planned(&packing)? } else { self.prepared(&packing, in_place)? };
         prepared.took = started.elapsed();
         Ok(prepared)
     }
 
     /// Packs and writes.
-    fn prepared(&self, packing: &Packing<'_>) -> Result<Prepared, Error> {
+    fn prepared(
+        &self,
+        packing: &Packing<'_>,
+        in_place: Option<&InPlace<'_>>,
+    ) -> Result<Prepared, Error> {
         let tarballs = packing.all(&self.needed.all)?;
         let packed: Vec<Packed> = tarballs.iter().map(packed).collect();
         self.must_be_closed(&packed)?;
-        let (overlay, warnings) = self.overlay(&packed)?;
+        let OverlayFiles { tarballs: wanted, files, edits, warnings } = self.overlay(&packed)?;
         let packages: Vec<PreparedPackage> = tarballs.iter().map(|it| self.package(it)).collect();
         let recorded = tarballs.iter().map(|tarball| RecordedPackage {
             name: tarball.name.clone(),
@@ -239,22 +287,25 @@ impl Gathered {
             packages: recorded.collect(),
             files: Vec::new(),
         };
-        let files = tarballs.into_iter().map(|tarball| (tarball.file, tarball.bytes));
-        let wanted = files.chain(overlay).collect();
+        let mut wanted = wanted.of(tarballs, &packed, &self.request.into.name)?;
+        wanted.extend(files);
         let files = self.directory.write(&wanted, record)?;
-        Ok(Prepared { packages, files, warnings, ..self.report() })
+        if let Some(in_place) = in_place {
+            in_place.rewrite(&edits)?;
+        }
+        Ok(Prepared { packages, files, edits, warnings, ..self.report() })
     }
 
     /// What would be packed and written. A tarball that is not packed yet has no name.
     fn planned(&self, packing: &Packing<'_>) -> Result<Prepared, Error> {
         packing.must_have_names(&self.needed.all)?;
-        let (mut packages, mut packed, mut wanted) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (mut packages, mut packed, mut tarballs) = (Vec::new(), Vec::new(), Vec::new());
         for (name, known) in packing.known(&self.needed.all) {
             match known {
                 Ok(tarball) => {
                     packages.push(self.package(&tarball));
                     packed.push(self::packed(&tarball));
-                    wanted.insert(tarball.file, tarball.bytes);
+                    tarballs.push(tarball);
                 }
                 Err(reason) => {
                     let Package { version, manifest, .. } = &self.sibling.packages[&name];
@@ -273,12 +324,13 @@ impl Gathered {
                 }
             }
         }
-        let (overlay, warnings) = self.overlay(&packed)?;
-        wanted.extend(overlay);
+        let OverlayFiles { tarballs: wanted, files, edits, warnings } = self.overlay(&packed)?;
+        let mut wanted = wanted.of(tarballs, &packed, &self.request.into.name)?;
+        wanted.extend(files);
         let mut files = self.directory.changes(&wanted)?;
         // The record is written, and the new tarballs are not known by name.
         files.retain(|(path, _)| path.file_name() != record::FILE.as_bytes());
-        Ok(Prepared { dry_run: true, packages, files, warnings, ..self.report() })
+        Ok(Prepared { dry_run: true, packages, files, edits, warnings, ..self.report() })
     }
 
     fn package(&self, tarball: &Tarball) -> PreparedPackage {
@@ -298,6 +350,7 @@ impl Gathered {
             into: self.request.into.name.clone(),
             packages: Vec::new(),
             files: Vec::new(),
+            edits: Vec::new(),
             warnings: Vec::new(),
             took: Duration::ZERO,
         }
@@ -315,18 +368,20 @@ impl Gathered {
     }
 
     /// The overlays of all manifests, and what a person should know of them.
-    fn overlay(&self, packed: &[Packed]) -> Result<(OverlayFiles, Vec<String>), Error> {
+    fn overlay(&self, packed: &[Packed]) -> Result<OverlayFiles, Error> {
         let Product { manifests, top, installs_at_top } = &self.product;
-        let mut files = BTreeMap::new();
-        let mut warnings: Vec<String> = Vec::new();
+        let mut overlays = OverlayFiles::default();
+        let mut edits = BTreeMap::new();
         for (manifest, needs) in manifests.iter().zip(&self.needed.of_manifests) {
             let needs = if *installs_at_top { &self.needed.all } else { needs };
-            let packed: Vec<Packed> =
-                packed.iter().filter(|package| needs.contains(&package.name)).cloned().collect();
-            if packed.is_empty() {
+            let needed = |packed: &[Packed]| -> Vec<Packed> {
+                packed.iter().filter(|package| needs.contains(&package.name)).cloned().collect()
+            };
+            let own = needed(packed);
+            if own.is_empty() {
                 continue;
             }
-            let overlay = overlay::files(&overlay::Input {
+            let input = overlay::Input {
                 directory: &manifest.directory,
                 manifest: &manifest.text,
                 workspace: manifest.workspace.as_deref(),
@@ -335,30 +390,52 @@ impl Gathered {
                     workspace: top.1.as_deref(),
                     is_installed: *installs_at_top,
                 },
-                packed: &packed,
+                packed: &own,
                 manager: manifest.manager,
                 version: &manifest.version,
                 into: &self.request.into.name,
-            })?;
+                placement: self.placement,
+            };
+            let overlay = if input.needs_paths() {
+                let depth = depth(&manifest.directory);
+                overlays.tarballs.add(Some(depth), needs);
+                let own = needed(&renamed(packed, depth));
+                overlay::files(&overlay::Input { packed: &own, ..input })?
+            } else {
+                overlays.tarballs.add(None, needs);
+                overlay::files(&input)?
+            };
             for (path, bytes) in overlay.files {
-                let path = String::from_utf8(path.as_bytes().to_vec()).map_err(|_| {
-                    Error::new(format!("prepare {}", manifest.path), "its path is not UTF-8")
-                        .help("rename its directory")
-                })?;
-                files.insert(path, bytes);
+                if self.placement == Placement::InPlace {
+                    edits.insert(path, bytes);
+                } else {
+                    let path = utf8(&path, manifest)?;
+                    overlays.files.insert(path, bytes);
+                }
             }
-            warnings.extend(overlay.warnings);
+            overlays.warnings.extend(overlay.warnings);
+        }
+        for (path, new) in edits {
+            overlays.edits.push(self.product.replacement(path, new)?);
         }
         let left = self.needed.left.iter().map(|name| {
             let name = Escaped(name.as_bytes());
             format!("{name} is not among the packages of --package: the registry is asked for it")
         });
-        warnings.extend(left);
+        overlays.warnings.extend(left);
         // Several manifests may give the same one, each after others.
         let mut seen = BTreeSet::new();
-        warnings.retain(|warning| seen.insert(warning.clone()));
-        Ok((files, warnings))
+        overlays.warnings.retain(|warning| seen.insert(warning.clone()));
+        Ok(overlays)
     }
+}
+
+/// The path of a file of an overlay as text.
+fn utf8(path: &RepoPath, manifest: &ProductManifest) -> Result<String, Error> {
+    String::from_utf8(path.as_bytes().to_vec()).map_err(|_| {
+        Error::new(format!("prepare {}", manifest.path), "its path is not UTF-8")
+            .help("rename its directory")
+    })
 }
 
 /// Stands for the digest in the name of a tarball that is not packed yet.

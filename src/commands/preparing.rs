@@ -8,6 +8,8 @@ pub(super) mod tool;
 pub(super) mod cache;
 pub(super) mod directory;
 pub(super) mod dockerfiles;
+pub(super) mod in_place;
 pub(super) mod running;
 pub(super) mod pack;
+pub(super) mod repacking;
 pub(super) mod state;

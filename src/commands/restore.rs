@@ -8,6 +8,7 @@ use crate::base::finding::Verdict;
 use crate::commands::journaling::{FOREIGN, take_back_left};
 use crate::commands::judge::{Options, configuration};
 use crate::commands::paths::Paths;
+use crate::commands::preparing::in_place;
 use crate::commands::restoring::{index, work_tree};
 use crate::commands::{Context, Outcome};
 use crate::config::Config;
@@ -21,10 +22,15 @@ use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 const DOING: &str = "restore the named paths";
 
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(crate) struct Args {
     /// Restore only these files, and those in these directories
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+
+    /// The same as without it
+    #[arg(long, hide = true)]
+    strip_overrides: bool,
 
     /// Restore the index instead of the work tree
     #[arg(long)]
@@ -50,7 +56,8 @@ pub(crate) struct Args {
 impl Args {
     /// The arguments of `prep --restore`: the whole work tree.
     pub(super) fn of_prep(dry_run: bool, format: HumanOrJson, config: Option<PathBuf>) -> Self {
-        Self { paths: Vec::new(), staged: false, worktree: false, dry_run, format, config }
+        let (paths, strip_overrides, staged, worktree) = (Vec::new(), false, false, false);
+        Self { paths, strip_overrides, staged, worktree, dry_run, format, config }
     }
 
     /// Whether files may be changed.
@@ -83,6 +90,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let mut plan = Plan::default();
     if args.takes_edits_back() {
         plan.add(without_edits(&tree)?);
+    }
+    if args.worktree || !args.staged {
+        plan.add(in_place::restored(&tree, args.dry_run)?);
     }
     if args.staged {
         let staged = Staged::read(&context.directory, &context.env)?;

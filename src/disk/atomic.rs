@@ -69,17 +69,39 @@ impl From<ReadError> for WriteError {
 
 /// Writes a file, and replaces even a link. Keeps the owner of the old file, if this user may.
 pub(crate) fn write(path: &Path, text: &[u8], bits: Bits, old: Old<'_>) -> Result<(), WriteError> {
-    put(path, bits, old, |file| file.write_all(text))
+    put(path, None, bits, old, |file| file.write_all(text))
+}
+
+/// [`write`] under a lock, by a temporary file whose name is known: the next run replaces or
+/// removes one that a killed run left. `name` starts with [`TEMPORARY`].
+pub(crate) fn write_by(
+    name: &str,
+    path: &Path,
+    text: &[u8],
+    (bits, old): (Bits, Old<'_>),
+) -> Result<(), WriteError> {
+    remove_temporary(name, parent(path))?;
+    put(path, Some(name), bits, old, |file| file.write_all(text))
+}
+
+/// Removes the temporary file with this name from a directory, if a killed run left one.
+pub(crate) fn remove_temporary(name: &str, directory: &Path) -> Result<(), WriteError> {
+    match remove(&directory.join(name)) {
+        Err(WriteError::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 /// Copies a regular file with its permission bits to a path that does not exist.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), WriteError> {
     let (mut source, about) = read::open(from, FinalLink::Refuse)?;
-    put(to, Bits::Exact(mode(&about)), Old::Absent, |file| io::copy(&mut source, file).map(drop))
+    let bits = Bits::Exact(mode(&about));
+    put(to, None, bits, Old::Absent, |file| io::copy(&mut source, file).map(drop))
 }
 
 fn put(
     path: &Path,
+    temporary: Option<&str>,
     bits: Bits,
     old: Old<'_>,
     write: impl FnOnce(&mut File) -> io::Result<()>,
@@ -93,10 +115,12 @@ fn put(
         (Bits::Kept, None) => (0o666, None),
     };
     let permissions = Permissions::from_mode(first);
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .permissions(permissions)
-        .tempfile_in(directory)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(temporary.unwrap_or(TEMPORARY)).permissions(permissions);
+    if temporary.is_some() {
+        builder.rand_bytes(0);
+    }
+    let mut file = builder.tempfile_in(directory)?;
     write(file.as_file_mut())?;
     let keeps_owner = replaced.is_none_or(|replaced| keep_owner(file.as_file(), &replaced));
     // After the owner: chown clears some bits.

@@ -2,10 +2,10 @@
 //! can be undone.
 //!
 //! It is written and synced before the first file changes, and removed when the last one is as it
-//! was. Files are edited in place: a container or an editor may have them open.
+//! was. Touched files are edited in place: a container or an editor may have them open.
 //!
-//! A line with the name of the format and a checksum, then for each file a line of numbers, its
-//! path, its old and its new content.
+//! A line with the name of the format and a digest, then for each file a line of numbers, its path,
+//! its old and its new content.
 
 use std::fs::{self, File, FileTimes, Metadata, Permissions};
 use std::io::{self, ErrorKind};
@@ -14,13 +14,18 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use memchr::memmem;
+use sha2::{Digest, Sha256};
 
+use crate::base::edit::Replacement;
+use crate::base::escape::to_hex;
 use crate::base::path::RepoPath;
 use crate::disk::atomic::{self, Bits, Old, WriteError, mode};
 use crate::disk::read::{self, FinalLink, ReadError};
 
 /// The format of a journal.
-const MARKER: &str = "bakstop.journal/1";
+const MARKER: &str = "bakstop.journal/2";
+/// The temporary file that becomes a journal: one run writes it at a time.
+const TEMPORARY_JOURNAL: &str = ".bakstop-journal";
 /// The maximum size in bytes of an edited file, and of a journal.
 pub(crate) const LIMIT: u64 = 16 * 1024 * 1024;
 const ALL: u64 = 256 * 1024 * 1024;
@@ -36,6 +41,14 @@ pub(crate) struct JournaledEdit {
     pub modified: Moment,
     pub old: Vec<u8>,
     pub new: Vec<u8>,
+}
+
+impl JournaledEdit {
+    /// A replacement by another file, of which only the content is put back.
+    pub(crate) fn of(file: &Replacement) -> Self {
+        let Replacement { path, old, new } = file.clone();
+        Self { path, mode: 0, accessed: (0, 0), modified: (0, 0), old, new }
+    }
 }
 
 /// Seconds and nanoseconds since the epoch.
@@ -73,7 +86,8 @@ impl std::fmt::Display for JournalError {
 
 /// Writes a journal, durably. One that exists is an error.
 pub(crate) fn write(journal: &Path, edits: &[JournaledEdit]) -> Result<(), WriteError> {
-    atomic::write(journal, &encode(edits), Bits::New(0o600), Old::Absent)
+    let how = (Bits::New(0o600), Old::Absent);
+    atomic::write_by(TEMPORARY_JOURNAL, journal, &encode(edits), how)
 }
 
 /// The edits of a journal; `None` if it does not exist.
@@ -89,6 +103,11 @@ pub(crate) fn read(journal: &Path) -> Result<Option<Vec<JournaledEdit>>, Journal
 /// Removes a journal.
 pub(crate) fn remove(journal: &Path) -> Result<(), WriteError> {
     atomic::remove(journal)
+}
+
+/// Makes a journal the one of the last edits, which are taken back; an older one is replaced.
+pub(crate) fn retire(journal: &Path, last: &Path) -> Result<(), WriteError> {
+    atomic::rename(journal, last)
 }
 
 fn encode(edits: &[JournaledEdit]) -> Vec<u8> {
@@ -109,14 +128,23 @@ fn encode(edits: &[JournaledEdit]) -> Vec<u8> {
             body.extend_from_slice(part);
         }
     }
-    let head = format!("{MARKER} {:08x}\n", crc32fast::hash(&body));
+    let head = format!("{MARKER} {}\n", digest(&body));
     [head.as_bytes(), &body].concat()
+}
+
+fn digest(body: &[u8]) -> String {
+    to_hex(&Sha256::digest(body))
+}
+
+/// Whether a path stays in the work tree, and out of every git directory.
+fn is_inner(path: &RepoPath) -> bool {
+    path.components()
+        .all(|part| !matches!(part, b"" | b"." | b"..") && !part.eq_ignore_ascii_case(b".git"))
 }
 
 fn decode(text: &[u8]) -> Option<Vec<JournaledEdit>> {
     let (head, mut body) = line(text)?;
-    let checksum = head.strip_prefix(MARKER)?.strip_prefix(' ')?;
-    if u32::from_str_radix(checksum, 16).ok()? != crc32fast::hash(body) {
+    if head.strip_prefix(MARKER)?.strip_prefix(' ')? != digest(body) {
         return None;
     }
     let mut edits = Vec::new();
@@ -133,7 +161,7 @@ fn decode(text: &[u8]) -> Option<Vec<JournaledEdit>> {
             rest = after;
             Some(part)
         };
-        let path = RepoPath::new(part(path)?);
+        let path = Some(RepoPath::new(part(path)?)).filter(is_inner)?;
         let (old, new) = (part(old)?.to_vec(), part(new)?.to_vec());
         edits.push(JournaledEdit {
             path,
@@ -335,15 +363,35 @@ mod tests {
             fs::write(&path, &whole[..length]).unwrap();
             assert!(matches!(read(&path), Err(JournalError::Unreadable)), "{length}");
         }
+        for at in 0..whole.len() {
+            let mut other = whole.clone();
+            other[at] ^= 1;
+            fs::write(&path, &other).unwrap();
+            assert!(matches!(read(&path), Err(JournalError::Unreadable)), "{at}");
+        }
         remove(&path).unwrap();
         assert!(read(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_journal_of_other_files_is_not_obeyed() {
+        let with_path = |path: &str| {
+            let edit = JournaledEdit { path: path.into(), ..edit("a", "b") };
+            decode(&encode(&[edit])).is_some()
+        };
+        assert!(with_path("a/package.json") && with_path("..a/.gitignore"));
+        for path in ["", "/etc/x", "../x", "a/../../x", "a//x", "./a", ".git/config", "a/.GIT/x"] {
+            assert!(!with_path(path), "{path}");
+        }
+        let text = String::from_utf8_lossy(&encode(&[])).replace("journal/2", "journal/3");
+        assert_eq!(decode(text.as_bytes()), None);
     }
 
     #[test]
     fn no_text_is_too_strange() {
         proptest!(|(body in any::<Vec<u8>>(), numbers in "[0-9 -]{0,40}")| {
             let body = [numbers.as_bytes(), b"\n", &body].concat();
-            let head = format!("{MARKER} {:08x}\n", crc32fast::hash(&body));
+            let head = format!("{MARKER} {}\n", digest(&body));
             let _ = decode(&[head.as_bytes(), &body].concat());
             prop_assert_eq!(decode(&body), None);
         });

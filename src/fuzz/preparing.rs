@@ -5,8 +5,10 @@ use semver::Version;
 use crate::formats::{Syntax, parse};
 use crate::fuzz::asserts::safe;
 use crate::pins::pin::Manager;
+use crate::prepare::file::Placement;
 use crate::prepare::overlay::{Input, Overlay, Top, files};
 use crate::prepare::{Packed, PackedManifest};
+use crate::restore::undo::undo;
 
 const MANAGERS: [(Manager, u64, u64); 7] = [
     (Manager::Pnpm, 10, 6),
@@ -52,8 +54,25 @@ pub(super) fn overlay(data: &[u8]) {
         manager,
         version: &Version::new(major, minor, 0),
         into: "deps",
+        placement: if first & 0x40 == 0 { Placement::Beside } else { Placement::InPlace },
     };
     let Ok(overlay) = files(&input) else { return };
+    if input.placement == Placement::InPlace {
+        for (path, text) in &overlay.files {
+            let old = match path.as_bytes() {
+                b"backend/package.json" => Some(manifest),
+                b"package.json" => top,
+                _ => top_workspace,
+            };
+            let is_yaml = path.as_bytes().ends_with(b".yaml");
+            let syntax = if is_yaml { Syntax::Yaml } else { Syntax::Json };
+            let old = old.expect("a file that exists is rewritten");
+            let undone = undo(syntax, (old, text), text);
+            // An edit that nobody changed is undone by its bytes; this is what by its keys gives.
+            assert!(is_yaml || undone.is_some_and(|undone| undone.text == old), "{path}");
+        }
+        return;
+    }
     overlay.warnings.iter().for_each(|warning| safe(warning));
     for (path, text) in &overlay.files {
         let syntax = if path.as_bytes().ends_with(b".json") { Syntax::Json } else { Syntax::Yaml };

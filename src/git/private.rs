@@ -10,27 +10,52 @@ use crate::disk::read::{self, FinalLink};
 use crate::git::process::Git;
 use crate::os::env::Environment;
 
-/// The journal of edits that are taken back, in the git directory.
-const JOURNAL: &str = "bakstop/journal";
+/// A journal of edits that are taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Journal {
+    /// The comments of `bakstop measure`.
+    Touched,
+    /// The manifests that `bakstop prep --in-place` rewrote.
+    Prepared,
+}
+
+impl Journal {
+    /// Its path in the git directory. Each is in a directory of its own, which is locked.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Touched => "bakstop/journal",
+            Self::Prepared => "bakstop/prep/journal",
+        }
+    }
+}
+
 /// The maximum size in bytes of a `.git` file.
 const LINK: u64 = 4096;
 
-/// Where the journal of a work tree is, if there is one.
-pub(crate) fn journal(git: &Git, doing: &str) -> Result<PathBuf, Error> {
-    let path = git.path(doing, &["rev-parse", "--git-path", JOURNAL])?;
+/// Where a journal of a work tree is, if there is one.
+pub(crate) fn journal(git: &Git, journal: Journal, doing: &str) -> Result<PathBuf, Error> {
+    let path = git.path(doing, &["rev-parse", "--git-path", journal.path()])?;
     Ok(git.directory().join(path))
 }
 
-/// The journal of the work tree of a directory, if it exists. `hook`: Git has started us at the top
-/// of the work tree, so one look is enough.
-pub(crate) fn existing_journal(directory: &Path, env: &Environment, hook: bool) -> Option<PathBuf> {
-    let exists =
-        |git: PathBuf| Some(git.join(JOURNAL)).filter(|file| file.symlink_metadata().is_ok());
+/// The journals of the work tree of a directory that exist. `hook`: Git has started us at the top
+/// of the work tree, so one look for each is enough.
+pub(crate) fn existing_journals(
+    directory: &Path,
+    env: &Environment,
+    hook: bool,
+) -> Vec<(Journal, PathBuf)> {
+    let Some(git) = git_directory(directory, env, hook) else { return Vec::new() };
+    let all = [Journal::Touched, Journal::Prepared].map(|one| (one, git.join(one.path())));
+    all.into_iter().filter(|(_, file)| file.symlink_metadata().is_ok()).collect()
+}
+
+fn git_directory(directory: &Path, env: &Environment, hook: bool) -> Option<PathBuf> {
     if let Some(git) = env.get("GIT_DIR").filter(|git| !git.is_empty()) {
-        return exists(directory.join(git));
+        return Some(directory.join(git));
     }
     if hook {
-        return exists(directory.join(".git"));
+        return Some(directory.join(".git"));
     }
     let top = directory.ancestors().find(|top| top.join(".git").symlink_metadata().is_ok())?;
     let git = top.join(".git");
@@ -38,7 +63,7 @@ pub(crate) fn existing_journal(directory: &Path, env: &Environment, hook: bool) 
         // A linked work tree, or a submodule: gitrepository-layout(5).
         let link = read::file(&git, FinalLink::Refuse, LINK).ok()?;
         let target = link.trim_ascii_end().strip_prefix(b"gitdir: ")?;
-        return exists(top.join(OsStr::from_bytes(target)));
+        return Some(top.join(OsStr::from_bytes(target)));
     }
-    exists(git)
+    Some(git)
 }

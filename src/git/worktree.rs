@@ -116,6 +116,35 @@ impl WorkTree {
         Ok(records(&listing).map(RepoPath::new).collect())
     }
 
+    /// The first of these files whose change git would not show, or that it is merging: with the
+    /// cause, and what to do.
+    pub(crate) fn obstacle_to_change(
+        &self,
+        paths: &[RepoPath],
+    ) -> Result<Option<(RepoPath, &'static str, String)>, Error> {
+        let start = ["ls-files", "-v", "-z", "--full-name", "--"].map(OsString::from);
+        let arguments: Vec<OsString> = start.into_iter().chain(paths.iter().map(literal)).collect();
+        let listing = self.git.output("list the files of the work tree", &arguments)?;
+        for record in records(&listing) {
+            let (Some(tag), Some(path)) = (record.first(), record.get(2..)) else { continue };
+            let path = RepoPath::new(path);
+            let (cause, option) = match tag {
+                b'M' => {
+                    let help = "end the merge first; `git status` shows how".to_owned();
+                    return Ok(Some((path, "it has conflicts", help)));
+                }
+                b'S' | b's' => ("a mark hides its changes (skip-worktree)", "skip-worktree"),
+                tag if tag.is_ascii_lowercase() => {
+                    ("a mark hides its changes (assume-unchanged)", "assume-unchanged")
+                }
+                _ => continue,
+            };
+            let help = format!("git update-index --no-{option} {}", path.as_pathspec(false));
+            return Ok(Some((path, cause, help)));
+        }
+        Ok(None)
+    }
+
     /// The state of the whole tree, also from a subdirectory. `terminal`: whether to show progress.
     pub(crate) fn snapshot(
         &self,

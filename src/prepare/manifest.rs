@@ -130,6 +130,7 @@ mod tests {
     use super::*;
     use crate::base::change::File;
     use crate::base::debris::Debris;
+    use crate::restore::undo::undo;
     use crate::restore::{self, Origin, Version};
 
     const DIR: &str = ".docker-deps";
@@ -204,6 +205,36 @@ mod tests {
         })
     }
 
+    /// What a person made of a prepared manifest.
+    #[test]
+    fn edits_of_a_prepared_manifest_are_kept() {
+        let facts: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/facts/prepared.json")).unwrap();
+        let cases = facts["edited"].as_array().unwrap();
+        assert_eq!(cases.len(), 7);
+        for case in cases {
+            let text = |key: &str| case[key].as_str().unwrap().replace("DIR", DIR);
+            let (before, edited) = (text("before"), text("edited"));
+            let packed = ["@acme/cli", "@acme/config", "@acme/http", "@acme/log"];
+            let spec = |name: &str| {
+                let file = name.trim_start_matches('@').replace('/', "-");
+                (name.to_owned(), format!("file:../{DIR}/{file}-1.0.0.tgz"))
+            };
+            let specs: Vec<_> = packed.into_iter().map(spec).collect();
+            let overrides = Some((&["pnpm", "overrides"][..], specs.clone()));
+            let changes = ManifestChanges { specs, overrides, ..ManifestChanges::default() };
+            let root = parse(before.as_bytes()).unwrap();
+            let new = changed(before.as_bytes(), &root, &changes).unwrap();
+            let undone = undo(Syntax::Json, (before.as_bytes(), &new), edited.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(undone.text).unwrap(), text("restored"), "{case}");
+            // Of these, only a spec of the person's own is named.
+            let left: Vec<&str> = undone.left.iter().map(|left| &*left.reason).collect();
+            let is_named = case["name"] == "spec-restored-by-hand";
+            assert_eq!(left.len(), usize::from(is_named), "{left:?}");
+            assert!(left.iter().all(|reason| reason.starts_with("dependencies > @acme/http: ")));
+        }
+    }
+
     proptest! {
         #[test]
         fn restoring_an_edit_gives_the_manifest(before in spelled()) {
@@ -217,6 +248,18 @@ mod tests {
                 let changes = ManifestChanges { specs, overrides, ..ManifestChanges::default() };
                 let Ok(text) = changed(before.as_bytes(), &root, &changes) else { continue };
                 let shown = String::from_utf8_lossy(&text).into_owned();
+                // By the journal of a preparation in place, which has both texts.
+                let both = (before.as_bytes(), &*text);
+                let undone = undo(Syntax::Json, both, &text).unwrap();
+                let found = String::from_utf8(undone.text).unwrap();
+                prop_assert_eq!((&found, undone.left.len()), (&before, 0), "{}", &shown);
+                // In another layout: numbers are kept, and so are keys that occur twice.
+                let spaced = |text: &str| text.replace(',', " ,\n\n ").replace('}', "\t}");
+                let undone = undo(Syntax::Json, both, spaced(&shown).as_bytes()).unwrap();
+                let (found, old) = (parse(&undone.text).unwrap(), spaced(&before));
+                let wanted = parse(old.as_bytes()).unwrap();
+                let is_same = is_same((&wanted, old.as_bytes()), (&found, &undone.text));
+                prop_assert!(is_same, "{}", shown);
                 let path = "backend/package.json".into();
                 let file = File { path, text, fresh: true, replaces: true };
                 let text = before.clone().into_bytes();

@@ -10,6 +10,7 @@ mod tests {
 
     use crate::base::path::RepoPath;
     use crate::pins::pin::Manager;
+    use crate::prepare::file::Placement;
     use crate::prepare::overlay::{self, Input, Top};
     use crate::prepare::{Packed, PackedManifest};
 
@@ -346,6 +347,7 @@ mod tests {
                 manager: Manager::from_name(self.name()).unwrap(),
                 version: &self.version,
                 into: DIR,
+                placement: Placement::Beside,
             });
             let made = made.map_err(|error| error.cause().to_owned())?;
             for (path, text) in &made.files {

@@ -15,6 +15,9 @@ pub(super) enum Means {
     Workspace,
     /// In an object of the manifest, with these keys.
     Manifest(Keys),
+    /// Nowhere: each packed package has the paths of those that it needs as specs. pnpm reads them
+    /// from the project that is installed.
+    Packages,
 }
 
 pub(super) const PNPM: Keys = &["pnpm", "overrides"];
@@ -22,9 +25,14 @@ pub(super) const NPM: Keys = &["overrides"];
 const YARN: Keys = &["resolutions"];
 
 impl Means {
-    pub(super) fn of(manager: Manager, version: &Version) -> Self {
+    /// `only_manifest`: whether the image has no other file that could be changed.
+    pub(super) fn of(manager: Manager, version: &Version, only_manifest: bool) -> Self {
         match manager {
-            Manager::Pnpm if (version.major, version.minor) >= (10, 5) => Self::Workspace,
+            Manager::Pnpm if (version.major, version.minor) >= (10, 5) && !only_manifest => {
+                Self::Workspace
+            }
+            // pnpm 11 reads no overrides in a manifest.
+            Manager::Pnpm if version.major > 10 => Self::Packages,
             Manager::Pnpm => Self::Manifest(PNPM),
             Manager::Npm => Self::Manifest(NPM),
             Manager::Yarn => Self::Manifest(YARN),
@@ -37,7 +45,7 @@ impl Means {
             Self::Manifest(NPM) => &[NPM],
             Self::Manifest(YARN) => &[YARN],
             // pnpm 11 reads neither.
-            Self::Workspace if version.major > 10 => &[],
+            _ if version.major > 10 => &[],
             _ => &[PNPM, YARN],
         }
     }
@@ -73,6 +81,13 @@ pub(super) fn narrower(overrides: &Node, packed: &[Packed]) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// The first packed package of which a `pnpm-workspace.yaml` has an override, safe to print.
+pub(super) fn overriding(root: &Node, packed: &[Packed]) -> Option<String> {
+    let mut keys = root.last("overrides")?.entries().map(|(key, _)| overridden(&key.text));
+    let name = keys.find(|key| packed.iter().any(|one| one.name == *key))?;
+    Some(Escaped(name.as_bytes()).to_string())
 }
 
 /// The package that an override is of: `b` in `a>b@1`, in `a/b`, and in `**/b`.

@@ -1,4 +1,5 @@
-//! The overlay of a manifest: the files that are copied over its directory in the image.
+//! The overlay of a manifest: the files that are copied over its directory in the image, or that
+//! replace those of the repository.
 
 use semver::Version;
 
@@ -7,15 +8,13 @@ use crate::base::path::RepoPath;
 use crate::formats::document::Node;
 use crate::pins::pin::Manager;
 use crate::prepare::Packed;
+use crate::prepare::file::{Placement, RepoFile};
 use crate::prepare::manifest::{self, ManifestChanges};
-use crate::prepare::means::{Means, NPM, PNPM, at, narrower};
+use crate::prepare::means::{Means, NPM, PNPM, at, narrower, overriding};
 use crate::prepare::product::Product;
 use crate::prepare::workspace;
-use crate::project::directories::{ancestors, join};
+use crate::project::directories::ancestors;
 use crate::project::kinds::FileKind;
-
-/// The directory of overlays in the leftover directory.
-const TREE: &[u8] = b"tree";
 
 /// A manifest, and what decides about its overlay.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +33,7 @@ pub(crate) struct Input<'a> {
     pub version: &'a Version,
     /// The leftover directory at the top of the context, such as `.docker-deps`.
     pub into: &'a str,
+    pub placement: Placement,
 }
 
 /// The top of the repository.
@@ -47,12 +47,20 @@ pub(crate) struct Top<'a> {
     pub is_installed: bool,
 }
 
+impl Input<'_> {
+    pub(super) fn means(&self) -> Means {
+        // Nothing says whether the image has more files of the directory.
+        let only_manifest = self.placement == Placement::InPlace && !self.top.is_installed;
+        Means::of(self.manager, self.version, only_manifest)
+    }
+}
+
 /// The files to write, and what a person should know of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Overlay {
-    /// Paths in the leftover directory, such as `tree/backend/pnpm-workspace.yaml`, with their
-    /// bytes. Overlays of manifests that are installed at the top have files in common, which are
-    /// equal.
+    /// Paths in the leftover directory, such as `tree/backend/pnpm-workspace.yaml`, or, in place,
+    /// in the repository, with their bytes. Overlays of manifests that are installed at the top
+    /// have files in common, which are equal.
     pub files: Vec<(RepoPath, Vec<u8>)>,
     /// Sentences without an initial capital, safe to print. Some are of no manifest alone: equal
     /// ones count once.
@@ -84,7 +92,7 @@ pub(crate) fn files(input: &Input<'_>) -> Result<Overlay, Error> {
     let of_top = of_top.transpose()?;
     let plan = OverlayPlan {
         input,
-        means: Means::of(input.manager, input.version),
+        means: input.means(),
         settings: settings.as_ref(),
         catalogs: settings.as_ref().or(of_top.as_ref()),
         installed_in: if input.top.is_installed { b"" } else { member.directory },
@@ -102,42 +110,16 @@ pub(crate) fn files(input: &Input<'_>) -> Result<Overlay, Error> {
             }
         }
     }
+    if plan.means == Means::Packages
+        && let Some(name) = settings.as_ref().and_then(|root| overriding(root, input.packed))
+    {
+        let cause = format!("its pnpm-workspace.yaml has an override of {name}, which would win");
+        return Err(member.refused(cause).help("take this override out, or prepare an overlay"));
+    }
     if plan.means == Means::Workspace {
         plan.add_workspace(&member, workspace.as_ref(), &mut overlay)?;
     }
     Ok(overlay)
-}
-
-/// A file of the repository.
-#[derive(Debug, Clone, Copy)]
-struct RepoFile<'a> {
-    directory: &'a [u8],
-    name: &'static str,
-    text: &'a [u8],
-}
-
-impl<'a> RepoFile<'a> {
-    fn new(directory: &'a [u8], name: &'static str, text: &'a [u8]) -> Self {
-        Self { directory, name, text }
-    }
-
-    fn path(&self) -> RepoPath {
-        RepoPath::new(join(self.directory, self.name.as_bytes()))
-    }
-
-    fn in_overlay(&self) -> RepoPath {
-        RepoPath::new(join(&join(TREE, self.directory), self.name.as_bytes()))
-    }
-
-    fn refused(&self, cause: String) -> Error {
-        let path = self.path();
-        Error::new(format!("prepare {path}"), cause)
-            .help(format!("correct {path}, then run this again"))
-    }
-
-    fn parse(&self, parse: fn(&[u8]) -> Result<Node, String>) -> Result<Node, Error> {
-        parse(self.text).map_err(|cause| self.refused(cause))
-    }
 }
 
 struct OverlayPlan<'a> {
@@ -187,7 +169,7 @@ impl OverlayPlan<'_> {
             }
         }
         if text != file.text {
-            overlay.files.push((file.in_overlay(), text));
+            overlay.files.push((file.target(self.input.placement), text));
         }
         Ok(())
     }
@@ -236,6 +218,7 @@ impl OverlayPlan<'_> {
                 changes.overrides = Some((keys, overrides.into_iter().map(reference).collect()));
             }
             Means::Manifest(keys) => changes.overrides = Some((keys, overrides)),
+            Means::Packages => {}
             // With overrides in a manifest, pnpm 10 ignores those of `pnpm-workspace.yaml`.
             Means::Workspace => {
                 let read = self.means.in_manifest(self.input.version).iter();
@@ -252,11 +235,8 @@ impl OverlayPlan<'_> {
             setting.and_then(Node::text) != Some("false")
         };
         let is_pnpm = self.input.manager == Manager::Pnpm;
-        if is_pnpm && (self.input.version.major <= 10 || !is_automatic()) {
-            product.missing_peers()
-        } else {
-            Vec::new()
-        }
+        let is_old = self.input.version.major <= 10 || self.means == Means::Packages;
+        if is_pnpm && (is_old || !is_automatic()) { product.missing_peers() } else { Vec::new() }
     }
 
     /// The own peers that they do not reach.
@@ -264,6 +244,7 @@ impl OverlayPlan<'_> {
         match self.input.manager {
             // It lets no override contradict a dependency.
             Manager::Npm => product.own_peers(),
+            _ if self.means == Means::Packages => product.own_peers(),
             Manager::Pnpm if self.input.version.major >= 12 => product.own_peers(),
             // Yarn does not install peers.
             _ => Vec::new(),
@@ -284,7 +265,7 @@ impl OverlayPlan<'_> {
             let catalogs = self.catalogs.filter(|_| uses_catalogs);
             let new = RepoFile::new(self.installed_in, FileKind::WORKSPACE_OF_PNPM, b"");
             let text = workspace::new(&overrides, catalogs);
-            overlay.files.push((new.in_overlay(), text.into_bytes()));
+            overlay.files.push((new.target(self.input.placement), text.into_bytes()));
             return Ok(());
         };
         let root = file.parse(workspace::parse)?;
@@ -292,7 +273,7 @@ impl OverlayPlan<'_> {
         let text = text.map_err(|cause| file.refused(cause))?;
         let own = root.last("overrides").into_iter();
         overlay.warnings.extend(own.flat_map(|node| narrower(node, self.input.packed)));
-        overlay.files.push((file.in_overlay(), text));
+        overlay.files.push((file.target(self.input.placement), text));
         Ok(())
     }
 }
@@ -303,6 +284,8 @@ mod tests {
 
     use super::*;
     use crate::prepare::PackedManifest;
+    use crate::prepare::file::TREE;
+    use crate::project::directories::join;
 
     const DIR: &str = ".docker-deps";
 
@@ -324,13 +307,15 @@ mod tests {
         packed: &'a [Packed],
         /// Such as `pnpm@10.6.5`.
         manager: &'a str,
+        placement: Placement,
     }
 
     impl Default for Case<'_> {
         fn default() -> Self {
             let top = Top::default();
             let (directory, manager) = ("backend", "pnpm@10.6.5");
-            Self { directory, manifest: b"{}", workspace: None, top, packed: &[], manager }
+            let (manifest, packed, placement) = (b"{}", &[], Placement::Beside);
+            Self { directory, manifest, workspace: None, top, packed, manager, placement }
         }
     }
 
@@ -346,6 +331,7 @@ mod tests {
                 manager: Manager::from_name(name).unwrap(),
                 version: &Version::parse(version).unwrap(),
                 into: DIR,
+                placement: self.placement,
             })
         }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use semver::Version;
 
+use crate::base::edit::Replacement;
 use crate::base::path::RepoPath;
 use crate::prepare::PackedManifest;
 use crate::prepare::closure::{Missing, closure};
@@ -118,8 +119,10 @@ pub(crate) struct Prepared {
     /// The leftover directory.
     pub into: String,
     pub packages: Vec<PreparedPackage>,
-    /// Paths from the top of the repository.
+    /// Of the leftover directory; paths from the top of the repository.
     pub files: Vec<(RepoPath, FileChange)>,
+    /// The files of the repository that are rewritten in place.
+    pub edits: Vec<Replacement>,
     /// Sentences without an initial capital, safe to print.
     pub warnings: Vec<String>,
     pub took: Duration,

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::base::edit::Replacement;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
+use crate::edit::excerpt;
 use crate::prepare::plan::{FileChange, Prepared, PreparedPackage, Reason, TarballSource};
 use crate::report::common::plural;
 use crate::report::json;
@@ -12,7 +14,8 @@ use crate::report::paint::Paint;
 /// The maximum number of packed packages that are listed, unless nothing is packed yet.
 const LISTED: usize = 20;
 
-/// A line for each package that is packed and, in a dry run, for each file; then a summary.
+/// A line for each package that is packed and, in a dry run, for each file; then a summary. Files
+/// that would be rewritten are shown as differences.
 pub(crate) fn human(prepared: &Prepared, paint: Paint) -> String {
     let mut text = String::new();
     let (verb, listed) =
@@ -40,6 +43,10 @@ pub(crate) fn human(prepared: &Prepared, paint: Paint) -> String {
             };
             text += &format!("{} {path}\n", paint.good(verb));
         }
+        for Replacement { path, old, new } in &prepared.edits {
+            let lines = excerpt::unified(path, old, new, 3);
+            text.extend(lines.iter().map(|line| format!("{}\n", paint.diff(line))));
+        }
     }
     for warning in &prepared.warnings {
         text += &format!("{} {warning}\n", paint.doubtful("warning:"));
@@ -55,10 +62,10 @@ fn why(reason: Reason) -> &'static str {
     }
 }
 
-/// "63 packages of ../common-plat in .docker-deps: 1 packed, 62 kept; 3 files written, 1 removed,
-/// in 1.2 s".
+/// "63 packages of ../common-plat in .docker-deps: 1 packed, 62 kept; 3 files written, 1 removed, 2
+/// rewritten in place, in 1.2 s".
 fn summary(prepared: &Prepared) -> String {
-    let Prepared { from, into, packages, files, .. } = prepared;
+    let Prepared { from, into, packages, files, edits, .. } = prepared;
     let of = |name: &str| packages.iter().filter(|package| package.source.name() == name).count();
     let sources = ["packed", "cached", "kept"].map(|name| (of(name), name));
     let sources: Vec<String> = sources
@@ -68,12 +75,15 @@ fn summary(prepared: &Prepared) -> String {
         .collect();
     let changed = |wanted: FileChange| files.iter().filter(|(_, change)| *change == wanted).count();
     let (written, removed) = (changed(FileChange::Written), changed(FileChange::Removed));
-    let files = match (written, removed) {
+    let mut files = match (written, removed) {
         (0, 0) => "nothing to write".to_owned(),
         (written, 0) => format!("{} written", plural(written, "file")),
         (0, removed) => format!("{} removed", plural(removed, "file")),
         (written, removed) => format!("{} written, {removed} removed", plural(written, "file")),
     };
+    if !edits.is_empty() {
+        files += &format!(", {} rewritten in place", edits.len());
+    }
     let packages = plural(packages.len(), "package");
     let end = if prepared.dry_run {
         " if this runs without --dry-run".to_owned()
@@ -103,6 +113,9 @@ pub(crate) fn json(prepared: &Prepared) -> String {
         })
     });
     let files = prepared.files.iter().map(|(path, change)| file(path, *change));
+    let rewritten = prepared.edits.iter().map(|Replacement { path, .. }| {
+        json!({ "path": json::path(path), "path_hex": json::path_hex(path) })
+    });
     json::document(&json!({
         "schema": "bakstop.prep/1",
         "dry_run": prepared.dry_run,
@@ -110,6 +123,7 @@ pub(crate) fn json(prepared: &Prepared) -> String {
         "into": prepared.into,
         "packages": packages.collect::<Vec<_>>(),
         "files": files.collect::<Vec<_>>(),
+        "rewritten": rewritten.collect::<Vec<_>>(),
         "warnings": prepared.warnings,
         "seconds": (prepared.took.as_secs_f64() * 1000.0).round() / 1000.0,
     }))

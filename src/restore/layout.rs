@@ -1,6 +1,7 @@
 //! The bytes of entries of a map, with their separators, in JSON and YAML.
 
-use crate::base::finding::{Span, line_around};
+use crate::base::edit::Edit;
+use crate::base::finding::{LineIndex, Span, line_around};
 use crate::formats::document::{Node, Value};
 
 /// Whether a map is written in braces. The other kind is a block of YAML.
@@ -104,4 +105,25 @@ pub(super) fn emptied(
     // After the colon of the key.
     let before = text[..span.start].trim_ascii_end().len();
     (before..span.end, format!(" {braces}"))
+}
+
+/// What stays, by its lines in a text after these edits of it: edits before a place move it.
+pub(super) fn located(
+    mut edits: Vec<Edit>,
+    mut left: Vec<(Span, String)>,
+    text: &[u8],
+) -> Vec<(usize, String)> {
+    let lines = LineIndex::new(text);
+    edits.sort_by_key(|edit| edit.span.start);
+    left.sort_by_key(|(span, _)| span.start);
+    let (mut edits, mut cut, mut added) = (edits.iter().peekable(), 0, 0);
+    let mut found = Vec::new();
+    for (span, reason) in left {
+        while let Some(edit) = edits.next_if(|edit| edit.span.end <= span.start) {
+            (cut, added) = (cut + edit.span.len(), added + edit.text.len());
+        }
+        let (line, _) = lines.locate((span.start + added).saturating_sub(cut));
+        found.push((line, reason));
+    }
+    found
 }

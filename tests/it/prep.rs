@@ -7,7 +7,6 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::real::npm_tools;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish};
 
 /// Packs with tar, as pnpm packs: the same bytes for the same files. A call is a line of `calls`.
@@ -673,75 +672,4 @@ fn odd_names_and_texts_are_escaped() {
         must_fail(&ran, "could not pack @acme/\\u{001b}[2J");
         assert!(!ran.err.contains('\u{1b}') && !ran.err.contains("\n::error"), "{ran:?}");
     }
-}
-
-/// Prepares with the real pnpm, and installs as an image does, without a registry: packages that a
-/// manifest names, and those that they need.
-fn installs(version: &str) {
-    let programs = npm_tools(&[&format!("pnpm@{version}")]);
-    let pair = Pair::new(version);
-    let build = "\"scripts\": {\"build\": \"mkdir -p dist && cp src.js dist/index.js\"}";
-    let package = |name: &str, needs: &str, code: &str| {
-        let manifest = format!(
-            "{{\"name\": \"@acme/{name}\", \"version\": \"1.0.0\", \"main\": \"dist/index.js\", \
-             \"files\": [\"dist\"], {build}{needs}}}"
-        );
-        pair.plat(&format!("packages/{name}/package.json"), &manifest);
-        pair.plat(&format!("packages/{name}/src.js"), code);
-    };
-    package("log", "", "module.exports = 'log';\n");
-    package(
-        "http",
-        ", \"dependencies\": {\"@acme/log\": \"workspace:*\", \"@acme/other\": \"workspace:^\"}",
-        "module.exports = 'http+' + require('@acme/log') + '+' + require('@acme/other');\n",
-    );
-    package("other", "", "module.exports = 'other';\n");
-    let manifest = format!(
-        "{{\"name\": \"backend\", \"packageManager\": \"pnpm@{version}\", \"dependencies\": \
-         {{\"@acme/http\": \"workspace:*\"}}, \"devDependencies\": {{\"@acme/log\": \"^1.0.0\"}}}}"
-    );
-    pair.product.write("backend/package.json", &manifest);
-    let path = std::env::join_paths(
-        std::iter::once(programs).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
-    );
-    let path = path.unwrap();
-    let run = |directory: &Path, words: &[&str]| {
-        let mut command = pair.product.command("sh");
-        command.args(["-c", "exec \"$@\"", "sh"]).args(words).current_dir(directory);
-        command.env("PATH", &path).env("npm_config_registry", "http://127.0.0.1:9/");
-        // This pnpm is not replaced by the one that a manifest names.
-        command.env("npm_config_manage_package_manager_versions", "false");
-        let ran = finish(command.env("pnpm_config_pm_on_fail", "ignore"));
-        assert_eq!(ran.code, Some(0), "{words:?}: {ran:?}");
-        ran
-    };
-    run(&pair.at("plat"), &["pnpm", "install", "--offline"]);
-    for packed in ["3 packed", "3 kept; nothing to write"] {
-        let ran = run(&pair.product.top, &[BAKSTOP, "prep"]);
-        assert!(ran.out.contains(packed), "{ran:?}");
-    }
-    let image = pair.at("image");
-    let lines = "mkdir -p $0/backend && cp -R .docker-deps $0 && \
-                 cp backend/package.json $0/backend && \
-                 cp -R .docker-deps/tree/backend/. $0/backend";
-    run(&pair.product.top, &["sh", "-c", lines, image.to_str().unwrap()]);
-    for options in [&[][..], &["--prod"]] {
-        let install = ["pnpm", "install", "--lockfile=false", "--ignore-scripts"];
-        run(&image.join("backend"), &[&install[..], options].concat());
-        let ran = run(&image.join("backend"), &["node", "-p", "require('@acme/http')"]);
-        assert_eq!(ran.out, "http+log+other\n", "{options:?}");
-    }
-    assert_eq!(pair.product.git(&["status", "--porcelain", "--", ".docker-deps"]), "");
-}
-
-#[test]
-#[ignore = "fetches pnpm from the npm registry"]
-fn real_pnpm_10_6_prepares() {
-    installs("10.6.5");
-}
-
-#[test]
-#[ignore = "fetches pnpm from the npm registry"]
-fn real_pnpm_10_34_prepares() {
-    installs("10.34.9");
 }

@@ -157,51 +157,56 @@ fn two_in_one_tree_do_not_build_each_others_packages() {
     assert_eq!(left, [".gitkeep"]);
 }
 
-/// What happens around a preparation, by the number of the hazard; and whether a script that
-/// rewrites manifests (`tests/cmd/docker-prep.sh`) leaves the tree as if it had not run.
-const HAZARDS: [(u32, &str, bool); 13] = [
+/// What happens around a preparation, by the number of the hazard; and whether the tree is left as
+/// if it had not run: by a script that rewrites manifests (`tests/cmd/docker-prep.sh`), and by
+/// `prep --in-place`.
+const HAZARDS: [(u32, &str, [bool; 2]); 13] = [
     // The script writes each manifest anew: another time.
     (
         1,
         "touch -t 202001010000 backend/package.json; prep; restore; \
          find backend -name package.json -newer bakstop.json",
-        false,
+        [false, false],
     ),
     // The second run keeps the rewritten manifest as the original.
-    (2, "prep; prep --force; restore", false),
+    (2, "prep; prep --force; restore", [false, true]),
     // Killed: nothing restores.
-    (3, "prep", false),
+    (3, "prep", [false, false]),
     (
         4,
         "sed s/backend/server/ backend/package.json > x; mv x backend/package.json; prep; restore",
-        true,
+        [true, true],
     ),
     // The edit is lost.
     (
         5,
         "prep; sed s/backend/server/ backend/package.json > x; mv x backend/package.json; restore",
-        false,
+        [false, true],
     ),
     // The stash has the rewritten manifest.
-    (6, "echo 1 > note; git add note; prep; git stash -q; restore; git stash pop -q", false),
+    (
+        6,
+        "echo 1 > note; git add note; prep; git stash -q; restore; git stash pop -q",
+        [false, false],
+    ),
     // The manifest of the other branch is overwritten.
-    (7, "other; prep; git stash -q; git checkout -q other; restore", false),
+    (7, "other; prep; git stash -q; git checkout -q other; restore", [false, true]),
     // Nothing is prepared.
-    (16, "restore", true),
+    (16, "restore", [true, true]),
     // A backup of the developer's own is overwritten and removed.
-    (17, "echo mine > backend/package.json.bak; prep; restore", false),
+    (17, "echo mine > backend/package.json.bak; prep; restore", [false, true]),
     // The rewritten manifest is committed.
-    (18, "echo 1 > note; git add note; prep; git commit -qam All; restore", false),
+    (18, "echo 1 > note; git add note; prep; git commit -qam All; restore", [false, false]),
     // A lockfile is made of the rewritten manifest.
     (
         19,
         "prep; cp backend/package.json backend/pnpm-lock.yaml; restore; cat backend/*.yaml",
-        false,
+        [false, false],
     ),
     // The merge is refused.
-    (20, "other; prep; git merge -q --ff-only other; restore", false),
+    (20, "other; prep; git merge -q --ff-only other; restore", [false, false]),
     // What would restore does not run after a failed build.
-    (24, "prep && false && restore", false),
+    (24, "prep && false && restore", [false, false]),
 ];
 
 #[test]
@@ -212,12 +217,12 @@ fn a_preparation_is_not_seen_in_the_tree_where_a_script_is() {
     pair.product.commit_all("Ask");
     let script = fs::canonicalize("tests/cmd/docker-prep.sh").unwrap();
     let script = script.to_str().unwrap();
-    for (number, hazard, by_script) in HAZARDS {
-        let state = |name: &str, prep: &str| {
+    for (number, hazard, [by_script, in_place]) in HAZARDS {
+        let state = |name: &str, prep: &str, restore: &str| {
             let lines = format!(
                 "cp -R . ../{name} && cd ../{name}
                  prep() {{ {prep} \"$@\" > /dev/null; }}
-                 restore() {{ prep --restore; }}
+                 restore() {{ {restore} > /dev/null; }}
                  other() {{
                      git checkout -qb other
                      sed s/backend/server/ backend/package.json > x
@@ -234,8 +239,12 @@ fn a_preparation_is_not_seen_in_the_tree_where_a_script_is() {
             fs::remove_dir_all(pair.at(name)).unwrap();
             ran.out
         };
-        let expected = state("plain", ":");
-        assert_eq!(state("prepared", &format!("'{BAKSTOP}' prep")), expected, "{number}");
-        assert_eq!(state("script", &format!("sh '{script}'")) == expected, by_script, "{number}");
+        let expected = state("plain", ":", ":");
+        let restore = format!("'{BAKSTOP}' restore");
+        assert_eq!(state("prepared", &format!("'{BAKSTOP}' prep"), &restore), expected, "{number}");
+        let by = state("script", &format!("sh '{script}'"), &format!("sh '{script}' --restore"));
+        assert_eq!(by == expected, by_script, "{number}");
+        let by = state("place", &format!("'{BAKSTOP}' prep --in-place"), &restore);
+        assert_eq!(by == expected, in_place, "{number}: {by}\n{expected}");
     }
 }

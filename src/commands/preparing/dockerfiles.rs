@@ -14,7 +14,7 @@ use crate::report::fixes::{self, Tense};
 use crate::report::{self, Format, Report};
 
 /// What a preparation of a product writes.
-pub(in crate::commands) fn overlays(product: &Product, into: &str) -> Overlays {
+pub(in crate::commands) fn overlays(product: &Product, into: &str, in_place: bool) -> Overlays {
     let manifests = product.manifests.iter();
     let has_own = |manager| !product.installs_at_top || manager != Manager::Pnpm;
     let own = manifests.filter(|manifest| has_own(manifest.manager));
@@ -24,7 +24,7 @@ pub(in crate::commands) fn overlays(product: &Product, into: &str) -> Overlays {
     if product.installs_at_top {
         directories.insert(String::new());
     }
-    Overlays { into: into.to_owned(), directories }
+    Overlays { into: into.to_owned(), directories, in_place }
 }
 
 /// The verdict on the Dockerfiles.
@@ -74,9 +74,10 @@ pub(in crate::commands) fn judged(
     let outcome = lines.iter().fold(Outcome::new(Verdict::Found, text), Outcome::note);
     let has_fix = !writes && findings.iter().any(|finding| finding.fix.is_some());
     let outcome = outcome.note("bakstop: nothing is prepared: a Dockerfile would not take it");
-    Ok(Taken::No(if has_fix {
-        outcome.note("help: bakstop prep --fix-dockerfiles")
+    let command = if overlays.in_place {
+        "bakstop prep --in-place --fix-dockerfiles"
     } else {
-        outcome
-    }))
+        "bakstop prep --fix-dockerfiles"
+    };
+    Ok(Taken::No(if has_fix { outcome.note(format!("help: {command}")) } else { outcome }))
 }

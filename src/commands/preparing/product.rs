@@ -6,6 +6,7 @@ use semver::Version;
 
 use crate::base::change::{Change as _, Content, Entry, Mode};
 use crate::base::debris::Debris;
+use crate::base::edit::Replacement;
 use crate::base::error::Error;
 use crate::base::finding::Place;
 use crate::base::path::RepoPath;
@@ -47,6 +48,41 @@ pub(in crate::commands) struct Product {
     pub top: (Option<Vec<u8>>, Option<Vec<u8>>),
     /// Whether an image has the `pnpm-workspace.yaml` of the top, and so installs there.
     pub installs_at_top: bool,
+}
+
+impl Product {
+    /// The files that may be rewritten, with their texts.
+    fn files(&self) -> Vec<(RepoPath, &[u8])> {
+        let manifests = self.manifests.iter();
+        let mut files: Vec<(RepoPath, &[u8])> =
+            manifests.map(|manifest| (manifest.path.clone(), &*manifest.text)).collect();
+        if self.installs_at_top {
+            let names = [FileKind::MANIFEST, FileKind::WORKSPACE_OF_PNPM];
+            let texts = [&self.top.0, &self.top.1];
+            let top = names.into_iter().zip(texts);
+            files.extend(top.filter_map(|(name, text)| Some((name.into(), text.as_deref()?))));
+        }
+        files
+    }
+
+    /// The paths of the files that may be rewritten.
+    pub(in crate::commands) fn paths(&self) -> Vec<RepoPath> {
+        self.files().into_iter().map(|(path, _)| path).collect()
+    }
+
+    /// The replacement of one of these files.
+    pub(in crate::commands) fn replacement(
+        &self,
+        path: RepoPath,
+        new: Vec<u8>,
+    ) -> Result<Replacement, Error> {
+        let old = self.files().into_iter().find(|(known, _)| *known == path);
+        match old.map(|(_, text)| text.to_vec()) {
+            Some(old) => Ok(Replacement { path, old, new }),
+            None => Err(Error::new(format!("change {path}"), "its file has another name")
+                .help("rename it as package managers expect it")),
+        }
+    }
 }
 
 /// Reads the manifests of a product.
@@ -155,15 +191,20 @@ impl Reader<'_> {
         Ok(entries)
     }
 
-    /// Whether a text may name a package of the sibling, also in UTF-16, which is refused then. Of
-    /// escapes, only that of the slash is seen: nobody writes others.
+    /// Whether a text may name a package of the sibling, also in UTF-16, which is refused then. A
+    /// text with other escapes than that of the slash must parse for that.
     fn names_a_scope(&self, text: &[u8]) -> bool {
         let narrow = memchr::memchr(0, text)
             .map(|_| text.iter().copied().filter(|&byte| byte != 0).collect::<Vec<u8>>());
         let text = narrow.as_deref().unwrap_or(text);
         let mut names =
             self.scopes.iter().flat_map(|scope| [format!("{scope}/"), format!("{scope}\\/")]);
-        names.any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
+        let has = |word: &[u8]| memchr::memmem::find(text, word).is_some();
+        let asks = || {
+            let root = formats::parse(Syntax::Json, text);
+            root.is_ok_and(|root| !asked(&root, self.scopes).is_empty())
+        };
+        names.any(|name| has(name.as_bytes())) || has(br"\u") && asks()
     }
 
     fn text(&self, entry: &Entry) -> Result<Vec<u8>, Error> {
@@ -188,7 +229,9 @@ impl Reader<'_> {
                 );
             }
         };
-        if !FileKind::Manifest.matches(path) && self.names_a_scope(&text) {
+        let is_other =
+            FileKind::ManifestYaml.matches(path) || FileKind::ManifestJson5.matches(path);
+        if is_other && self.names_a_scope(&text) {
             return refused(
                 "a manifest in this format is not prepared",
                 "convert it to JSON, as package.json",

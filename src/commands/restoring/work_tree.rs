@@ -31,7 +31,7 @@ pub(in crate::commands) fn plan(
     plan_after(&Plan::default(), files, debris, paths, terminal)
 }
 
-/// [`plan`] for the index that these changes will make.
+/// [`plan`] for the index, and for the texts of files, that these changes will make.
 pub(in crate::commands) fn plan_after(
     of_index: &Plan,
     files: &OnDisk<'_>,
@@ -60,7 +60,7 @@ pub(in crate::commands) fn plan_after(
 struct TreePlanning<'a> {
     files: &'a OnDisk<'a>,
     debris: &'a Debris,
-    /// The changes of the index that are not made yet.
+    /// The changes that are not made yet, of the index and of files.
     of_index: &'a Plan,
     /// Looked up for the first manifest with a trace.
     sides: OnceCell<Vec<String>>,
@@ -88,6 +88,9 @@ impl TreePlanning<'_> {
     }
 
     fn text(&mut self, entry: &Entry) -> Result<Option<Vec<u8>>, Error> {
+        if let Some(text) = self.of_index.text(Side::WorkTree, &entry.path) {
+            return Ok(Some(text.to_vec()));
+        }
         match entry.mode {
             Mode::Submodule => Ok(None),
             Mode::Symlink => Ok(self.files.tree().behind_link(&entry.path, LIMIT)),

@@ -59,7 +59,12 @@ fn report(builds: &Builds, overlays: &Overlays, one: &Unreached<'_>, findings: &
             }
             let source = format!("{manifest} {}", overlays.source(one.directory));
             let source = Escaped(source.as_bytes());
-            draft.help(format!("make the top the context, and write COPY {source} ./"), &[]);
+            let help = if overlays.in_place {
+                "make the top the context".to_owned()
+            } else {
+                format!("make the top the context, and write COPY {source} ./")
+            };
+            draft.help(help, &[]);
         }
         OverlayObstacle::Ignored { file, pattern } => {
             let ignore = builds.file(*file);

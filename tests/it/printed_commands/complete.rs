@@ -68,6 +68,10 @@ const COMMANDS: &[(&str, Known)] = &[
     ("bakstop measure", Elsewhere("each_run_sees_another_comment_and_the_file_is_as_before")),
     ("bakstop pack", Words),
     ("bakstop pins", Row("pins_are_moved")),
+    (
+        "git update-index",
+        Elsewhere("what_must_not_be_rewritten_is_named_before_anything_is_packed"),
+    ),
     ("bakstop prep", Elsewhere("without_a_build_what_lies_there_is_packed")),
     ("bakstop prove", Shows),
     ("bakstop restore", Row("a_preparation_is_taken_out")),
