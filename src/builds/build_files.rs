@@ -4,7 +4,16 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::builds::visits::ImageFile;
+use crate::base::finding::Span;
+
+/// A file of the context in an image.
+#[derive(Debug, Clone)]
+pub(crate) struct ImageFile {
+    /// Its number in the project.
+    pub file: usize,
+    /// What brings it, in the Dockerfile.
+    pub span: Span,
+}
 
 /// The files of a step, by their paths in the image.
 type StepFiles = Rc<[(Rc<str>, ImageFile)]>;

@@ -3,10 +3,9 @@
 
 use std::cell::OnceCell;
 
-use crate::builds::model::Builds;
 use crate::pins::may_declare;
-use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
+use crate::project::{Project, SourceFile};
 
 /// Numbers of files in a project, each list made once it is asked for.
 #[derive(Debug, Default)]
@@ -16,33 +15,33 @@ pub(super) struct FileLists {
     declaring: OnceCell<Vec<usize>>,
 }
 
-impl Builds {
+impl FileLists {
     /// The lockfiles.
-    pub(crate) fn locks(&self) -> &[usize] {
-        self.listed(&self.lists.locks, |source| {
+    pub(super) fn locks(&self, project: &Project) -> &[usize] {
+        listed(&self.locks, project, |source| {
             FileKind::of(&source.file.path, FileKind::is_lockfile).is_some()
         })
     }
 
     /// The files that may set where a package manager keeps its packages.
-    pub(crate) fn settings_files(&self) -> &[usize] {
+    pub(super) fn settings(&self, project: &Project) -> &[usize] {
         let sets = |kind: FileKind| kind.credentials().is_some() || kind == FileKind::PnpmWorkspace;
-        self.listed(&self.lists.settings, |source| FileKind::of(&source.file.path, sets).is_some())
+        listed(&self.settings, project, |source| FileKind::of(&source.file.path, sets).is_some())
     }
 
     /// The files that may declare the version of a package manager.
-    pub(crate) fn declaring_files(&self) -> &[usize] {
-        self.listed(&self.lists.declaring, may_declare)
+    pub(super) fn declaring(&self, project: &Project) -> &[usize] {
+        listed(&self.declaring, project, may_declare)
     }
+}
 
-    fn listed<'b>(
-        &self,
-        list: &'b OnceCell<Vec<usize>>,
-        is_in: impl Fn(&SourceFile) -> bool,
-    ) -> &'b [usize] {
-        list.get_or_init(|| {
-            let files = self.project.files().iter().enumerate();
-            files.filter(|(_, source)| is_in(source)).map(|(number, _)| number).collect()
-        })
-    }
+fn listed<'l>(
+    list: &'l OnceCell<Vec<usize>>,
+    project: &Project,
+    is_in: impl Fn(&SourceFile) -> bool,
+) -> &'l [usize] {
+    list.get_or_init(|| {
+        let files = project.files().iter().enumerate();
+        files.filter(|(_, source)| is_in(source)).map(|(number, _)| number).collect()
+    })
 }

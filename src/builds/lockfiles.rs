@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::base::path::RepoPath;
+use crate::builds::build_files::ImageFile;
 use crate::builds::installs::LockfileUse;
 use crate::builds::model::Builds;
-use crate::builds::visits::{ImageFile, Visit, visits};
+use crate::builds::visits::{Visit, visits};
 use crate::project::kinds::FileKind;
 
 impl Visit<'_> {

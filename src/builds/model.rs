@@ -48,7 +48,7 @@ pub(crate) struct Builds {
     table: OnceCell<PinTable>,
     /// The patterns of the workspace members that each file declares, once they are asked for.
     pub(super) members: OnceCell<Vec<Option<Vec<String>>>>,
-    pub(super) lists: FileLists,
+    lists: FileLists,
     /// The builds whose Dockerfile is unknown or cannot be read.
     pub unbuilt: Vec<Unbuilt>,
     /// Whether another repository has steps of the workflows.
@@ -108,6 +108,21 @@ impl Builds {
     /// The file of this number.
     pub(crate) fn file(&self, number: usize) -> &File {
         self.project.file(number)
+    }
+
+    /// The numbers of the lockfiles.
+    pub(crate) fn locks(&self) -> &[usize] {
+        self.lists.locks(&self.project)
+    }
+
+    /// The numbers of the files that may set where a package manager keeps its packages.
+    pub(crate) fn settings_files(&self) -> &[usize] {
+        self.lists.settings(&self.project)
+    }
+
+    /// The numbers of the files that may declare the version of a package manager.
+    pub(crate) fn declaring_files(&self) -> &[usize] {
+        self.lists.declaring(&self.project)
     }
 
     /// One build of each Dockerfile.

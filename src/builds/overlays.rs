@@ -2,12 +2,13 @@
 
 use crate::base::finding::Span;
 use crate::builds::build::Build;
+use crate::builds::build_files::ImageFile;
 use crate::builds::context::{BuildContext, cleaned};
 use crate::builds::described::{Builder, Described};
 use crate::builds::model::Builds;
 use crate::builds::prepared::{Overlays, PreparedBuilds, TARBALL};
 use crate::builds::steps::{Action, BuildStep, CopyStep, absolute};
-use crate::builds::visits::{ImageFile, Landing, Visit, mounted, visits};
+use crate::builds::visits::{Landing, Visit, mounted, visits};
 use crate::formats::dockerignore::IgnorePattern;
 use crate::project::kinds::FileKind;
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::base::finding::Span;
 use crate::builds::build::Build;
-use crate::builds::build_files::BuildFiles;
+use crate::builds::build_files::{BuildFiles, ImageFile};
 use crate::builds::context::{cleaned, is_pattern};
 use crate::builds::installs::{Install, Installer, installs};
 use crate::builds::model::Builds;
@@ -37,15 +37,6 @@ pub(crate) struct Image<'b> {
     pub configured: Rc<Vec<Configured<'b>>>,
     /// Whether something else writes settings: then nothing is known of them.
     pub has_other_settings: bool,
-}
-
-/// A file of the context in an image.
-#[derive(Debug, Clone)]
-pub(crate) struct ImageFile {
-    /// Its number in the project.
-    pub file: usize,
-    /// What brings it, in the Dockerfile.
-    pub span: Span,
 }
 
 /// A setting that a command sets.

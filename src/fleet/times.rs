@@ -9,6 +9,7 @@ use crate::base::escape::Escaped;
 use crate::fleet::{Cell, CellState};
 use crate::measure::runs::Run;
 use crate::measure::units::Seconds;
+use crate::snapshot::Tree;
 
 /// The ends of labels.
 const COLD: &str = " cold";
@@ -24,6 +25,8 @@ pub(crate) struct Times {
     pub warm: Cell,
     /// Gate C2: every warm build ran steps, and was fast.
     pub fast: Cell,
+    /// Gate C3, as far as a record tells: the last builds left the work tree unchanged.
+    pub unchanged: Cell,
     /// Gate C6: each surface has both times.
     pub filled: Cell,
 }
@@ -62,7 +65,8 @@ pub(crate) fn of(
         let slowest = runs.max_by(|one, other| one.1.seconds.total_cmp(&other.1.seconds));
         slowest.map_or_else(Cell::open, |one| time(one, is_warm, now))
     };
-    Times { cold: slowest(false), warm: slowest(true), fast: fast(&last), filled: filled(&last) }
+    let (cold, warm) = (slowest(false), slowest(true));
+    Times { cold, warm, fast: fast(&last), unchanged: unchanged(&last), filled: filled(&last) }
 }
 
 /// The surface that a label without its end names; empty for the whole repository.
@@ -113,6 +117,20 @@ fn fast(last: &BTreeMap<&str, Last<'_>>) -> Cell {
         }
     }
     doubt.map_or_else(|| Cell::good("yes"), |doubt| Cell::open().detail(doubt))
+}
+
+fn unchanged(last: &BTreeMap<&str, Last<'_>>) -> Cell {
+    let mut is_recorded = false;
+    for (surface, Last { cold, warm }) in last {
+        for run in [cold, warm].into_iter().flatten() {
+            if run.tree == Tree::Changed {
+                let detail = format!("the last build{} changed the work tree", of_surface(surface));
+                return Cell::new(CellState::Bad, "no").detail(detail);
+            }
+            is_recorded |= run.tree == Tree::Unchanged;
+        }
+    }
+    if is_recorded { Cell::good("yes") } else { Cell::open().detail("no build is recorded") }
 }
 
 fn filled(last: &BTreeMap<&str, Last<'_>>) -> Cell {
@@ -202,6 +220,24 @@ mod tests {
         ] {
             let times = times(&runs, surfaces);
             assert_eq!((times.fast, times.filled), (fast, filled), "{runs:?}");
+        }
+    }
+
+    #[test]
+    fn a_tree_is_clean_after_a_build_that_is_recorded() {
+        let changed = Run { tree: Tree::Changed, ..run("shop/web warm", 5.0, 0) };
+        let unknown = Run { tree: Tree::Unknown, ..run("shop cold", 5.0, 0) };
+        let detail = "the last build of web changed the work tree";
+        for (runs, expected) in [
+            (vec![], Cell::open().detail("no build is recorded")),
+            (vec![unknown], Cell::open().detail("no build is recorded")),
+            (vec![run("shop cold", 5.0, 0)], Cell::good("yes")),
+            (
+                vec![run("shop/web cold", 5.0, 0), changed],
+                Cell::new(CellState::Bad, "no").detail(detail),
+            ),
+        ] {
+            assert_eq!(times(&runs, &[]).unchanged, expected, "{runs:?}");
         }
     }
 

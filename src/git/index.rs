@@ -410,7 +410,7 @@ fn unreadable(error: &std::io::Error) -> Handover {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
     /// An entry to write: its path, and its extended flags.

@@ -60,7 +60,7 @@ fn cells(asked: &Asked, place: &Place, judged: RepositoryState, now: Timestamp) 
         ..cell
     };
     let drift = drift(asked, place, judged.files.as_deref());
-    let Times { cold, warm, fast, filled } = match &asked.runs {
+    let Times { cold, warm, fast, unchanged, filled } = match &asked.runs {
         Some(runs) => {
             let surfaces = judged.surfaces.iter().cloned().collect();
             let without = |surface: &str| place.without.contains(surface);
@@ -68,10 +68,15 @@ fn cells(asked: &Asked, place: &Place, judged: RepositoryState, now: Timestamp) 
         }
         None => {
             let open = Cell::open;
-            Times { cold: open(), warm: open(), fast: open(), filled: open() }
+            Times { cold: open(), warm: open(), fast: open(), unchanged: open(), filled: open() }
         }
     };
-    let clean = gate(&judged.cells[2]);
+    // A clean tree proves nothing if no build ran.
+    let clean = match judged.cells[2].state {
+        CellState::Good => unchanged,
+        CellState::Bad => Cell::new(CellState::Bad, "no"),
+        CellState::Warning | CellState::Unknown | CellState::Open => Cell::open(),
+    };
     let decided = match asked.is_decided {
         Some(true) => Cell::good("yes"),
         Some(false) => Cell::open().detail("the document of the decision is missing"),
@@ -81,16 +86,6 @@ fn cells(asked: &Asked, place: &Place, judged: RepositoryState, now: Timestamp) 
     let gates = [Cell::open(), fast, clean, complete(blocks), Cell::open(), filled, decided];
     let state = judged.cells.into_iter().map(complete);
     state.chain(drift).chain([cold, warm]).chain(gates).collect()
-}
-
-/// The gate that a cell decides. Its reason is in that cell.
-fn gate(cell: &Cell) -> Cell {
-    let text = match cell.state {
-        CellState::Good => "yes",
-        CellState::Bad => "no",
-        CellState::Warning | CellState::Unknown | CellState::Open => return Cell::open(),
-    };
-    Cell::new(cell.state, text)
 }
 
 /// The cells about templates.

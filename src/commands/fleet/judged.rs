@@ -19,7 +19,7 @@ pub(super) struct RepositoryState {
     pub files: Option<Vec<Committed>>,
 }
 
-/// The columns about a repository alone. The third is gate C3 as well.
+/// The columns about a repository alone. Gate C3 needs the third.
 pub(super) const COLUMNS: [&str; 8] =
     ["branch", "rules", "tree", "hook", "pins", "prep", "lockfile", "docker"];
 

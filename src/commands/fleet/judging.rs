@@ -96,7 +96,7 @@ fn branch(git: &Git, head: Option<ObjectId>) -> Result<Cell, Error> {
     }
 }
 
-/// Gate C3: whether the work tree is clean now.
+/// Whether the work tree is clean now.
 fn work_tree(tree: &WorkTree, config: &Config) -> Result<Cell, Error> {
     let mut changes = tree.snapshot(Detail::Paths, config.debris(), false)?.changes_since_clean();
     changes.paths.retain(|difference| config.verify_allowance(&difference.path).is_none());

@@ -11,7 +11,7 @@ use crate::builds::steps::{Action, RunCommand};
 use crate::builds::stores::{PackageStore, question, store};
 use crate::builds::{Build, Builds};
 use crate::edit::fix::Safety;
-use crate::formats::shell::Resolved;
+use crate::project::directories::relative_to;
 use crate::project::kinds::FileKind;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
@@ -181,11 +181,7 @@ fn edits<'i>(
 
 /// The place of the first command or step that may need the packages in the image, or clears them.
 fn needing(build: &Build, store: &PackageStore) -> Option<Span> {
-    let changes = |command: &&RunCommand| {
-        let clears =
-            |word: &str| word.contains("cache") || matches!(word, "rm" | "prune" | "fetch");
-        is_offline(command) || command.words.iter().filter_map(Resolved::known).any(clears)
-    };
+    let changes = |command: &&RunCommand| may_need(command, &store.directory);
     build.steps().find_map(|(_, step)| match &step.action {
         Action::Run(run) => run.commands.iter().find(changes).map(RunCommand::span),
         Action::Copy(copy) => {
@@ -196,6 +192,37 @@ fn needing(build: &Build, store: &PackageStore) -> Option<Span> {
         }
         _ => None,
     })
+}
+
+/// Whether a command may need the packages in the store, or clear them.
+fn may_need(command: &RunCommand, store: &str) -> bool {
+    let has = |names: &[&str]| command.arguments().any(|word| names.contains(&word));
+    match command.program() {
+        Some("npm" | "npx" | "pnpm" | "yarn" | "bun" | "corepack") => {
+            is_offline(command) || has(&["cache", "store", "prune", "fetch"])
+        }
+        Some("rm") => command.words.iter().skip(1).any(|word| {
+            word.known().is_none_or(|path| !path.starts_with('-') && may_be_in(path, store))
+        }),
+        // `find -exec rm`, `xargs rm`
+        _ => has(&["rm"]),
+    }
+}
+
+/// Whether a path, perhaps with wildcards, may be a directory, or be above or below it.
+fn may_be_in(path: &str, directory: &str) -> bool {
+    let Some(absolute) = path.strip_prefix('/') else {
+        // A relative path starts at the working directory, `~` in a home directory.
+        return path.starts_with(['~', '.'])
+            && directory.contains(path.trim_matches(['~', '.', '/']));
+    };
+    let fixed = absolute.split(['*', '?', '[']).next().unwrap_or_default();
+    let is_pattern = fixed.len() < absolute.len();
+    let (fixed, directory) = (fixed.trim_end_matches('/'), directory.trim_start_matches('/'));
+    let relative = |one: &str, other: &str| relative_to(one.as_bytes(), other.as_bytes()).is_some();
+    relative(fixed, directory)
+        || relative(directory, fixed)
+        || is_pattern && directory.starts_with(fixed)
 }
 
 #[cfg(test)]
@@ -233,7 +260,15 @@ mod tests {
     fn what_keeps_the_packages_is_shown() {
         for (rest, expected) in [
             ("RUN npm ci --offline", Some((3, 5))),
-            ("RUN rm -r /x", Some((3, 5))),
+            ("RUN npm cache clean --force", Some((3, 5))),
+            ("RUN rm -r /root/.npm/_cacache", Some((3, 5))),
+            ("RUN rm -rf /x /root", Some((3, 5))),
+            ("RUN rm -rf /root/.n*", Some((3, 5))),
+            ("RUN rm -rf ~/.npm", Some((3, 5))),
+            ("RUN rm -rf $(pnpm store path)", Some((3, 5))),
+            ("RUN find / -name x -exec rm {} +", Some((3, 5))),
+            ("RUN apk add --no-cache git && rm -rf /var/lib/apt/lists/* /tmp/x.deb", None),
+            ("RUN rm -rf ./dist", None),
             ("RUN npm test", None),
         ] {
             let dockerfile = format!("FROM node:22\nRUN npm ci --x\n{rest}");
