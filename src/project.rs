@@ -75,7 +75,7 @@ pub(crate) struct Project {
 impl FromIterator<Rc<SourceFile>> for Project {
     fn from_iter<I: IntoIterator<Item = Rc<SourceFile>>>(files: I) -> Self {
         let mut files: Vec<_> = files.into_iter().collect();
-        files.sort_by(|a, b| a.file.path.cmp(&b.file.path));
+        files.sort_unstable_by(|a, b| a.file.path.cmp(&b.file.path));
         Self { files }
     }
 }

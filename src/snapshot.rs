@@ -330,7 +330,7 @@ impl Snapshot {
             before: Some(before),
             after: None,
         }));
-        paths.sort_by(|a, b| a.path.cmp(&b.path));
+        paths.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let moved = before.head != self.head;
         Changes {
             paths,

@@ -134,7 +134,7 @@ impl<'p> ComposeFiles<'p> {
         }
         let mut stacks = Vec::new();
         for mut files in directories.into_values() {
-            files.sort();
+            files.sort_unstable();
             let (mut default, mut overriding) = (None, None);
             for (role, number) in files {
                 let path = &self.project.file(number).path;

@@ -100,7 +100,7 @@ impl Builds {
         }
         builds.add_unnamed();
         builds.doubt_values();
-        builds.doubts.sort();
+        builds.doubts.sort_unstable();
         builds.doubts.dedup();
         builds
     }
@@ -174,7 +174,7 @@ impl Builds {
     /// Names something that was not judged.
     pub(crate) fn leave_out(&mut self, path: RepoPath, reason: &str) {
         self.doubts.push(Unjudged { path, reason: reason.to_owned() });
-        self.doubts.sort();
+        self.doubts.sort_unstable();
     }
 
     /// Gives a file of the project its text.

@@ -252,7 +252,7 @@ pub(crate) fn reachable_host<'b>(
             .then(|| (name.clone(), value.clone()))
     });
     let mut hosts: Vec<(String, String)> = hosts.collect();
-    hosts.sort();
+    hosts.sort_unstable();
     hosts.dedup();
     match <[_; 1]>::try_from(hosts) {
         Ok([(name, value)]) => (Some(name), value),

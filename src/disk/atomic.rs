@@ -295,7 +295,7 @@ mod tests {
         let name =
             |path: std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
         let mut names: Vec<String> = read::list(directory).unwrap().into_iter().map(name).collect();
-        names.sort();
+        names.sort_unstable();
         names
     }
 

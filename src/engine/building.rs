@@ -50,7 +50,7 @@ pub(super) fn read(
     // A walk over the whole state is expensive.
     let all = change.all()?;
     let mut entries: Vec<&Entry> = all.iter().collect();
-    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let described = describe(files, &entries, asked, findings)?;
     let tree = entries.iter().map(|entry| &entry.path).collect();
     let mut builds = Builds::new(described, tree, asked.configured);

@@ -259,7 +259,7 @@ pub(crate) fn installed_directories(
         native.push(hooks.clone());
     }
     for directories in [&mut husky, &mut native] {
-        directories.sort();
+        directories.sort_unstable();
         directories.dedup();
     }
     let husky = husky.iter().map(|directory| HookDirectory::husky(directory, top));

@@ -89,7 +89,7 @@ fn inside(source: &SourceFile) -> Vec<u8> {
     let document = source.document(Syntax::Yaml);
     let Ok(root) = &*document else { return text };
     let mut items: Vec<&Node> = root.get("packages").flat_map(Node::items).collect();
-    items.sort_by_key(|item| item.span.start);
+    items.sort_unstable_by_key(|item| item.span.start);
     for item in items.into_iter().rev() {
         let pattern = item.text().unwrap_or_default().trim_start_matches('!');
         if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {

@@ -61,7 +61,7 @@ impl Usual {
 
 /// The median of times, which are sorted; `None` without one.
 fn median(times: &mut [f64]) -> Option<f64> {
-    times.sort_by(f64::total_cmp);
+    times.sort_unstable_by(f64::total_cmp);
     let middle = times.len() / 2;
     match times.len() {
         0 => None,

@@ -12,7 +12,7 @@ pub(super) fn pipeline_pins(pipeline: &Pipeline, text: &[u8]) -> FilePins {
     let jobs = std::iter::once(&pipeline.global).chain(&pipeline.jobs);
     let mut found: FilePins = jobs.map(|job| job_pins(job, pipeline, &scope, text)).collect();
     // Several jobs may run the same default.
-    found.faults.sort_by_key(|(span, _)| span.start);
+    found.faults.sort_unstable_by_key(|(span, _)| span.start);
     found.faults.dedup();
     found
 }

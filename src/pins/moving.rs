@@ -109,7 +109,7 @@ impl Moves<'_> {
             apply_checked(&self.table.project, &edits, PinTable::new, is_as_intended);
         let (mut moved, refused): (Vec<PinId>, Vec<PinId>) =
             ids.into_iter().partition(|id| texts.contains_key(&id.file));
-        moved.sort_by_key(|id| id.file);
+        moved.sort_unstable_by_key(|id| id.file);
         for id in refused {
             self.leave(id, "more than the version would change in its file");
         }

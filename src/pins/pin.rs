@@ -425,7 +425,7 @@ impl FilePins {
 
     /// Sorts the pins by place, and removes the copies that an alias or a second use makes.
     pub(super) fn sort(&mut self) {
-        self.pins.sort_by_key(|pin| (pin.at.start, pin.place.start));
+        self.pins.sort_unstable_by_key(|pin| (pin.at.start, pin.place.start));
         self.pins.dedup_by(|pin, before| {
             let used = (std::mem::take(&mut pin.used_for), std::mem::take(&mut before.used_for));
             let is_copy = pin == before;

@@ -147,7 +147,7 @@ impl OverlayPlan<'_> {
     ) -> Vec<(String, String)> {
         let entry = |one: &Packed| (one.name.clone(), self.spec(directory, one));
         let mut specs: Vec<_> = packages.into_iter().map(entry).collect();
-        specs.sort();
+        specs.sort_unstable();
         specs.dedup();
         specs
     }
@@ -185,7 +185,7 @@ impl OverlayPlan<'_> {
             changes.specs.extend(product.catalog_specs());
         }
         // Of several specs of a name, the first field counts.
-        changes.specs.sort_by(|(one, _), (other, _)| one.cmp(other));
+        changes.specs.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         changes.specs.dedup_by(|(later, _), (first, _)| later == first);
         let peers = self.peers_of_packages(product).into_iter().chain(self.own_peers(product));
         changes.added.push(("dependencies", self.specs(directory, peers)));

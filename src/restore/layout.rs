@@ -114,8 +114,8 @@ pub(super) fn located(
     text: &[u8],
 ) -> Vec<(usize, String)> {
     let lines = LineIndex::new(text);
-    edits.sort_by_key(|edit| edit.span.start);
-    left.sort_by_key(|(span, _)| span.start);
+    edits.sort_unstable_by_key(|edit| edit.span.start);
+    left.sort_unstable_by_key(|(span, _)| span.start);
     let (mut edits, mut cut, mut added) = (edits.iter().peekable(), 0, 0);
     let mut found = Vec::new();
     for (span, reason) in left {

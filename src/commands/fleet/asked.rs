@@ -109,7 +109,7 @@ fn clones(directory: &Path) -> Vec<Place> {
         Err(error) => problem(error.to_string()),
         Ok(mut inner) => {
             inner.retain(|path| is_clone(path));
-            inner.sort();
+            inner.sort_unstable();
             if inner.is_empty() {
                 return problem("it is no clone, and there is none directly in it".into());
             }

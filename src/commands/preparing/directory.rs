@@ -182,7 +182,7 @@ impl LeftoverDirectory {
         let names: BTreeSet<&RepoPath> = wanted.iter().map(|(path, _)| path).collect();
         let gone = existing.iter().filter(|path| !names.contains(path));
         changes.extend(gone.map(|path| (path.clone(), FileChange::Removed)));
-        changes.sort_by(|a, b| a.0.cmp(&b.0));
+        changes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         Ok(changes)
     }
 

@@ -114,7 +114,7 @@ impl Packing<'_> {
         if !missing.is_empty() {
             found.extend(self.pack(&missing)?);
         }
-        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
     }
 

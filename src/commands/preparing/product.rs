@@ -134,7 +134,7 @@ impl Reader<'_> {
                 workspace,
             });
         }
-        manifests.sort_by(|a, b| a.directory.cmp(&b.directory));
+        manifests.sort_unstable_by(|a, b| a.directory.cmp(&b.directory));
         let top = RepoPath::from("");
         let of_top =
             (self.beside(&top, FileKind::Manifest)?, self.beside(&top, FileKind::PnpmWorkspace)?);

@@ -46,7 +46,7 @@ pub(in crate::commands) fn plan_after(
         let is_left = *change == Restoration::Unstaged && tree.exists(path);
         (is_left && tree.committed("HEAD", path).is_none()).then(|| path.clone())
     }));
-    leftovers.sort();
+    leftovers.sort_unstable();
     let (sides, plan) = (OnceCell::new(), Plan::default());
     let mut planning = TreePlanning { files, debris, of_index, sides, paths, plan };
     planning.manifests(&leftovers)?;

@@ -50,7 +50,7 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
         known.entry((kind, name)).or_default().extend(export);
     }
     for ((kind, name), mut exports) in known {
-        exports.sort_by_key(|(_, user, _)| (user.origin.file, user.origin.span.start));
+        exports.sort_unstable_by_key(|(_, user, _)| (user.origin.file, user.origin.span.start));
         let mut different: Vec<Export<'_>> = Vec::new();
         for export in exports {
             let is_same =

@@ -85,7 +85,7 @@ fn report(
 ) {
     let file = builds.file(build.dockerfile);
     // The place that the image keeps comes first.
-    places.sort_by_key(|place| (!place.is_kept, place.span.start));
+    places.sort_unstable_by_key(|place| (!place.is_kept, place.span.start));
     let Some((first, others)) = places.split_first() else { return };
     let message = if first.is_kept { OF_IMAGE } else { OF_BUILD };
     let mut draft = findings.place(file, &first.span, message).help(HELP, &[]);
@@ -234,7 +234,7 @@ fn copied(builds: &Builds, build: &Build) -> Vec<(usize, Span)> {
             found.extend(off.map(|setting| (number, setting.span.start..setting.value.end)));
         }
     }
-    found.sort_by_key(|(file, span)| (*file, span.start));
+    found.sort_unstable_by_key(|(file, span)| (*file, span.start));
     found.dedup();
     found
 }

@@ -82,7 +82,7 @@ fn edits(
     let is_npmrc = FileKind::of(&file.path, |kind| kind.credentials().is_some()).is_some();
     let new = name.filter(|_| is_npmrc).map_or(value, |name| format!("${{{name}}}"));
     let mut places: Vec<Span> = same_host(builds, number, host).chain([span.clone()]).collect();
-    places.sort_by_key(|place| (place.start, place.end));
+    places.sort_unstable_by_key(|place| (place.start, place.end));
     let edit = |place: Span| {
         let text = file.text.get(place.clone())?;
         let start = place.start + memchr::memmem::find(text, host.as_bytes())?;

@@ -50,7 +50,7 @@ fn judge_stage(builds: &Builds, build: &Build, stage: usize, findings: &mut Find
         is_listed.then(|| String::from_utf8(directory).ok())?
     });
     let mut directories: Vec<String> = manifests.collect();
-    directories.sort();
+    directories.sort_unstable();
     directories.dedup();
     let dockerfile = builds.file(build.dockerfile);
     for directory in directories {

@@ -76,7 +76,7 @@ fn givers<'b>(builds: &'b Builds, build: &Build, name: &str) -> Vec<(usize, &'b 
         Some((origin.file, own.unwrap_or(&origin.span)))
     });
     let mut given: Vec<_> = given.collect();
-    given.sort_by_key(|(file, span)| (*file, span.start));
+    given.sort_unstable_by_key(|(file, span)| (*file, span.start));
     given.dedup();
     given
 }
