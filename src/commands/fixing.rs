@@ -89,7 +89,7 @@ pub(super) fn fix(mode: FixMode, options: &Options<'_>, context: &Context) -> Re
             outcome = outcome.note(line);
         }
         if plan.replacements.is_empty() {
-            outcome = outcome.note("bakstop: nothing to fix");
+            outcome = outcome.note("bakstop: no finding has a safe fix");
         }
         return Ok(Fixed::Reported(outcome));
     }

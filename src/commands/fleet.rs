@@ -57,8 +57,8 @@ pub(crate) struct Args {
     deny_warnings: bool,
 
     /// How many repositories to judge at once (default: the number of processors, at most 8)
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZero<usize>>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=MOST_JOBS))]
+    jobs: Option<u8>,
 
     /// How long a repository may take, such as 60s or 5m
     #[arg(long, value_name = "TIME", default_value = "60s")]
@@ -77,7 +77,7 @@ pub(crate) struct Args {
 /// and memory for its largest tree.
 const JOBS: usize = 8;
 /// The maximum that a user may choose.
-const MOST_JOBS: usize = 64;
+const MOST_JOBS: i64 = 64;
 
 /// Judges the repositories, and prints the table.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         stop: &|| noted.noted().is_some(),
     };
     let available = || std::thread::available_parallelism().map_or(1, NonZero::get).min(JOBS);
-    let jobs = args.jobs.map_or_else(available, NonZero::get).min(MOST_JOBS);
+    let jobs = args.jobs.map_or_else(available, usize::from);
     let places = question.places.iter().collect();
     let answers = parallel::each(&mut vec![(); jobs], places, |(), place| asker.ask(place));
     noted.obey();

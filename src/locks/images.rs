@@ -16,7 +16,7 @@ use crate::builds::installs::{Install, Installer};
 use crate::builds::steps::{BuildStep, CopyStep, absolute};
 use crate::builds::{Action, Build, Builds};
 use crate::formats::Syntax;
-use crate::formats::lockfile::Lockfile;
+use crate::formats::lockfile::{Importer, Lockfile};
 use crate::formats::npmrc::{SettingsDialect, settings};
 use crate::locks::graph::host;
 use crate::locks::view::ImageView;
@@ -387,7 +387,9 @@ fn registries(builds: &Builds, image: &ImageInstall<'_>) -> Option<BTreeMap<Stri
 #[derive(Debug)]
 pub(crate) struct Unlinked {
     pub path: RepoPath,
-    /// The directory of one of the members, relative to the workspace; `None` if there are none.
+    pub has_members: bool,
+    /// The directory, relative to the workspace, of a member that needs no other file of the
+    /// repository for its install: no other member, and no patch.
     pub member: Option<String>,
 }
 
@@ -402,6 +404,13 @@ pub(crate) fn unlinked(path: &RepoPath, lock: &Lockfile) -> Option<Unlinked> {
             }
         }
     }
-    let mut members = lock.importers.keys().filter(|name| *name != "." && !name.starts_with(".."));
-    Some(Unlinked { path: path.clone(), member: members.next().cloned() })
+    let is_member = |name: &str| name != "." && !name.starts_with("..");
+    let mut members = lock.importers.iter().filter(|(name, _)| is_member(name)).peekable();
+    let has_members = members.peek().is_some();
+    let is_alone = |importer: &Importer| {
+        let mut locked = importer.dependencies.iter().map(|locked| &locked.version.text);
+        lock.patches.is_empty() && !locked.any(|version| version.starts_with("link:"))
+    };
+    let member = members.find(|(_, importer)| is_alone(importer)).map(|(name, _)| name.clone());
+    Some(Unlinked { path: path.clone(), has_members, member })
 }

@@ -43,7 +43,7 @@ pub(crate) fn lines(summary: &FixSummary, tense: Tense, paint: Paint) -> String 
         text += &format!("{} {}: {reason}\n", paint.doubtful("not fixed"), line(finding));
     }
     let counted = match (fixed.len(), tense) {
-        (0, _) => "nothing to fix".to_owned(),
+        (0, _) => "no finding has a safe fix".to_owned(),
         (number, Tense::Past) => {
             format!("{} fixed in {}", plural(number, "finding"), plural(*files, "file"))
         }
@@ -112,7 +112,7 @@ mod tests {
         let planned = lines(&summary, Tense::Future, Paint::PLAIN);
         assert!(planned.ends_with("bakstop: 2 findings to fix in 1 file\n"), "{planned}");
         let nothing = lines(&FixSummary::default(), Tense::Past, Paint::PLAIN);
-        assert_eq!(nothing, "bakstop: nothing to fix\n");
+        assert_eq!(nothing, "bakstop: no finding has a safe fix\n");
     }
 
     #[test]

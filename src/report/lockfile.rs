@@ -276,7 +276,16 @@ fn state(lock: &JudgedLock) -> &'static str {
 
 /// The lines of a Dockerfile that installs with the lockfile of the workspace.
 fn cheaper(known: &Unlinked, view: View<'_>) -> String {
-    let Some(member) = &known.member else { return String::new() };
+    if !known.has_members {
+        return String::new();
+    }
+    let can = format!(
+        "{} {} links nothing outside of the repository: an image can install with it, and needs \
+         no other lockfile",
+        view.paint.strong("help:"),
+        known.path
+    );
+    let Some(member) = &known.member else { return format!("{can}\n") };
     let home = known.path.parent();
     let home = if home.is_empty() { String::new() } else { format!("{}/", Escaped(home)) };
     let (lock, workspace) = (FileKind::LOCKFILE_OF_PNPM, FileKind::WORKSPACE_OF_PNPM);
@@ -284,12 +293,9 @@ fn cheaper(known: &Unlinked, view: View<'_>) -> String {
     let member = shell_quote(member.as_bytes());
     let member = Escaped(member.as_bytes());
     format!(
-        "{} {} links nothing outside of the repository: an image can install with it, and needs \
-         no other lockfile:\n  COPY {home}{lock} {home}{workspace} {home}{manifest} ./\n  \
+        "{can}:\n  COPY {home}{lock} {home}{workspace} {home}{manifest} ./\n  \
          COPY {home}{member}/{manifest} {member}/\n  \
-         RUN pnpm install --frozen-lockfile --filter ./{member}\n",
-        view.paint.strong("help:"),
-        known.path,
+         RUN pnpm install --frozen-lockfile --filter ./{member}\n"
     )
 }
 

@@ -71,7 +71,10 @@ fn the_findings_that_no_safe_fix_resolves_stay() {
         assert!(!pilot.starts_with("fixed/") || !is_changed, "{pilot}");
         let text = sandbox.git(&["diff"]);
         let again = fix(&sandbox, &[]);
-        assert!(again.out.starts_with("bakstop: nothing to fix\n"), "{pilot}: {again:?}");
+        assert!(
+            again.out.starts_with("bakstop: no finding has a safe fix\n"),
+            "{pilot}: {again:?}"
+        );
         assert_eq!(sandbox.git(&["diff"]), text, "{pilot}");
         assert_eq!(fix(&sandbox, &["--check"]).code, Some(0), "{pilot}");
         sandbox.git(&["checkout", "-q", "."]);
@@ -137,7 +140,7 @@ fn a_dry_run_prints_what_a_run_writes() {
         sandbox.git(&["checkout", "-q", "."]);
         if written.is_empty() {
             let told = (&*dry.out, &*dry.err);
-            assert_eq!(told, ("", "bakstop: nothing to fix\n"), "{pilot}");
+            assert_eq!(told, ("", "bakstop: no finding has a safe fix\n"), "{pilot}");
             continue;
         }
         let mut apply = sandbox.command("git");
@@ -240,7 +243,7 @@ fn a_repository_that_cannot_be_judged_is_not_changed() {
     assert_eq!(sandbox.git(&["status", "--porcelain"]), "?? bakstop.json\n");
     let files: BTreeMap<String, String> = BTreeMap::new();
     let ran = must(repository_without(&files).run(BAKSTOP, &["doctor", "--fix"]));
-    assert_eq!(ran.out, "bakstop: nothing to fix\n");
+    assert_eq!(ran.out, "bakstop: no finding has a safe fix\n");
 }
 
 /// A repository without a Dockerfile.
