@@ -56,13 +56,36 @@ struct Near<'t> {
     new: &'t [u8],
 }
 
+/// How many bytes are compared at once.
+const PIECE: usize = 4096;
+
+/// The number of equal bytes in pieces of two texts, up to the first difference.
+fn common<'t>(
+    mut pieces: impl Iterator<Item = (&'t [u8], &'t [u8])>,
+    within: impl Fn((&[u8], &[u8])) -> usize,
+) -> usize {
+    let mut equal = 0;
+    let last = pieces.find(|(one, other)| {
+        let is_equal = one == other;
+        equal += if is_equal { one.len() } else { 0 };
+        !is_equal
+    });
+    equal + last.map_or(0, within)
+}
+
 /// What a diff needs of two texts. Most of a long file is equal, and a rule may have a fix for each
 /// of many places.
 fn near<'t>(old: &'t [u8], new: &'t [u8], radius: usize) -> Near<'t> {
-    let same = |pair: &(&u8, &u8)| pair.0 == pair.1;
-    let before = old.iter().zip(new).take_while(same).count();
+    let before = common(old.chunks(PIECE).zip(new.chunks(PIECE)), |(one, other)| {
+        one.iter().zip(other).take_while(|(one, other)| one == other).count()
+    });
+    // The ends of equal lengths, without what is equal at the start.
     let most = old.len().min(new.len()) - before;
-    let after = old.iter().rev().zip(new.iter().rev()).take(most).take_while(same).count();
+    let ends = [old, new].map(|text| &text[text.len() - most..]);
+    let after = common(ends[0].rchunks(PIECE).zip(ends[1].rchunks(PIECE)), |(one, other)| {
+        let pairs = one.iter().rev().zip(other.iter().rev());
+        pairs.take_while(|(one, other)| one == other).count()
+    });
     // One line more than is shown: a change may be moved over an equal one.
     let lines = radius + 2;
     let starts = memchr::memrchr_iter(b'\n', &old[..before]);
