@@ -34,4 +34,4 @@ pub(crate) use gathered::{ConfiguredBuild, DescribedBuilds};
 pub(crate) use model::Builds;
 pub(crate) use prepared::{Overlays, PreparedBuilds};
 pub(crate) use steps::Action;
-pub(crate) use users::CacheUser;
+pub(crate) use users::{CacheUser, shown_name};

@@ -27,27 +27,68 @@ pub(crate) struct BuildFiles {
     /// The files of the context that an install may read, by their paths in the context, with their
     /// numbers in the project, once they are needed.
     pub of_context: OnceCell<Vec<(String, usize)>>,
-    /// What `COPY` steps and mounts bring, by their places in the Dockerfile.
+    /// What `COPY` steps and mounts bring, by their addresses: in a Dockerfile that another file
+    /// spells with escapes, all steps have one place. They do not move while rules look at them.
     steps: RefCell<BTreeMap<usize, StepFiles>>,
     kept: Cell<usize>,
 }
 
 impl BuildFiles {
-    /// The files of the step or the mount that starts here; kept as far as there is room.
-    pub(super) fn at_or(
+    /// The files of this step or mount of the build; kept as far as there is room.
+    pub(super) fn of_or<T>(
         &self,
-        start: usize,
+        step: &T,
         find: impl FnOnce() -> Vec<(Rc<str>, ImageFile)>,
     ) -> StepFiles {
-        if let Some(known) = self.steps.borrow().get(&start) {
+        let address = std::ptr::from_ref(step).addr();
+        if let Some(known) = self.steps.borrow().get(&address) {
             return Rc::clone(known);
         }
         let files: StepFiles = find().into();
         let kept = self.kept.get() + files.len() + 1;
         if kept <= MAX_KEPT {
             self.kept.set(kept);
-            self.steps.borrow_mut().insert(start, Rc::clone(&files));
+            self.steps.borrow_mut().insert(address, Rc::clone(&files));
         }
         files
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::change::File;
+    use crate::builds::context::RepoTree;
+    use crate::builds::visits::visits;
+    use crate::builds::{Builds, DescribedBuilds};
+    use crate::project::Project;
+
+    /// The files in the image at each install of a Dockerfile, in a string with escapes.
+    fn seen(lines: &str) -> Vec<String> {
+        let compose = format!("services: {{a: {{build: {{dockerfile_inline: {lines:?}}}}}}}");
+        let files = [("compose.yaml", &*compose), ("package.json", "{}"), (".npmrc", "")];
+        let file = |(path, text): (&str, &str)| File {
+            path: path.into(),
+            text: text.into(),
+            fresh: true,
+            replaces: false,
+        };
+        let project: Project = files.into_iter().map(file).collect();
+        let builds = Builds::new(DescribedBuilds::new(project), RepoTree::default(), &[]);
+        let found = visits(&builds, &builds.list[0]);
+        let paths = found.iter().map(|visit| visit.image.files().map(|(path, _)| path.to_owned()));
+        paths.map(|paths| paths.collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    #[test]
+    fn steps_with_one_place_bring_different_files() {
+        for (steps, expected) in [
+            ("COPY package.json /a/\nCOPY .npmrc /a/\nRUN npm ci", "/a/.npmrc /a/package.json"),
+            (
+                "COPY package.json /a/\nRUN --mount=type=bind,source=.npmrc,target=/a/.npmrc npm ci",
+                "/a/.npmrc /a/package.json",
+            ),
+        ] {
+            assert_eq!(seen(&format!("FROM node:22\n{steps}\n")), [expected], "{steps}");
+        }
     }
 }

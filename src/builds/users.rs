@@ -1,5 +1,7 @@
 //! The builds that use a cache, whether their Dockerfile is known or not.
 
+use crate::base::credentials::holds_secret;
+use crate::base::escape::Escaped;
 use crate::base::finding::Span;
 use crate::builds::build::Build;
 use crate::builds::caches::CacheEntry;
@@ -21,9 +23,31 @@ impl<'b> CacheUser<'b> {
         if entry.span.is_empty() { &self.origin.span } else { &entry.span }
     }
 
+    /// The part of this place that a report may show: of an entry with a credential, such as
+    /// `secret_access_key`, what is before the first comma, or nothing.
+    pub(crate) fn shown(&self, builds: &Builds, entry: &'b CacheEntry) -> Span {
+        let place = self.place(entry);
+        let text = builds.file(self.origin.file).text.get(place.clone()).unwrap_or_default();
+        if !holds_secret(text) {
+            return place.clone();
+        }
+        let first = memchr::memchr(b',', text).filter(|end| !holds_secret(&text[..*end]));
+        place.start..place.start + first.unwrap_or_default()
+    }
+
     /// Whether a call of bake may give its target other caches.
     pub(crate) fn may_be_replaced(&self) -> bool {
         matches!(self.origin.name, Some(OriginName::Target(_))) && self.given.is_open
+    }
+}
+
+/// The name of a cache, safe to print: an address may have a password.
+pub(crate) fn shown_name(name: &str) -> String {
+    let name = name.trim_end();
+    if holds_secret(name.as_bytes()) {
+        "********".to_owned()
+    } else {
+        Escaped(name.as_bytes()).to_string()
     }
 }
 

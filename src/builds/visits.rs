@@ -125,7 +125,7 @@ impl<'b> ImageWalk<'b> {
     }
 
     fn copy(&mut self, step: &BuildStep, copy: &CopyStep, image: &mut Image<'b>) {
-        let brought = self.copied.at_or(step.span.start, || self.brought(step, copy));
+        let brought = self.copied.of_or(step, || self.brought(step, copy));
         let names_settings = self.count(&step.span) > 0;
         image.has_other_settings |= names_settings && brought.is_empty();
         self.insert(image, &brought);
@@ -232,7 +232,7 @@ impl<'b> ImageWalk<'b> {
             image.has_other_settings |= self.count(&mount.span) > 0;
             return;
         };
-        let brought = self.copied.at_or(mount.span.start, || {
+        let brought = self.copied.of_or(mount, || {
             let source = mount.option(&["source", "src"]).unwrap_or_default();
             let matcher = FileMatcher::new(source);
             let place = |(inside, file): &(String, usize)| {

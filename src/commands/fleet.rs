@@ -84,12 +84,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     if args.row {
         return Ok(judging::answer(args.prove, &args.file, context));
     }
-    let output =
-        args.output.as_deref().map(|file| destination(file, &[&args.list], context)).transpose()?;
     let question = match &args.list {
         Some(file) => Asked::of_list(file, context)?,
         None => Asked::of_directories(&args.directories),
     };
+    let inputs: Vec<&Option<PathBuf>> = question.inputs.iter().chain([&args.list]).collect();
+    let output =
+        args.output.as_deref().map(|file| destination(file, &inputs, context)).transpose()?;
     let program = binary::this(&context.directory, &context.env).ok_or_else(|| {
         Error::new("judge the repositories", "the program was moved while it ran")
             .help("run this again")

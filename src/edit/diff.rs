@@ -13,12 +13,14 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 /// texts are equal.
 ///
 /// `similar::TextDiff` does the same, and links five algorithms of which one is used.
-pub(crate) fn unified(old: &str, new: &str, radius: usize) -> Vec<String> {
+/// `first` is the number of lines before both texts.
+pub(crate) fn unified(first: usize, old: &str, new: &str, radius: usize) -> Vec<String> {
     let old: Vec<&str> = old.split_inclusive('\n').collect();
     let new: Vec<&str> = new.split_inclusive('\n').collect();
     let mut diff = Vec::new();
     for hunk in group_diff_ops(operations(&old, &new), radius) {
-        diff.push(UnifiedHunkHeader::new(&hunk).to_string());
+        let placed: Vec<DiffOp> = hunk.iter().map(|operation| moved(*operation, first)).collect();
+        diff.push(UnifiedHunkHeader::new(&placed).to_string());
         for operation in hunk {
             let (tag, before, after) = operation.as_tag_tuple();
             if tag == DiffTag::Equal {
@@ -52,6 +54,21 @@ fn push_signed(sign: char, lines: &[&str], diff: &mut Vec<String>) {
     }
 }
 
+/// The operation, so many lines further down.
+fn moved(operation: DiffOp, by: usize) -> DiffOp {
+    let mut moved = operation;
+    match &mut moved {
+        DiffOp::Equal { old_index, new_index, .. }
+        | DiffOp::Delete { old_index, new_index, .. }
+        | DiffOp::Insert { old_index, new_index, .. }
+        | DiffOp::Replace { old_index, new_index, .. } => {
+            *old_index += by;
+            *new_index += by;
+        }
+    }
+    moved
+}
+
 fn operations(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
     let deadline = Instant::now().checked_add(TIMEOUT);
     let known = IdentifyDistinct::<u32>::new(old, 0..old.len(), new, 0..new.len());
@@ -75,7 +92,7 @@ mod tests {
     #[test]
     fn changed_lines_have_context() {
         assert_eq!(
-            unified("1\n2\n3\n4\n5\n", "1\n2\nthree\n4\n5", 1),
+            unified(0, "1\n2\n3\n4\n5\n", "1\n2\nthree\n4\n5", 1),
             [
                 "@@ -2,4 +2,4 @@",
                 " 2",
@@ -87,7 +104,8 @@ mod tests {
                 "\\ No newline at end of file",
             ]
         );
-        assert_eq!(unified("a\r\n", "a\r\n", 3), [""; 0]);
-        assert_eq!(unified("", "", 3), [""; 0]);
+        assert_eq!(unified(7, "1\n", "2\n", 1), ["@@ -8 +8 @@", "-1", "+2"]);
+        assert_eq!(unified(0, "a\r\n", "a\r\n", 3), [""; 0]);
+        assert_eq!(unified(0, "", "", 3), [""; 0]);
     }
 }

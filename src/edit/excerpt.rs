@@ -39,12 +39,64 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// The lines of a unified diff, safe to print, without line feeds. Empty if the texts are equal.
 pub(crate) fn unified(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> Vec<String> {
-    let mut lines = diff::unified(&printable(old), &printable(new), radius);
+    let Near { first, old, new } = near(old, new, radius);
+    let mut lines = diff::unified(first, &printable(old), &printable(new), radius);
     if !lines.is_empty() {
         lines.splice(0..0, [format!("--- a/{path}"), format!("+++ b/{path}")]);
     }
     // A line that did not change has only a space before it.
     lines.into_iter().map(no_command).collect()
+}
+
+/// The parts of two texts that differ, with some equal lines around them.
+struct Near<'t> {
+    /// The number of lines before both.
+    first: usize,
+    old: &'t [u8],
+    new: &'t [u8],
+}
+
+/// How many bytes are compared at once.
+const PIECE: usize = 4096;
+
+/// The number of equal bytes in pieces of two texts, up to the first difference.
+fn common<'t>(
+    mut pieces: impl Iterator<Item = (&'t [u8], &'t [u8])>,
+    within: impl Fn((&[u8], &[u8])) -> usize,
+) -> usize {
+    let mut equal = 0;
+    let last = pieces.find(|(one, other)| {
+        let is_equal = one == other;
+        equal += if is_equal { one.len() } else { 0 };
+        !is_equal
+    });
+    equal + last.map_or(0, within)
+}
+
+/// What a diff needs of two texts. Most of a long file is equal, and a rule may have a fix for each
+/// of many places.
+fn near<'t>(old: &'t [u8], new: &'t [u8], radius: usize) -> Near<'t> {
+    let before = common(old.chunks(PIECE).zip(new.chunks(PIECE)), |(one, other)| {
+        one.iter().zip(other).take_while(|(one, other)| one == other).count()
+    });
+    // The ends of equal lengths, without what is equal at the start.
+    let most = old.len().min(new.len()) - before;
+    let ends = [old, new].map(|text| &text[text.len() - most..]);
+    let after = common(ends[0].rchunks(PIECE).zip(ends[1].rchunks(PIECE)), |(one, other)| {
+        let pairs = one.iter().rev().zip(other.iter().rev());
+        pairs.take_while(|(one, other)| one == other).count()
+    });
+    // One line more than is shown: a change may be moved over an equal one.
+    let lines = radius + 2;
+    let starts = memchr::memrchr_iter(b'\n', &old[..before]);
+    let start = starts.map(|at| at + 1).nth(lines).unwrap_or_default();
+    let tail = &old[old.len() - after..];
+    let end = memchr::memchr_iter(b'\n', tail).nth(lines).map_or(after, |at| at + 1);
+    Near {
+        first: memchr::memchr_iter(b'\n', &old[..start]).count(),
+        old: &old[start..old.len() - after + end],
+        new: &new[start..new.len() - after + end],
+    }
 }
 
 /// The diffs of several files, bounded and masked. Binary files, files of secrets and pointers of
@@ -116,10 +168,11 @@ pub(crate) fn whole(path: &RepoPath, old: &[u8], new: &[u8]) -> (Vec<String>, bo
 
 /// Whether the lines of a diff are those of the files, without an escape.
 fn is_printed_exactly(path: &RepoPath, old: &[u8], new: &[u8], radius: usize) -> bool {
-    let (Ok(old_text), Ok(new_text)) = (std::str::from_utf8(old), std::str::from_utf8(new)) else {
+    let Near { first, old: before, new: after } = near(old, new, radius);
+    let (Ok(before), Ok(after)) = (std::str::from_utf8(before), std::str::from_utf8(after)) else {
         return false;
     };
-    let plain = diff::unified(old_text, new_text, radius);
+    let plain = diff::unified(first, before, after, radius);
     let printed = unified(path, old, new, radius);
     path.to_string().as_bytes() == path.as_bytes() && printed.get(HEADER..) == Some(&*plain)
 }
@@ -229,6 +282,37 @@ mod tests {
             ]
         );
         assert!(diff_lines(b"same\n", b"same\n").is_empty());
+    }
+
+    #[test]
+    fn the_diff_of_a_part_is_that_of_the_whole() {
+        let lines: Vec<String> = (0..60).map(|number| format!("{number}\n")).collect();
+        let old = lines.concat();
+        let path = RepoPath::from("a");
+        for at in 0..60 {
+            for text in ["", "x\n", "x", "\n\n", "10\n11\n", "9\n10\n"] {
+                let mut changed = lines.clone();
+                changed[at] = text.to_owned();
+                changed[59 - at].insert(0, 'y');
+                for new in [changed.concat(), changed.concat() + "z", lines[..at].concat()] {
+                    let (whole, part) = (diff::unified(0, &old, &new, 2), near_lines(&old, &new));
+                    assert_eq!(part, whole, "{at} {text:?}");
+                    let shown = unified(&path, old.as_bytes(), new.as_bytes(), 2);
+                    assert_eq!(shown[2..], whole, "{at} {text:?}");
+                }
+            }
+        }
+        assert!(unified(&path, old.as_bytes(), old.as_bytes(), 2).is_empty());
+        let long = old.repeat(1000);
+        let part =
+            near(long.as_bytes(), long.replacen("59\n0", "59\nx", 1).as_bytes(), 3).old.len();
+        assert!(part < 100, "{part}");
+    }
+
+    fn near_lines(old: &str, new: &str) -> Vec<String> {
+        let Near { first, old, new } = near(old.as_bytes(), new.as_bytes(), 2);
+        let text = |part| std::str::from_utf8(part).unwrap();
+        diff::unified(first, text(old), text(new), 2)
     }
 
     #[test]

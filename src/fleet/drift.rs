@@ -85,7 +85,8 @@ pub(crate) fn compare(
         None => {}
     }
     let plain = |text: &str| text.replace("\r\n", "\n");
-    if versions.iter().any(|version| plain(version) == plain(&own)) {
+    let plain_own = plain(&own);
+    if versions.iter().any(|version| plain(version) == plain_own) {
         return Drift::LineEnds { is_crlf: own.contains("\r\n") };
     }
     let near = versions.iter().take(NEAREST).enumerate();

@@ -104,7 +104,8 @@ pub(crate) fn committed(
         return Ok(Vec::new());
     }
     let doing = "read the copies of templates";
-    let arguments = ["ls-tree", "-z", "--full-tree", "HEAD", "--"];
+    // With -t: a directory is named although a path in it is asked for as well.
+    let arguments = ["ls-tree", "-z", "-t", "--full-tree", "HEAD", "--"];
     let named = paths.iter().map(String::as_str);
     let listing = git.output(doing, &arguments.into_iter().chain(named).collect::<Vec<_>>())?;
     let mut known = Vec::new();

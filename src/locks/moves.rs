@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::credentials::holds_secret;
 use crate::formats::lockfile::Lockfile;
 
 /// A package whose versions differ between two lockfiles.
@@ -26,7 +27,9 @@ pub(crate) fn moved_packages(old: &Lockfile, new: &Lockfile) -> Vec<MovedPackage
                 to: Vec::new(),
             });
             let list = if is_new { &mut package.to } else { &mut package.from };
-            list.push((*version).to_owned());
+            // The address of a tarball may have a password.
+            let is_secret = holds_secret(version.as_bytes());
+            list.push(if is_secret { "********" } else { version }.to_owned());
         }
     }
     moved.into_values().collect()
@@ -65,5 +68,14 @@ mod tests {
             ["@a/b 1.0.0 > 1.1.0", "c 1.0.0 > 3.0.0", "d 1.0.0 > ", "e  > https://h/@x/1.tgz"];
         assert_eq!(shown, expected);
         assert_eq!(moved_packages(&old, &old), []);
+        let secret = lock(&[
+            "c@https://u:hunter2@h/c.tgz",
+            "c@1.0.0",
+            "c@2.0.0",
+            "@a/b@1.0.0",
+            "d@1.0.0",
+            "é",
+        ]);
+        assert_eq!(moved_packages(&old, &secret)[0].to, ["********"]);
     }
 }

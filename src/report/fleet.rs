@@ -259,7 +259,8 @@ fn reasons(table: &FleetTable, row: &FleetRow, paint: Paint) -> String {
             own += &format!("  {reason}\n{command}");
             continue;
         };
-        if rows.first() == Some(&row) {
+        // A repository may be listed twice.
+        if rows.first().is_some_and(|first| std::ptr::eq(*first, row)) {
             let names: Vec<String> = rows.iter().map(|row| name(row)).collect();
             let is_all = rows.len() == table.rows.len();
             let names =
@@ -439,6 +440,15 @@ mod tests {
              \n\
              4 repositories: 1 good, 2 bad, 1 not fully judged\n"
         );
+    }
+
+    #[test]
+    fn a_reason_of_one_that_is_listed_several_times_is_given_once() {
+        let rules = bad("2 errors").detail("a");
+        let cells = [rules, Cell::open(), Cell::open(), Cell::open()];
+        let rows = vec![row("x", &cells), row("x", &cells), row("x", &cells)];
+        let text = human(&table(rows), Paint::PLAIN);
+        assert_eq!(text.matches("all 3 repositories").count(), 1, "{text}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
-use crate::base::path::RepoPath;
+use crate::base::path::{RepoPath, shell_quote};
 use crate::commands::Context;
 use crate::commands::recording::record;
 use crate::disk::read::{self, FinalLink, ReadError};
@@ -45,6 +45,8 @@ pub(super) struct Asked {
     pub templates: Vec<KnownTemplate>,
     /// The recorded builds; `None` without a record.
     pub runs: Option<Vec<Run>>,
+    /// The record and the document of the decision, which no report may replace.
+    pub inputs: Vec<Option<PathBuf>>,
     /// Whether the document of the decision exists (gate C7); `None` if the list names none.
     pub is_decided: Option<bool>,
 }
@@ -88,13 +90,21 @@ impl Asked {
             ..Place::at(base.join(listed.path))
         });
         let named = |path: &str| (!path.is_empty()).then(|| base.join(path));
-        let runs = match named(&list.record) {
-            Some(file) => record::read(&file)?,
+        let inputs = vec![named(&list.record), named(&list.decision)];
+        let runs = match &inputs[0] {
+            Some(file) => record::read(file)?,
             None => None,
         };
-        let is_decided = named(&list.decision).map(|file| file.is_file());
-        Ok(Self { places: places.collect(), templates, runs, is_decided })
+        let is_decided = inputs[1].as_ref().map(|file| file.is_file());
+        Ok(Self { places: places.collect(), templates, runs, inputs, is_decided })
     }
+}
+
+/// A path as an argument in a shell. One that begins like an option has `./` before it.
+fn shown_argument(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let start: &[u8] = if bytes.starts_with(b"-") { b"./" } else { b"" };
+    shell_quote(&[start, bytes].concat()).into_owned()
 }
 
 /// A clone; or else every clone directly in a directory, sorted by name.
@@ -123,6 +133,11 @@ fn clones(directory: &Path) -> Vec<Place> {
 }
 
 impl Place {
+    /// The path as an argument of `-C` in a shell: no option.
+    pub(super) fn argument(&self) -> String {
+        shown_argument(&self.path)
+    }
+
     fn at(path: PathBuf) -> Self {
         let known = path.canonicalize().unwrap_or_else(|_| path.clone());
         let name = known.file_name().or(path.file_name()).unwrap_or(path.as_os_str());

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
-use crate::base::path::shell_quote;
 use crate::commands::fleet::asked::{KnownTemplate, Place};
 use crate::commands::fleet::judged::RepositoryState;
 use crate::fleet::drift::LIMIT;
@@ -38,12 +37,17 @@ impl Asker<'_> {
     /// The answer about a repository, or why there is none.
     pub(super) fn ask(&self, place: &Place) -> Result<RepositoryState, RowFailure> {
         let directory = place.path.as_path();
-        let shown = shell_quote(directory.as_os_str().as_encoded_bytes());
+        let shown = place.argument();
         if let Some(problem) = &place.problem {
             return Err(failure(problem, None));
         }
-        if let Err(error) = directory.metadata() {
-            return Err(failure(error, Some("clone it there, or name another directory".into())));
+        let problem = match directory.metadata() {
+            Ok(about) if about.is_dir() => None,
+            Ok(_) => Some("it is not a directory".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(problem) = problem {
+            return Err(failure(problem, Some("clone it there, or name another directory".into())));
         }
         let call = ToolCall {
             program: &self.program,

@@ -54,7 +54,7 @@ fn columns(templates: &[KnownTemplate]) -> Vec<Column> {
 
 /// The cells of a repository, in the order of [`columns`].
 fn cells(asked: &Asked, place: &Place, judged: RepositoryState, now: Timestamp) -> Vec<Cell> {
-    let directory = shell_quote(place.path.as_os_str().as_encoded_bytes()).into_owned();
+    let directory = place.argument();
     let complete = |cell: Cell| Cell {
         command: cell.command.map(|arguments| format!("bakstop -C {directory} {arguments}")),
         ..cell

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::base::debris::Debris;
 use crate::base::finding::Span;
-use crate::builds::{Action, Build, Builds};
+use crate::builds::{Action, Build, BuildOrigin, Builds, CacheUser};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -21,27 +21,33 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
     for build in &builds.list {
         let off = build.given.caches.without_buildkit.as_ref();
         let Some((off, origin)) = off.zip(build.origin.as_ref()) else { continue };
-        let Some((number, span, what)) = needing(build, origin.file) else { continue };
+        let Some((number, span, what)) = needing(builds, build, origin) else { continue };
         if seen.insert((origin.file, off.start)) {
             let message = format!("the builder without BuildKit has no {what}: the build fails");
             findings
                 .place(builds.file(origin.file), off, message)
-                .label(builds.file(number), span, "this needs BuildKit")
+                .label(builds.file(number), &span, "this needs BuildKit")
                 .help("remove DOCKER_BUILDKIT, or what needs BuildKit", &[]);
         }
     }
 }
 
 /// What needs BuildKit: the number of its file, its place, and its name.
-fn needing(build: &Build, caller: usize) -> Option<(usize, &Span, &'static str)> {
+fn needing(
+    builds: &Builds,
+    build: &Build,
+    origin: &BuildOrigin,
+) -> Option<(usize, Span, &'static str)> {
+    let caller = origin.file;
+    let user = CacheUser { origin, given: &build.given, build: Some(build) };
     let mounts = build.needed().flat_map(|(_, stage)| &stage.steps).filter_map(|step| {
         let Action::Run(run) = &step.action else { return None };
         run.mounts.first()
     });
-    let mount = mounts.map(|mount| (build.dockerfile, &mount.span, "mounts of RUN"));
-    let secret = build.given.secrets.iter().map(|(_, span)| (caller, span, "secrets"));
+    let mount = mounts.map(|mount| (build.dockerfile, mount.span.clone(), "mounts of RUN"));
+    let secret = build.given.secrets.iter().map(|(_, span)| (caller, span.clone(), "secrets"));
     let exports = build.given.caches.exports.iter();
-    let export = exports.map(|entry| (caller, &entry.span, "export of a cache"));
+    let export = exports.map(|entry| (caller, user.shown(builds, entry), "export of a cache"));
     mount.chain(secret).chain(export).next()
 }
 

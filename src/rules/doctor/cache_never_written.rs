@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::base::debris::Debris;
-use crate::base::escape::Escaped;
 use crate::base::finding::Severity;
 use crate::builds::caches::{CacheEntry, image_name, may_be};
-use crate::builds::{Builds, CacheUser};
+use crate::builds::{Builds, CacheUser, shown_name};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -19,8 +18,8 @@ pub(crate) const RULE: Rule = Rule {
     ..Rule::base(RuleGroup::Doctor)
 };
 
-/// The maximum number of comparisons of an imported with an exported name.
-const MAX_COMPARED: usize = 1_000_000;
+/// The maximum number of bytes of the names that imported names are compared with.
+const MAX_COMPARED: usize = 20_000_000;
 
 /// A cache that a build exports, with its name.
 struct ExportedCache<'b> {
@@ -38,16 +37,24 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
     if builds.has_remote_steps || written.iter().any(|export| is_unknown(export.entry)) {
         return;
     }
+    let images: Vec<String> = builds
+        .cache_users()
+        .flat_map(|user| &user.given.caches.images)
+        .map(|image| image_name(image))
+        .collect();
+    let names = written.iter().filter_map(|export| export.name.as_deref());
+    let compared: usize =
+        names.chain(images.iter().map(String::as_str)).map(|it| it.len() + 1).sum();
     let mut seen = BTreeSet::new();
     for user in builds.cache_users().filter(|user| !user.may_be_replaced()) {
         for entry in &user.given.caches.imports {
             let is_new = seen.insert((user.origin.file, user.place(entry).start));
-            if seen.len().saturating_mul(written.len()) > MAX_COMPARED {
+            if seen.len().saturating_mul(compared) > MAX_COMPARED {
                 return;
             }
             let name = entry.name().filter(|name| is_new && !name.contains(['$', '`']));
             let Some(name) = name else { continue };
-            if let Some(other) = other(builds, &written, entry, &name) {
+            if let Some(other) = other(&images, &written, entry, &name) {
                 report(builds, user, entry, &name, other, findings);
             }
         }
@@ -56,7 +63,7 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
 
 /// Another cache of the type that a build exports, if none exports this one.
 fn other<'w, 'b>(
-    builds: &Builds,
+    images: &[String],
     written: &'w [ExportedCache<'b>],
     entry: &CacheEntry,
     name: &str,
@@ -73,13 +80,10 @@ fn other<'w, 'b>(
         Some("registry") => {
             let repository = |name: &str| name.rsplit_once(':').map(|(name, _)| name.to_owned());
             let own = repository(name).filter(|_| name.contains("cache"))?;
-            let mut images = builds.cache_users().flat_map(|user| &user.given.caches.images);
             let has_image = |export: &&ExportedCache<'_>| {
                 export.name.as_deref().and_then(repository).as_ref() == Some(&own)
             };
-            of_type()
-                .find(has_image)
-                .filter(|_| !images.any(|image| may_be(&image_name(image), name)))
+            of_type().find(has_image).filter(|_| !images.iter().any(|image| may_be(image, name)))
         }
         _ => None,
     }
@@ -94,13 +98,13 @@ fn report(
     findings: &mut Findings,
 ) {
     let what = if entry.kind.as_deref() == Some("gha") { "the cache scope" } else { "the cache" };
-    let shown = Escaped(name.as_bytes());
+    let shown = shown_name(name);
     let message = format!("nothing in this repository writes {what} {shown}");
     let own = other.name.as_deref().unwrap_or_default();
-    let label = format!("{what} {} is written", Escaped(own.as_bytes()));
+    let label = format!("{what} {} is written", shown_name(own));
     findings
-        .place(builds.file(user.origin.file), user.place(entry), message)
-        .label(builds.file(other.user.origin.file), other.user.place(other.entry), label)
+        .place(builds.file(user.origin.file), &user.shown(builds, entry), message)
+        .label(builds.file(other.user.origin.file), &other.user.shown(builds, other.entry), label)
         .help("import the cache that is written, or remove the import", &[]);
 }
 
@@ -176,6 +180,19 @@ mod tests {
         ] {
             assert_eq!(judged(steps), [""; 0], "{steps:?}");
         }
+    }
+
+    #[test]
+    fn many_names_are_compared_in_time() {
+        let tags: String = (0..2000).map(|number| format!("a/b:t{number},")).collect();
+        let imports: String =
+            (0..50).map(|number| format!("\n            a/b:cache{number}")).collect();
+        let imports = format!("|{imports}");
+        let export = format!("type=registry,ref=a/b:buildcache\n          tags: {tags:?}");
+        let steps = vec![(imports.as_str(), export.as_str()); 40];
+        let started = std::time::Instant::now();
+        assert!(judged(&steps).len() > 10);
+        assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn report(
     let at = span.end.saturating_sub(usize::from(is_quoted));
     let edit = Edit { path: file.path.clone(), span: at..at, text: ",mode=max".to_owned() };
     findings
-        .place(file, span, message)
+        .place(file, &user.shown(builds, entry), message)
         .label(dockerfile, &run.span, "the first of them")
         .help("add mode=max, or write mode=min if that is meant", &[])
         .fix(Safety::Shown, is_entry.then_some(edit).into_iter().collect(), &[file]);

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::debris::Debris;
-use crate::base::escape::Escaped;
 use crate::base::finding::Severity;
 use crate::builds::caches::{CacheEntry, templates};
-use crate::builds::{Build, Builds, CacheUser};
+use crate::builds::{Build, Builds, CacheUser, shown_name};
 use crate::formats::Syntax;
 use crate::models::workflow::Workflow;
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -35,6 +34,12 @@ const CONSTANT: [&str; 9] = [
     "$GITHUB_REPOSITORY",
 ];
 
+/// The maximum number of builds that each is compared with: those of other files take long.
+const MAX_COMPARED: usize = 50;
+
+/// The maximum number of branches of a workflow that are compared.
+const MAX_BRANCHES: usize = 50;
+
 /// A build whose Dockerfile is known, and a cache that it exports.
 type Export<'b> = (&'b Build, CacheUser<'b>, &'b CacheEntry);
 
@@ -51,15 +56,13 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
     }
     for ((kind, name), mut exports) in known {
         exports.sort_unstable_by_key(|(_, user, _)| (user.origin.file, user.origin.span.start));
-        let mut different: Vec<Export<'_>> = Vec::new();
+        let (mut different, mut dockerfiles) = (Vec::<Export<'_>>::new(), BTreeSet::new());
         for export in exports {
-            let is_same =
-                |(build, ..): &&Export<'_>| build.dockerfile_id() == export.0.dockerfile_id();
-            if different.iter().any(|known| is_same(&known)) {
+            if !dockerfiles.insert(export.0.dockerfile_id()) {
                 continue;
             }
             let meets = |other: &&Export<'_>| meet(builds, &kind, other.1, export.1);
-            if let Some(other) = different.iter().rev().find(meets) {
+            if let Some(other) = different.iter().rev().take(MAX_COMPARED).find(meets) {
                 report(builds, &name, other, &export, findings);
             }
             different.push(export);
@@ -77,15 +80,21 @@ fn meet(builds: &Builds, kind: &str, first: CacheUser<'_>, second: CacheUser<'_>
     let pushed = |user: CacheUser<'_>| {
         let source = &builds.project.files()[user.origin.file];
         let text = source.file.text.as_slice();
-        source.model(Syntax::Yaml, |root| Workflow::parse(root, text)).pushed.clone()
+        source.model(Syntax::Yaml, |root| Workflow::parse(root, text))
     };
     match kind {
         _ if is_called => false,
         "registry" => true,
-        _ => pushed(first).zip(pushed(second)).is_some_and(|(first, second)| {
-            let is_there = |name: &String| second.contains(name);
-            first.is_empty() || second.is_empty() || first.iter().any(is_there)
-        }),
+        _ => {
+            let (first, second) = (pushed(first), pushed(second));
+            let both = first.pushed.as_ref().zip(second.pushed.as_ref());
+            both.is_some_and(|(first, second)| {
+                let first = first.iter().take(MAX_BRANCHES);
+                let is_there =
+                    |name: &String| second.iter().take(MAX_BRANCHES).any(|it| it == name);
+                first.len() == 0 || second.is_empty() || first.clone().any(is_there)
+            })
+        }
     }
 }
 
@@ -117,14 +126,14 @@ fn report(
     findings: &mut Findings,
 ) {
     let file = builds.file(second.origin.file);
-    let (mut here, mut there) = (second.place(entry), first.place(written));
+    let (mut here, mut there) = (second.shown(builds, entry), first.shown(builds, written));
     if here == there && first.origin.file == second.origin.file {
         // An anchor gives one entry to both.
-        (here, there) = (&second.origin.span, &first.origin.span);
+        (here, there) = (second.origin.span.clone(), first.origin.span.clone());
     }
     let [dockerfile, overwritten] =
         [build, other].map(|build| builds.file(build.dockerfile).path.to_string());
-    let shown = Escaped(name.trim_end().as_bytes());
+    let shown = shown_name(name);
     let message = if dockerfile == overwritten {
         format!("the cache {shown} of another build is overwritten here")
     } else {
@@ -132,8 +141,8 @@ fn report(
     };
     let severity = if second.origin.name.is_some() { Severity::Error } else { Severity::Warning };
     findings
-        .place(file, here, message)
-        .label(builds.file(first.origin.file), there, "it is written here as well")
+        .place(file, &here, message)
+        .label(builds.file(first.origin.file), &there, "it is written here as well")
         .help("export each image to a cache of its own", &[])
         .severity(severity);
 }
@@ -149,7 +158,7 @@ fn report_matrix(
     let message = "every variant of the matrix exports to this cache: the last one overwrites it";
     let label = format!("`{input}` of this step depends on the matrix");
     findings
-        .place(file, user.place(entry), message)
+        .place(file, &user.shown(builds, entry), message)
         .label(file, &user.origin.span, label)
         .help("put the value of the matrix into the name of the cache", &[]);
 }
@@ -164,6 +173,39 @@ mod tests {
             .file("a/Dockerfile", "FROM x")
             .file("b/Dockerfile", "FROM y")
             .file(path, text)
+    }
+
+    #[test]
+    fn a_credential_is_not_shown() {
+        let entry =
+            "type=s3,bucket=b,endpoint_url=https://u:hunter2@h,secret_access_key=hunter2hunter2";
+        let service = |name: &str| {
+            format!("  {name}:\n    build:\n      context: {name}\n      cache_to: ['{entry}']\n")
+        };
+        let compose = format!("services:\n{}{}", service("a"), service("b"));
+        let found = judged_by(&RULE, &with("compose.yaml", &compose));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].message.starts_with("the cache ******** of a/Dockerfile is"), "{found:?}");
+        assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+    }
+
+    #[test]
+    fn many_workflows_are_compared_in_time() {
+        let mut change = Fake::default();
+        for number in 0..120 {
+            let branches: String = (0..1000).map(|other| format!("b{number}-{other}, ")).collect();
+            let text = format!(
+                "on: {{push: {{branches: [{branches}]}}}}\njobs: {{a: {{steps: [{{uses: \
+                 actions/checkout@v4}}, {{uses: docker/build-push-action@v6, with: {{context: \
+                 d{number}, cache-to: type=gha}}}}]}}}}\n"
+            );
+            change = change
+                .file(&format!("d{number}/Dockerfile"), "FROM x")
+                .file(&format!(".github/workflows/{number}.yml"), &text);
+        }
+        let started = std::time::Instant::now();
+        assert_eq!(transcript(&RULE, &change), [""; 0]);
+        assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     }
 
     /// A workflow with two steps that build these Dockerfiles, each with the other inputs.

@@ -81,8 +81,8 @@ fn report(
 ) {
     let file = builds.file(user.origin.file);
     findings
-        .place(file, user.place(import), "no earlier commit wrote a cache of this name")
-        .label(file, user.place(export), "each commit writes another one")
+        .place(file, &user.shown(builds, import), "no earlier commit wrote a cache of this name")
+        .label(file, &user.shown(builds, export), "each commit writes another one")
         .help("name the cache after the branch or the image", &[]);
 }
 

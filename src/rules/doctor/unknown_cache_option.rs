@@ -6,7 +6,7 @@ use crate::base::debris::Debris;
 use crate::base::escape::Escaped;
 use crate::base::finding::Severity;
 use crate::builds::caches::CacheEntry;
-use crate::builds::{Builds, CacheUser};
+use crate::builds::{Builds, CacheUser, shown_name};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 /// The row of the rule table.
@@ -111,7 +111,7 @@ fn judge_entry(
     is_export: bool,
     findings: &mut Findings,
 ) {
-    let (file, span) = (builds.file(user.origin.file), user.place(entry));
+    let (file, span) = (builds.file(user.origin.file), &user.shown(builds, entry));
     let kind = entry.kind.as_deref().unwrap_or_default();
     let Some((kind, known)) = OF_TYPES.iter().find(|(known, _)| *known == kind) else { return };
     for (key, _) in &entry.options {
@@ -138,7 +138,7 @@ fn judge_entry(
         }
         None | Some("min" | "max") => {}
         Some(mode) => {
-            let shown = Escaped(mode.as_bytes());
+            let shown = shown_name(mode);
             let message = format!("mode={shown} is neither min nor max: {less}");
             findings.place(file, span, message).help("write mode=max", &[]);
         }
@@ -185,6 +185,24 @@ mod tests {
             assert_eq!(judged("cache_to", entry), [expected], "{entry}");
         }
         assert_eq!(judged("cache_from", "type=gha,scop=x"), [unknown("scop", "gha")]);
+    }
+
+    #[test]
+    fn a_credential_is_not_shown() {
+        for entry in [
+            "type=s3,bucket=b,secret_access_key=hunter2hunter2,x=y",
+            "secret_access_key=hunter2hunter2,type=s3,x=y",
+            "type=gha,token=hunter2hunter2,moed=max",
+            "type=gha,mode=https://u:hunter2hunter2@h",
+        ] {
+            let compose =
+                format!("services: {{a: {{build: {{context: ., cache_to: [\"{entry}\"]}}}}}}");
+            let change =
+                Fake::default().file("Dockerfile", "FROM x").file("compose.yaml", &compose);
+            let found = judged_by(&RULE, &change);
+            assert_eq!(found.len(), 1, "{entry}");
+            assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+        }
     }
 
     #[test]

@@ -99,6 +99,13 @@ fn paths_are_relative_to_the_list_and_times_are_from_the_record() {
         of(&document, "nowhere")["error"]["cause"],
         "No such file or directory (os error 2)"
     );
+    // No report takes the place of an input.
+    let record = fs::read(lists.join("builds.jsonl")).unwrap();
+    for input in ["lists/builds.jsonl", "lists/adr.md", "lists/f.json"] {
+        let ran = run(&sandbox, &["--list", "lists/f.json", "--output", input]);
+        assert!(ran.code == Some(2) && ran.err.contains("this command reads it"), "{ran:?}");
+    }
+    assert_eq!(fs::read(lists.join("builds.jsonl")).unwrap(), record);
     // A record that is not there yet is not bad; one that cannot be read is.
     fs::remove_file(lists.join("builds.jsonl")).unwrap();
     let (document, _) = self::document(&sandbox, &["--list", "lists/f.json"]);

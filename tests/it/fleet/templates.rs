@@ -202,3 +202,22 @@ fn a_shallow_history_proves_no_edit() {
     assert_eq!(cell(&document, "two")["state"], "unknown");
     clone(&sandbox.moved_to("unused"), "../plat");
 }
+
+/// A directory is one, although a file in it is a template as well.
+#[test]
+fn a_directory_at_the_path_of_a_template_is_no_file() {
+    let sandbox = copy(canonical(), "-same", with_text(THIRD));
+    let text = r#"{"repositories": [{"path": "-same"}, {"path": "fleet.json"}], "templates": [
+        {"canonical": "plat/prep.sh", "path": "scripts"},
+        {"canonical": "plat/prep.sh", "path": "scripts/prep.sh"}]}"#;
+    fs::write(sandbox.outside().join("fleet.json"), text).unwrap();
+    let (document, code) = document(&sandbox, &["--list", "fleet.json"]);
+    assert_eq!(code, 2);
+    let templates = &of(&document, "-same")["templates"];
+    assert_eq!(templates["scripts"]["text"], "no file");
+    assert_eq!(templates["scripts/prep.sh"]["text"], "as the template");
+    assert_eq!(of(&document, "fleet.json")["error"]["cause"], "it is not a directory");
+    // A name that begins like an option.
+    let command = of(&document, "-same")["state"]["hook"]["command"].as_str().unwrap();
+    assert_eq!(command, "bakstop -C ./-same status");
+}
