@@ -290,17 +290,17 @@ impl LockReader<'_> {
                 "importers" => {
                     let importers = into_entries(node);
                     let importer = |((path, span), node)| (path, self.importer(span, node));
-                    lock.importers = importers.map(importer).collect();
+                    lock.importers = map_of(importers.map(importer));
                 }
                 "packages" => {
                     let packages = into_entries(node);
                     let package = |((id, span), node)| (id, self.package(span, &node));
-                    lock.packages = packages.map(package).collect();
+                    lock.packages = map_of(packages.map(package));
                 }
                 "snapshots" => {
                     let snapshots = into_entries(node);
                     let snapshot = |((id, span), node)| (id, self.snapshot(span, node));
-                    lock.snapshots = snapshots.map(snapshot).collect();
+                    lock.snapshots = map_of(snapshots.map(snapshot));
                 }
                 _ => {}
             }
@@ -316,7 +316,7 @@ impl LockReader<'_> {
 
     fn scalars(&self, node: Node) -> BTreeMap<String, LockScalar> {
         let entries = into_entries(node);
-        entries.filter_map(|((key, _), node)| Some((key, self.scalar(&node)?))).collect()
+        map_of(entries.filter_map(|((key, _), node)| Some((key, self.scalar(&node)?))))
     }
 
     fn catalogs(&self, node: Node) -> BTreeMap<(String, String), CatalogEntry> {
@@ -342,7 +342,7 @@ impl LockReader<'_> {
             };
             (package, LockedPatch { span, hash, path })
         };
-        into_entries(node).map(patch).collect()
+        map_of(into_entries(node).map(patch))
     }
 
     fn importer(&self, span: Span, node: Node) -> Importer {
@@ -407,6 +407,15 @@ impl LockReader<'_> {
 }
 
 /// The entries of a map with the places of their keys; none for any other value.
+/// A map of entries that are mostly in order. `collect` would bring the code of a sort for each type.
+fn map_of<V>(entries: impl Iterator<Item = (String, V)>) -> BTreeMap<String, V> {
+    let mut map = BTreeMap::new();
+    for (key, value) in entries {
+        map.insert(key, value);
+    }
+    map
+}
+
 fn into_entries(node: Node) -> impl Iterator<Item = ((String, Span), Node)> {
     let entries = match node.value {
         Value::Map(entries) => entries,
