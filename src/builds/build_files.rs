@@ -84,7 +84,8 @@ mod tests {
         for (steps, expected) in [
             ("COPY package.json /a/\nCOPY .npmrc /a/\nRUN npm ci", "/a/.npmrc /a/package.json"),
             (
-                "COPY package.json /a/\nRUN --mount=type=bind,source=.npmrc,target=/a/.npmrc npm ci",
+                "COPY package.json /a/\nRUN --mount=type=bind,source=.npmrc,target=/a/.npmrc \
+                 npm ci",
                 "/a/.npmrc /a/package.json",
             ),
         ] {

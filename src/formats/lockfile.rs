@@ -407,7 +407,7 @@ impl LockReader<'_> {
 }
 
 /// The entries of a map with the places of their keys; none for any other value.
-/// A map of entries that are mostly in order. `collect` would bring the code of a sort for each type.
+/// A map of entries. `collect` would bring the code of a sort for each type.
 fn map_of<V>(entries: impl Iterator<Item = (String, V)>) -> BTreeMap<String, V> {
     let mut map = BTreeMap::new();
     for (key, value) in entries {
