@@ -262,7 +262,9 @@ fn no_input_reaches_a_shell() {
                 let is_hook = program.ends_with("/.git/hooks/pre-commit")
                     || program == ".git/hooks/pre-commit";
                 let of_hook = arguments == ["prove"];
-                assert!(is_git || of_hook, "{arguments:?}: {line}");
+                // It asks itself about each repository.
+                let is_own = arguments[0] == "fleet" && program == BAKSTOP && !line.contains(mark);
+                assert!(is_git || of_hook || is_own, "{arguments:?}: {line}");
                 assert!(
                     !of_hook || is_git || is_hook || !line.contains(mark),
                     "{arguments:?}: {line}"
