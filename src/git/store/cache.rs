@@ -7,7 +7,7 @@ use gix::objs::Kind;
 use gix::odb::pack::cache::DecodeEntry;
 
 /// The maximum size in bytes: some versions of the largest lockfiles, and the trees around them.
-const LIMIT: usize = 16 * 1024 * 1024;
+const LIMIT: usize = 18 * 1024 * 1024;
 
 /// The number of a pack, and the offset of an object in it.
 type PackOffset = (usize, u64);
@@ -89,7 +89,7 @@ impl Cache {
 
 impl DecodeEntry for Cache {
     fn put(&mut self, _: u32, offset: u64, data: &[u8], kind: Kind, _: usize) {
-        if data.len() <= self.limit / 2 {
+        if data.len() <= self.limit / 3 {
             self.keep((self.pack, offset), (kind, data.to_vec()));
         }
     }
@@ -144,7 +144,7 @@ mod tests {
         assert!(cache.has(99) && !cache.has(50));
         cache.pack(1);
         assert!(!cache.has(99) && cache.get(0, 99, &mut out).is_none());
-        cache.put(0, 7, &vec![0; LIMIT / 2 + 1], Kind::Blob, 0);
+        cache.put(0, 7, &vec![0; LIMIT / 3 + 1], Kind::Blob, 0);
         assert!(!cache.has(7));
     }
 }
