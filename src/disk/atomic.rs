@@ -72,7 +72,7 @@ pub(crate) fn write(path: &Path, text: &[u8], bits: Bits, old: Old<'_>) -> Resul
     put(path, None, bits, old, |file| file.write_all(text))
 }
 
-/// [`write`] under a lock, by a temporary file whose name is known: the next run replaces or
+/// [`write()`] under a lock, by a temporary file whose name is known: the next run replaces or
 /// removes one that a killed run left. `name` starts with [`TEMPORARY`].
 pub(crate) fn write_by(
     name: &str,
