@@ -22,6 +22,7 @@ type StepFiles = Rc<[(Rc<str>, ImageFile)]>;
 /// of steps; what is not kept is found again.
 const MAX_KEPT: usize = 20_000;
 
+/// What a build takes from its context, found once.
 #[derive(Debug, Default)]
 pub(crate) struct BuildFiles {
     /// The files of the context that an install may read, by their paths in the context, with their

@@ -64,6 +64,14 @@ pub(crate) struct Builds {
     text: usize,
 }
 
+/// A Dockerfile that can be judged; its text only if it is inside of another file.
+struct ReadDockerfile {
+    file: usize,
+    text: Option<Joined>,
+    instructions: Rc<Vec<Instruction>>,
+    stages: Vec<BuildStage>,
+}
+
 impl Builds {
     /// The builds of a project. `tree` has the paths of the whole state.
     pub(crate) fn new(
@@ -248,17 +256,17 @@ impl Builds {
 
     pub(super) fn add(&mut self, described: Described) {
         let Described { dockerfile, context, given, origin, builder } = described;
-        let Some((file, text, stages)) = self.read(dockerfile, &given, origin.as_ref()) else {
+        let Some(read) = self.read(dockerfile, &given, origin.as_ref()) else {
             self.unbuilt.extend(origin.map(|origin| Unbuilt { origin, given }));
             return;
         };
+        let ReadDockerfile { file, text, instructions, stages } = read;
         let own = text.is_none().then(|| self.file(file).path.to_string());
         let context = context.and_then(|directory| {
             let ignore = self.governing(own.as_deref(), &directory, builder)?;
             Some(BuildContext { directory, ignore })
         });
         let inline = text.map(|text| {
-            let instructions = dockerfile::parse_joined(&text);
             let pins = dockerfile_pins(&instructions, &self.file(file).text, Vec::new());
             Inline { text, pins }
         });
@@ -266,14 +274,13 @@ impl Builds {
         self.list.push(Build { dockerfile: file, inline, context, stages, given, origin, files });
     }
 
-    /// The number of the file of a Dockerfile, its text if it is inside of that file, and its
-    /// stages. If it cannot be judged, the reason is noted.
+    /// Reads a Dockerfile. If it cannot be judged, the reason is noted.
     fn read(
         &mut self,
         dockerfile: DockerfileSource,
         given: &Given,
         origin: Option<&BuildOrigin>,
-    ) -> Option<(usize, Option<Joined>, Vec<BuildStage>)> {
+    ) -> Option<ReadDockerfile> {
         let (file, text) = match dockerfile {
             DockerfileSource::Inline(file, text) => (file, Some(text)),
             DockerfileSource::Path(path) => match self.project.number(path.as_bytes()) {
@@ -316,7 +323,7 @@ impl Builds {
             let message = format!("it has more than {limit} instructions or commands");
             self.unreadable(unreadable(file, message));
         }
-        Some((file, text, stages?))
+        Some(ReadDockerfile { file, text, instructions, stages: stages? })
     }
 
     fn doubt_missing(&mut self, dockerfile: &str, origin: Option<&BuildOrigin>) {
