@@ -15,6 +15,7 @@ mod prepared;
 mod gathered;
 mod lists;
 mod model;
+mod unnamed;
 mod users;
 mod members;
 mod bases;

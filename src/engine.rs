@@ -19,6 +19,7 @@ mod fake;
 mod found;
 mod gathering;
 mod entries;
+mod searching;
 mod building;
 mod pinned;
 mod locking;

@@ -31,7 +31,7 @@ pub(crate) use dockerfile::dockerfile_pins;
 pub(crate) use files::{is_same, may_declare, pins_of_file, select};
 pub(crate) use moving::{MovePlan, NewVersion, plan};
 pub(crate) use pin::{Demand, Fault, FilePins, Manager, Pin, PinKind, Role, Strictness};
-pub(crate) use runs::{UsedAction, pipeline_commands, workflow_steps};
+pub(crate) use runs::{UsedAction, WorkflowSteps, pipeline_commands};
 pub(crate) use scripts::{CiCommand, joined};
 
 #[cfg(test)]

@@ -53,11 +53,26 @@ static NAME_REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("(?i-u){mount}|{list}|{reference}")).ok()
 });
 
+/// Parts of lines, in lower case, of which [`SECRET_REGEX`] needs one, but for a line of a key.
+const PARTS: &str = "token|secret|pass|key|auth|pwd|curl|login|npm_|gh|glpat-|xox|sk-|k_live_\
+                     |akia|asia|aiza|eyj|pypi-|hf_|_pat_";
+
+/// The number of letters, digits, `+` and `/` in a row that may be a line of a key.
+const KEY_LINE: usize = 60;
+
+/// Whether a line may contain a secret. The search with a regular expression takes longer, and most
+/// lines have none of its parts.
+fn may_hold_secret(line: &[u8]) -> bool {
+    let lower = line.to_ascii_lowercase();
+    let is_of_key = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+    PARTS.split('|').any(|part| memchr::memmem::find(&lower, part.as_bytes()).is_some())
+        || line.split(|byte| !is_of_key(byte)).any(|run| run.len() >= KEY_LINE)
+}
+
 /// Whether a line may contain credentials: `_authToken=…`, `TOKEN=…`, `https://user:password@host`.
 pub(crate) fn holds_credentials(line: &[u8]) -> bool {
-    let holds = |hint: &str| {
-        line.windows(hint.len()).any(|window| window.eq_ignore_ascii_case(hint.as_bytes()))
-    };
+    let lower = line.to_ascii_lowercase();
+    let holds = |hint: &str| memchr::memmem::find(&lower, hint.as_bytes()).is_some();
     let mut urls = memchr::memmem::find_iter(line, b"://").map(|at| &line[at + 3..]);
     urls.any(|url| {
         let authority = url.split(|byte| b"/ \t\"'".contains(byte)).next();
@@ -67,6 +82,9 @@ pub(crate) fn holds_credentials(line: &[u8]) -> bool {
 
 /// Whether a line of a file seems to contain a secret. This only decides what a report masks.
 pub(crate) fn holds_secret(line: &[u8]) -> bool {
+    if !may_hold_secret(line) {
+        return holds_credentials(line);
+    }
     let line = match NAME_REGEX.as_ref() {
         Some(regex) => regex.replace_all(line, &b""[..]),
         None => line.into(),
@@ -83,4 +101,44 @@ pub(crate) fn holds_token(line: &[u8]) -> bool {
 /// A pattern that does not compile matches everything: then everything is masked.
 fn is_match(regex: Option<&Regex>, line: &[u8]) -> bool {
     regex.is_none_or(|regex| regex.is_match(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SECRET_REGEX, holds_secret, is_match, may_hold_secret};
+
+    #[test]
+    fn a_line_that_the_expression_matches_has_one_of_its_parts() {
+        let key = "A+/9".repeat(15);
+        let of_names = "token secret passw passphrase a_pass api_key access-key privatekey \
+                        encryption_key authorization";
+        let of_tokens = "npm_ gha_ ghp_ github_pat_ glpat- xoxb- sk- sk_live_ rk_live_ AKIA ASIA \
+                         AIza eyJ pypi- hf_ dckr_pat_";
+        let named = of_names.split_whitespace().map(|name| format!("{name}: 'abcdef'"));
+        let tokens = of_tokens.split_whitespace().map(|start| format!("{start}0123456789"));
+        let others = [
+            "-----BEGIN PRIVATE KEY-----",
+            "PRIVATE KEY BLOCK-----",
+            &key,
+            "+  ENV A_TOKEN x",
+            "label the-key x",
+            "ENV AUTH x",
+            "ENV A_PASS x",
+            "ENV PWD_OF x",
+            "a --password x",
+            "a --token 'x",
+            "curl -fsSL -u a:b",
+            "curl -X POST --user=a:b",
+            "docker login -u a -p b",
+        ];
+        for line in named.chain(tokens).chain(others.map(str::to_owned)) {
+            for line in [line.to_ascii_uppercase(), line.to_ascii_lowercase(), line] {
+                let line = line.as_bytes();
+                assert!(is_match(SECRET_REGEX.as_ref(), line), "{}", line.escape_ascii());
+                assert!(may_hold_secret(line), "{}", line.escape_ascii());
+            }
+        }
+        assert!(!may_hold_secret(b"RUN --mount=type=cache,target=/root/.npm npm ci"));
+        assert!(!holds_secret(&key.as_bytes()[1..]) && holds_secret(b"https://a:b@c.example"));
+    }
 }

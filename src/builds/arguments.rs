@@ -118,23 +118,6 @@ pub(crate) fn open_variables(builds: &Builds) -> BTreeSet<String> {
     open.filter(|name| !is_for_tools(name)).collect()
 }
 
-/// The arguments of callers that the Dockerfile may lack, as [`open_variables`].
-pub(crate) fn undeclared_variables(builds: &Builds) -> BTreeSet<String> {
-    let given = builds.list.iter().flat_map(|build| undeclared(builds, build));
-    given.filter(|name| !is_for_tools(name)).collect()
-}
-
-/// The arguments that the caller of a build gives, and no `ARG` of its Dockerfile declares.
-fn undeclared(builds: &Builds, build: &Build) -> Vec<String> {
-    let instructions = builds.instructions(build);
-    let arguments = instructions.iter().filter(|instruction| instruction.name == "ARG");
-    let declared = arguments.flat_map(Instruction::assignments);
-    let declared: BTreeSet<String> = declared.map(|(name, _)| name).collect();
-    let given = build.given.arguments.iter().map(|(name, _)| name);
-    let lacks = |name: &&String| is_name(name) && !is_predefined(name) && !declared.contains(*name);
-    given.filter(lacks).cloned().collect()
-}
-
 /// For each instruction, the number of its stage; `None` before the first one.
 pub(crate) fn stage_numbers(instructions: &[Instruction]) -> Vec<Option<usize>> {
     let mut stage: Option<usize> = None;

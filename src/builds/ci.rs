@@ -12,7 +12,7 @@ use crate::formats::shell::{Resolved, Variable};
 use crate::models::StringMap;
 use crate::models::gitlab::Pipeline;
 use crate::models::workflow::{Callee, Workflow};
-use crate::pins::{CiCommand, UsedAction, joined, pipeline_commands, workflow_steps};
+use crate::pins::{CiCommand, UsedAction, WorkflowSteps, joined, pipeline_commands};
 use crate::project::kinds::FileKind;
 use crate::project::{Project, SourceFile};
 
@@ -24,12 +24,11 @@ pub(super) fn builds(project: &Project, found: &mut Descriptions) -> Vec<BakeCal
         let is_asked = |kind| matches!(kind, FileKind::Workflow | FileKind::GitlabPipeline);
         let (path, text) = (&source.file.path, source.file.text.as_slice());
         found.has_remote_steps |= calls_remote_workflow(text);
-        // Most workflows build no image, and their scripts are long.
-        match FileKind::of(path, is_asked).filter(|_| names_builder(text)) {
+        match FileKind::of(path, is_asked).filter(|_| may_build(text)) {
             Some(FileKind::Workflow) => {
                 let workflow = source.model(Syntax::Yaml, |root| Workflow::parse(root, text));
-                let (commands, actions) = workflow_steps(&workflow, text);
-                for action in &actions {
+                let steps = WorkflowSteps::new(&workflow, text, may_build);
+                for action in &steps.actions {
                     let Callee::Remote { name, .. } = &action.uses.callee else { continue };
                     // There are forks with the same inputs.
                     if name.ends_with("/build-push-action") {
@@ -44,8 +43,8 @@ pub(super) fn builds(project: &Project, found: &mut Descriptions) -> Vec<BakeCal
                         found.unbuilt(origin(number, &action.uses.span), given);
                     }
                 }
-                of_commands(number, &commands, source, &has, found);
-                calls.extend(commands.iter().filter_map(bake::call_of_command));
+                of_commands(number, &steps.commands, source, &has, found);
+                calls.extend(steps.commands.iter().filter_map(bake::call_of_command));
             }
             Some(_) => {
                 let pipeline = source.model(Syntax::Yaml, Pipeline::parse);
@@ -59,13 +58,31 @@ pub(super) fn builds(project: &Project, found: &mut Descriptions) -> Vec<BakeCal
     calls
 }
 
-/// The parts of the names of all programs and actions that build an image.
-const BUILDERS: [&str; 7] =
-    ["docker", "buildx", "podman", "buildah", "nerdctl", "build-push-action", "bake-action"];
+/// The parts of the names of all programs that build an image, or the beginning of a variable.
+const BUILDERS: [&str; 6] = ["docker", "buildx", "podman", "buildah", "nerdctl", "$"];
 
-/// Whether a text names something that may build an image.
-fn names_builder(text: &[u8]) -> bool {
-    BUILDERS.iter().any(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
+/// What follows in a command that builds an image.
+const SUBCOMMANDS: [&str; 3] = ["build", "bake", "bud"];
+
+/// The names of actions that build an image, and an input that others have.
+const ACTIONS: [&str; 3] = ["build-push-action", "bake-action", "cache-to"];
+
+/// Whether a text may have a command or an action that builds an image. Most scripts have none, and
+/// take long to read.
+fn may_build(text: &[u8]) -> bool {
+    let find = |text: &[u8], part: &str| memchr::memmem::find(text, part.as_bytes());
+    let has = |text: &[u8], part: &str| find(text, part).is_some();
+    let is_command = |line: &[u8]| {
+        let builder = BUILDERS.iter().filter_map(|name| find(line, name)).min();
+        builder.is_some_and(|at| SUBCOMMANDS.iter().any(|name| has(&line[at..], name)))
+    };
+    // A string that begins with `>` is one line; a backslash continues a line.
+    let is_folded = has(text, ": >");
+    let is_end = |at: &usize| !is_folded && !text[..*at].ends_with(b"\\");
+    let ends = memchr::memchr_iter(b'\n', text).filter(is_end).chain([text.len()]);
+    let mut begin = 0;
+    let mut lines = ends.map(|end| &text[std::mem::replace(&mut begin, end)..end]);
+    ACTIONS.iter().any(|name| has(text, name)) || lines.any(is_command)
 }
 
 /// Whether a job is a workflow of another repository: `uses: owner/name/.github/workflows/a.yml`.
@@ -466,6 +483,7 @@ impl<'w> BuildCommand<'w> {
 
 #[cfg(test)]
 mod tests {
+    use super::may_build;
     use crate::builds::model::tests::{builds, shown};
 
     /// The Dockerfile, the context and the ignore file of a command.
@@ -487,6 +505,25 @@ mod tests {
         let ignore = ignore.map(|ignore| builds.file(ignore.file).path.to_string());
         let dockerfile = &builds.file(build.dockerfile).path;
         format!("{dockerfile} {}", ignore.unwrap_or("-".to_owned()))
+    }
+
+    #[test]
+    fn texts_that_may_build() {
+        for (text, expected) in [
+            ("docker login\npnpm build", false),
+            ("- run: docker login\n- run: pnpm build", false),
+            ("docker run x\ntail", false),
+            ("a; docker --debug \\\n  --tls \\\n  build .", true),
+            ("docker compose up --build", true),
+            ("buildah bud .", true),
+            ("$DOCKER build .", true),
+            ("run: >\n  docker\n  build .", true),
+            ("uses: acme/build-push-action@v1", true),
+            ("uses: docker/bake-action@v1", true),
+            ("uses: acme/x\nwith:\n  cache-to: y", true),
+        ] {
+            assert_eq!(may_build(text.as_bytes()), expected, "{text}");
+        }
     }
 
     #[test]

@@ -15,8 +15,8 @@ use crate::project::directories::relative_to;
 /// ignore.
 #[derive(Debug, Default)]
 pub(crate) struct RepoTree {
-    /// All paths, one after another. A path that is not UTF-8 is left out: no pattern of a build
-    /// names it.
+    /// All paths, each with a zero byte at its end. A path that is not UTF-8 is left out: no
+    /// pattern of a build names it.
     text: String,
     /// Where each path is in the text. They are sorted by path.
     places: Vec<Span>,
@@ -37,6 +37,7 @@ impl<'p> FromIterator<&'p RepoPath> for RepoTree {
             let start = tree.text.len();
             tree.text.push_str(path);
             tree.places.push(start..tree.text.len());
+            tree.text.push('\0');
         }
         tree
     }
@@ -58,6 +59,14 @@ impl RepoTree {
     /// The number of paths below a directory.
     pub(crate) fn count(&self, directory: &str) -> usize {
         self.whole_below(directory).len()
+    }
+
+    /// Whether a path below a directory has such a part.
+    pub(crate) fn mentions(&self, directory: &str, part: &str) -> bool {
+        let places = self.whole_below(directory);
+        let whole = places.first().zip(places.last());
+        let text = whole.and_then(|(first, last)| self.text.get(first.start..last.end));
+        text.is_some_and(|text| memchr::memmem::find(text.as_bytes(), part.as_bytes()).is_some())
     }
 
     fn path(&self, place: &Span) -> &str {

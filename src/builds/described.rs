@@ -94,6 +94,12 @@ pub(crate) struct Unjudged {
     pub reason: String,
 }
 
+impl Unjudged {
+    pub(super) fn new(path: RepoPath, reason: &str) -> Self {
+        Self { path, reason: reason.to_owned() }
+    }
+}
+
 /// A build as a file describes it.
 #[derive(Debug)]
 pub(super) struct Described {

@@ -181,7 +181,7 @@ impl Builds {
 
     /// Names something that was not judged.
     pub(crate) fn leave_out(&mut self, path: RepoPath, reason: &str) {
-        self.doubts.push(Unjudged { path, reason: reason.to_owned() });
+        self.doubts.push(Unjudged::new(path, reason));
         self.doubts.sort_unstable();
     }
 
@@ -193,46 +193,12 @@ impl Builds {
         }
     }
 
-    /// Adds a build of each Dockerfile that nothing names.
-    fn add_unnamed(&mut self) {
-        let links = self.tree.below("").filter(|path| {
-            FileKind::may_be_dockerfile(path)
-                && FileKind::Dockerfile.matches(&RepoPath::from(*path))
-                && self.is_link(path)
-        });
-        let reason = "it is a link, which is not read".to_owned();
-        let link = |path| Unjudged { path: RepoPath::from(path), reason: reason.clone() };
-        let links: Vec<Unjudged> = links.map(link).collect();
-        self.doubts.extend(links);
-        let of_files = self.list.iter().filter(|build| build.inline.is_none());
-        let built: BTreeSet<usize> = of_files.map(|build| build.dockerfile).collect();
-        for file in self.dockerfiles().into_iter().filter(|file| !built.contains(file)) {
-            let path = self.file(file).path.clone();
-            let dockerfile = path.to_string();
-            // At the top, `docker build .` and `podman build .` are the only builds that one can
-            // mean. Docker does not look for the second name.
-            let builder = match dockerfile.as_str() {
-                "Dockerfile" => Some(Builder::Docker),
-                "Containerfile" => Some(Builder::Podman),
-                _ => None,
-            };
-            let context = builder.map(|_| String::new());
-            if context.is_none() {
-                let reason = "what needs its context, since nothing says how it is built";
-                self.doubts.push(Unjudged { path, reason: reason.to_owned() });
-            }
-            self.add(Described::alone(&dockerfile, context, builder.unwrap_or(Builder::Docker)));
-        }
-    }
-
     /// Names what the rules leave out because a value is unknown.
     fn doubt_values(&mut self) {
         let mut found = Vec::new();
         for build in &self.list {
             let path = &self.file(build.dockerfile).path;
-            let mut doubt = |reason: &str| {
-                found.push(Unjudged { path: path.clone(), reason: reason.to_owned() });
-            };
+            let mut doubt = |reason: &str| found.push(Unjudged::new(path.clone(), reason));
             if build.copies().any(|(_, copy)| copy.sources.iter().any(|source| source.is_open)) {
                 doubt("a source of COPY or ADD whose value is unknown");
             }
@@ -243,15 +209,6 @@ impl Builds {
             }
         }
         self.doubts.append(&mut found);
-    }
-
-    /// The numbers of the Dockerfiles.
-    fn dockerfiles(&self) -> Vec<usize> {
-        let files = self.project.files().iter().enumerate();
-        let is_dockerfile = |(_, source): &(usize, &Rc<SourceFile>)| {
-            FileKind::Dockerfile.matches(&source.file.path)
-        };
-        files.filter(is_dockerfile).map(|(number, _)| number).collect()
     }
 
     pub(super) fn add(&mut self, described: Described) {
@@ -340,7 +297,7 @@ impl Builds {
     }
 
     /// Whether a path is in the repository, but not read: only regular files are.
-    fn is_link(&self, path: &str) -> bool {
+    pub(super) fn is_link(&self, path: &str) -> bool {
         self.tree.has_file(path) && self.project.number(path.as_bytes()).is_none()
     }
 

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 
-use crate::base::change::{Change, Content, Entry, File, Mode};
+use crate::base::change::{Change, Entry, File, Mode};
 use crate::base::debris::{DOCKER_DEPS, Debris};
 use crate::base::edit::Edit;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::builds::Overlays;
-use crate::builds::arguments::names;
 use crate::builds::{Builds, ConfiguredBuild, DescribedBuilds};
 use crate::engine::gathering::Gathering;
+use crate::engine::searching::named_variables;
 use crate::prepare::settings::PrepSettings;
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
@@ -154,59 +154,6 @@ pub(super) fn reported(
         });
     }
     found
-}
-
-/// The maximum size in bytes of a file that is searched for variables, and of all together.
-const MAX_SEARCHED: u64 = 1024 * 1024;
-const MAX_SEARCHED_TOGETHER: usize = 256 * 1024 * 1024;
-
-/// The number of bytes at the start of a file that say whether it is a text, as in git.
-const TELLING: usize = 8000;
-
-/// Those variables that a file of a state names: code, or settings. Files that describe builds,
-/// documents and translations do not read variables. The error is what cannot be searched, and why.
-fn named_variables(
-    mut variables: BTreeSet<String>,
-    change: &dyn Change,
-    entries: &[&Entry],
-) -> Result<BTreeSet<String>, (RepoPath, &'static str)> {
-    let mut named = BTreeSet::new();
-    if variables.is_empty() {
-        return Ok(named);
-    }
-    let is_searched = |path: &RepoPath| {
-        FileKind::of(path, FileKind::names_no_variable).is_none()
-            && !FileKind::is_binary(path)
-            && !FileKind::is_translation(path)
-    };
-    let unread = "it cannot be read, and it may use arguments of a build";
-    let mut room = MAX_SEARCHED_TOGETHER;
-    let searched = entries.iter().filter(|entry| entry.mode != Mode::Symlink);
-    for entry in searched.filter(|entry| is_searched(&entry.path)) {
-        let path = || entry.path.clone();
-        if entry.mode == Mode::Submodule {
-            return Err((path(), "its files may use arguments of a build"));
-        }
-        let content = change.read(entry, MAX_SEARCHED).map_err(|_| (path(), unread))?;
-        let Content::Bytes(text) = content else { continue };
-        let Some(left) = room.checked_sub(text.len()) else {
-            return Err((path(), "too many files before it may use arguments of a build"));
-        };
-        room = left;
-        if memchr::memchr(0, text.get(..TELLING).unwrap_or(&text)).is_some() {
-            continue;
-        }
-        let found: Vec<String> =
-            variables.iter().filter(|name| names(&text, name)).cloned().collect();
-        for name in found {
-            variables.remove(&name);
-            named.insert(name);
-        }
-        if variables.is_empty() {
-            break;
-        }
-    }
-    Ok(named)
 }
 
 /// What a preparation writes by these settings: for the configured manifests, or for those that

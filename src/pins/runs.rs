@@ -55,49 +55,57 @@ fn inside(checkout: &Checkout, path: &str) -> Option<String> {
     String::from_utf8(checkout.inside(path.as_bytes())?).ok()
 }
 
-/// The commands and the actions of the steps of a workflow that may run.
-pub(crate) fn workflow_steps<'w>(
-    workflow: &'w Workflow,
-    text: &[u8],
-) -> (Vec<CiCommand>, Vec<UsedAction<'w>>) {
-    let scope = VariableScope::new(variables(&workflow.env).chain(inputs(&workflow.inputs)));
-    let (mut commands, mut actions) = (Vec::new(), Vec::new());
-    for job in workflow.jobs.iter().filter(|job| !is_off(job.condition.as_ref())) {
-        let outer = scope.with(&job.env);
-        let checkout = Rc::new(Checkout::new(&job.steps, &outer));
-        let scripts = job.steps.iter().filter_map(|step| step.run.as_ref()?.text());
-        let outer = outer.without(scripts.flat_map(set_for_later));
-        let start = actions.len();
-        add_steps(&job.steps, &outer, &checkout, text, &mut commands, &mut actions);
-        actions[start..].iter_mut().for_each(|action| action.matrix = &job.matrix);
-    }
-    let checkout = Rc::new(Checkout::whole());
-    add_steps(&workflow.steps, &scope, &checkout, text, &mut commands, &mut actions);
-    (commands, actions)
+/// The steps of a workflow that may run.
+pub(crate) struct WorkflowSteps<'w> {
+    file: &'w [u8],
+    /// Whether the commands of a script are asked for.
+    is_asked: fn(&[u8]) -> bool,
+    pub commands: Vec<CiCommand>,
+    pub actions: Vec<UsedAction<'w>>,
 }
 
-fn add_steps<'w>(
-    steps: &'w [WorkflowStep],
-    outer: &VariableScope<'_>,
-    checkout: &Rc<Checkout>,
-    text: &[u8],
-    commands: &mut Vec<CiCommand>,
-    actions: &mut Vec<UsedAction<'w>>,
-) {
-    for step in steps.iter().filter(|step| !is_off(step.condition.as_ref())) {
-        let scope = outer.with(&step.env);
-        if let Some(uses) = &step.uses {
-            let inputs = uses.with.iter().map(|(name, value)| (name, scope.resolve(value)));
-            let (inputs, checkout) = (inputs.collect(), Rc::clone(checkout));
-            actions.push(UsedAction { uses, inputs, checkout, matrix: &[] });
+impl<'w> WorkflowSteps<'w> {
+    /// The actions of a workflow, and the commands of those scripts for which `is_asked` is true.
+    pub(crate) fn new(workflow: &'w Workflow, file: &'w [u8], is_asked: fn(&[u8]) -> bool) -> Self {
+        let mut found = Self { file, is_asked, commands: Vec::new(), actions: Vec::new() };
+        let scope = VariableScope::new(variables(&workflow.env).chain(inputs(&workflow.inputs)));
+        for job in workflow.jobs.iter().filter(|job| !is_off(job.condition.as_ref())) {
+            let outer = scope.with(&job.env);
+            let checkout = Rc::new(Checkout::new(&job.steps, &outer));
+            let scripts = job.steps.iter().filter_map(|step| step.run.as_ref()?.text());
+            let outer = outer.without(scripts.flat_map(set_for_later));
+            let start = found.actions.len();
+            found.add(&job.steps, &outer, &checkout);
+            found.actions[start..].iter_mut().for_each(|action| action.matrix = &job.matrix);
         }
-        if let (Some(script), Some(directory)) = (&step.run, script_directory(step, &scope)) {
-            let mut place = WorkingDirectory::at(&directory);
-            let found = commands_of(script, &mut place, &|name| scope.lookup(name), text);
-            commands.extend(found.into_iter().map(|command| CiCommand {
-                directory: command.directory.and_then(|path| inside(checkout, &path)),
-                ..command
-            }));
+        found.add(&workflow.steps, &scope, &Rc::new(Checkout::whole()));
+        found
+    }
+
+    fn add(
+        &mut self,
+        steps: &'w [WorkflowStep],
+        outer: &VariableScope<'_>,
+        checkout: &Rc<Checkout>,
+    ) {
+        for step in steps.iter().filter(|step| !is_off(step.condition.as_ref())) {
+            let scope = outer.with(&step.env);
+            if let Some(uses) = &step.uses {
+                let inputs = uses.with.iter().map(|(name, value)| (name, scope.resolve(value)));
+                let (inputs, checkout) = (inputs.collect(), Rc::clone(checkout));
+                self.actions.push(UsedAction { uses, inputs, checkout, matrix: &[] });
+            }
+            let is_asked =
+                |script: &&Scalar| script.text().is_some_and(|it| (self.is_asked)(it.as_bytes()));
+            let script = step.run.as_ref().filter(is_asked);
+            if let Some((script, directory)) = script.zip(script_directory(step, &scope)) {
+                let mut place = WorkingDirectory::at(&directory);
+                let found = commands_of(script, &mut place, &|name| scope.lookup(name), self.file);
+                self.commands.extend(found.into_iter().map(|command| CiCommand {
+                    directory: command.directory.and_then(|path| inside(checkout, &path)),
+                    ..command
+                }));
+            }
         }
     }
 }

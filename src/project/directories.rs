@@ -46,6 +46,14 @@ pub(crate) fn is_installed_package(directory: &[u8]) -> bool {
     matches!(parts.find(|part| !part.starts_with(b"@")), Some(b"node_modules"))
 }
 
+/// Whether a path is of a project that was copied here: what Go, Composer and npm leave below
+/// `vendor/` and `node_modules/`. A directory `vendor` with files of its own is no such copy.
+pub(crate) fn is_vendored(path: &[u8]) -> bool {
+    let mut parts = path.split(|&byte| byte == b'/');
+    let is_copy = parts.any(|part| matches!(part, b"vendor" | b"node_modules"));
+    is_copy && parts.count() > 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +79,19 @@ mod tests {
         assert_eq!(resolved("a/b", "../../../a/b"), None);
         assert_eq!(ancestors(b"a/b").collect::<Vec<_>>(), [&b"a/b"[..], b"a", b""]);
         assert_eq!((join(b"", b"b"), join(b"a", b"b")), (b"b".to_vec(), b"a/b".to_vec()));
+    }
+
+    #[test]
+    fn projects_that_were_copied_here() {
+        for (path, expected) in [
+            ("vendor/github.com/a/b/Dockerfile", true),
+            ("api/vendor/acme/b/Dockerfile", true),
+            ("node_modules/a/b/Dockerfile", true),
+            ("apps/vendor/Dockerfile", false),
+            ("vendor/web/Dockerfile", false),
+            ("vendored/a/b/Dockerfile", false),
+        ] {
+            assert_eq!(is_vendored(path.as_bytes()), expected, "{path}");
+        }
     }
 }

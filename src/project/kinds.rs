@@ -284,15 +284,20 @@ impl FileKind {
     pub(crate) fn of(path: &RepoPath, is_asked: impl Fn(Self) -> bool) -> Option<Self> {
         let name = path.file_name();
         let mut candidates = candidates(name);
-        if candidates == 0 {
-            return None;
+        let mut asked = 0_u64;
+        let mut rest = candidates;
+        while rest != 0 {
+            let row = rest.trailing_zeros();
+            asked |= u64::from(is_asked(TABLE[row as usize].2)) << row;
+            rest &= rest - 1;
         }
-        // Most names are not folded: no row of theirs is asked for.
+        // Most names are not folded: no row of theirs is asked for, and others only matter before
+        // one that is.
         let mut in_lower_case = None;
-        while candidates != 0 {
+        while asked != 0 {
             let row = candidates.trailing_zeros() as usize;
             let (glob, home, kind) = TABLE[row];
-            let is_asked = is_asked(kind);
+            let is_asked = asked >> row & 1 == 1;
             // `Dockerfile.md` is not a Dockerfile.
             let is_final = matches!(kind, Dockerignore | Markdown | NoDockerfile);
             let mut matches = || {
@@ -306,6 +311,7 @@ impl FileKind {
                 return is_asked.then_some(kind);
             }
             candidates &= candidates - 1;
+            asked &= candidates;
         }
         None
     }
@@ -441,24 +447,6 @@ impl FileKind {
         ) || self.is_lockfile()
     }
 
-    /// Whether a path is that of an image, a font or another binary file.
-    pub(crate) fn is_binary(path: &RepoPath) -> bool {
-        const GLOB: &str = "*.{7z,avif,bin,bmp,br,db,dll,eot,exe,gif,gz,icns,ico,jar,jpeg,jpg,mmdb,\
-                            mov,mp3,mp4,node,ogg,otf,pdf,png,psd,so,sqlite,tgz,ttf,wasm,wav,webm,\
-                            webp,woff,woff2,zip}";
-        glob_match(GLOB, path.file_name())
-    }
-
-    /// Whether a path is that of texts for people, in one of the languages of a program.
-    pub(crate) fn is_translation(path: &RepoPath) -> bool {
-        const HOMES: [&[u8]; 7] =
-            [b"i18n", b"lang", b"langs", b"locale", b"locales", b"messages", b"translations"];
-        let is_home = |part: &[u8]| HOMES.contains(&part);
-        glob_match("*.{json,json5,yaml,yml,po,pot,xlf,ftl}", path.file_name())
-            && !Self::Manifest.matches(path)
-            && RepoPath::new(path.parent()).components().any(is_home)
-    }
-
     /// The file of variables that many tools load.
     pub(crate) const ENVIRONMENT: &str = ".env";
 
@@ -542,16 +530,6 @@ mod tests {
         }
         for path in ["a.js", ".npmrc", "package.json", ".env.example", "docker-prep.sh"] {
             assert!(passive(path).is_none(), "{path}");
-        }
-        for (path, expected) in [("a/b.png", true), ("b.woff2", true), ("png", false)] {
-            assert_eq!(FileKind::is_binary(&path.into()), expected, "{path}");
-        }
-        for (path, expected) in [
-            ("src/lang/de.json", true),
-            ("web/locales/en/common.yml", true),
-            ("lang/package.json", false),
-        ] {
-            assert_eq!(FileKind::is_translation(&path.into()), expected, "{path}");
         }
         for (path, expected) in
             [(".babelrc.js", true), ("babel.config.cjs", true), (".swcrc", true), ("a.ts", false)]

@@ -88,8 +88,7 @@ fn is_fetched(build: &Build, stage: usize, install: &Install<'_>) -> bool {
 /// Whether the repository has the packages of Yarn.
 fn has_yarn_cache(builds: &Builds, build: &Build) -> bool {
     let context = build.context.as_ref().map_or("", |context| &context.directory);
-    let cache = memchr::memmem::Finder::new(".yarn/cache/");
-    builds.tree.below(context).any(|path| cache.find(path.as_bytes()).is_some())
+    builds.tree.mentions(context, ".yarn/cache/")
 }
 
 fn report(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::base::debris::Debris;
 use crate::base::escape::Escaped;
 use crate::base::finding::{Severity, Span};
-use crate::builds::arguments::{is_for_tools, is_predefined, undeclared_variables};
+use crate::builds::arguments::{is_for_tools, is_predefined};
 use crate::builds::installs::installs;
 use crate::builds::settings::unsupplied;
 use crate::builds::steps::BuildStage;
@@ -23,7 +23,6 @@ pub(crate) const RULE: Rule = Rule {
     severity: Severity::Warning,
     manual: include_str!("../../../docs/rules/undeclared-build-arg.md"),
     check: Check::Builds(judge),
-    asks_for_variables: Some(undeclared_variables),
     ..Rule::base(RuleGroup::Doctor)
 };
 
@@ -84,12 +83,12 @@ fn places(build: &Build) -> impl Iterator<Item = (usize, &str, &Span)> {
     names.filter_map(move |name| Some((origin?.file, name, place(name)?)))
 }
 
-/// The stage that uses a variable: the only one that names it. If none does, but a program may read
-/// it: the only stage at all, or the first that installs packages, whose settings may read it.
+/// The stage that uses a variable: the only one that names it. If none does, but tools read it: the
+/// only stage at all, or the first that installs packages. Whether a file of the repository reads
+/// it is not asked: that takes longer than everything else, and the fix is only shown.
 fn reader<'b>(builds: &Builds, build: &'b Build, name: &str) -> Option<&'b BuildStage> {
     let file = builds.file(build.dockerfile);
-    let of_files = builds.named_variables.as_ref();
-    let may_be_read = is_for_tools(name) || of_files.is_none_or(|known| known.contains(name));
+    let may_be_read = is_for_tools(name);
     let forms = [format!("${name}"), format!("${{{name}")];
     let names = |stage: &&BuildStage| {
         stage.steps.iter().any(|step| {
@@ -167,11 +166,11 @@ mod tests {
     #[test]
     fn the_stage_that_uses_it_is_shown() {
         for (dockerfile, expected) in [
-            ("FROM a\nRUN b\n", Some("FROM a\nARG A\nRUN b\n")),
+            ("FROM a\nRUN b $A\n", Some("FROM a\nARG A\nRUN b $A\n")),
             ("FROM a\nFROM b\nRUN ${A:-c}", Some("FROM a\nFROM b\nARG A\nRUN ${A:-c}")),
-            ("FROM a\nRUN npm ci\nFROM b", Some("FROM a\nARG A\nRUN npm ci\nFROM b")),
             ("FROM a\nRUN $A\nFROM b\nRUN $A", None),
             ("FROM a\nRUN c\nFROM b\nRUN d", None),
+            ("FROM a\nRUN npm ci\n", None),
         ] {
             let change = Fake::default()
                 .file("Dockerfile", dockerfile)
