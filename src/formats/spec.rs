@@ -20,6 +20,10 @@ pub(crate) fn installs_from<'a>(
     directory: &str,
     debris: &'a Debris,
 ) -> Option<&'a Directory> {
+    if is_name(spec) {
+        let components = directory.split('/').chain([spec.trim()]);
+        return components.into_iter().find_map(|name| debris.directory(name.as_bytes()));
+    }
     let readings = readings(spec);
     readings
         .iter()
@@ -92,6 +96,12 @@ fn alternatives(glob: &str) -> Vec<String> {
         open.truncate(MAX_ALTERNATIVES);
     }
     plain
+}
+
+/// Whether a spec can only be read as one name: most are a version.
+fn is_name(spec: &str) -> bool {
+    let is_special = |byte: u8| matches!(byte, b'/' | b'\\' | b'%' | b'$' | b':' | b'#' | b'?');
+    !spec.trim_start().starts_with('.') && !spec.bytes().any(is_special)
 }
 
 /// The spec, and its forms after the decoding of yarn: variables are expanded in settings, and

@@ -115,7 +115,9 @@ impl Store {
         let id = gix::ObjectId::try_from(id.as_bytes()).ok()?;
         let files = self.opened(&id)?;
         let mut bytes = Vec::new();
-        for loose in &files.loose {
+        // Most of history is packed; the objects of a new commit are loose.
+        let packed = if files.many { self.find(files, &id) } else { None };
+        for loose in files.loose.iter().filter(|_| packed.is_none()) {
             let Ok(Some((size, kind))) = loose.try_header(&id) else { continue };
             if kind != GixKind::Blob {
                 return None;
@@ -126,7 +128,10 @@ impl Store {
             loose.try_find(&id, &mut bytes).ok()??;
             return Some(Content::Bytes(bytes));
         }
-        let (pack, entry) = self.find(files, &id)?;
+        let (pack, entry) = match packed {
+            Some(found) => found,
+            None => self.find(files, &id)?,
+        };
         let about = files.header(pack, &entry, &mut self.inflate.borrow_mut())?;
         if about.kind == GixKind::Blob && about.object_size > limit {
             return Some(Content::TooLarge(about.object_size));
@@ -139,7 +144,6 @@ impl Store {
     pub(super) fn raw(&self, id: &ObjectId, kind: ObjectKind, buffer: &mut Vec<u8>) -> bool {
         let Ok(id) = gix::ObjectId::try_from(id.as_bytes()) else { return false };
         let Some(files) = self.opened(&id) else { return false };
-        // Most of history is packed; the objects of a new commit are loose.
         if files.many && self.unpacked(files, &id, kind, buffer) {
             return true;
         }

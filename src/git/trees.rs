@@ -30,7 +30,7 @@ pub(super) struct TreeWalk {
 /// What was read of trees, and not reported yet.
 #[derive(Debug, Default)]
 pub(super) struct Unreported {
-    entries: Vec<Vec<Entry>>,
+    entries: Vec<Vec<(VisitKey, Entry)>>,
     /// The keys of the trees that are reported with all their entries.
     complete: Vec<VisitKey>,
 }
@@ -120,14 +120,14 @@ impl TreeWalk {
     }
 
     /// The entries of each tree that were not reported before. From now on they are.
-    pub(super) fn report(&mut self, mut ahead: Unreported) -> Vec<Vec<Entry>> {
-        for entries in &mut ahead.entries {
-            entries.retain(|entry| {
-                self.reported.insert(self.key(&entry.id, entry.path.as_bytes(), entry.mode.bits()))
-            });
-        }
+    pub(super) fn report(&mut self, ahead: Unreported) -> Vec<Vec<Entry>> {
+        let mut of_tree = |entries: Vec<(VisitKey, Entry)>| {
+            let fresh = |(key, entry)| self.reported.insert(key).then_some(entry);
+            entries.into_iter().filter_map(fresh).collect()
+        };
+        let fresh = ahead.entries.into_iter().map(&mut of_tree).collect();
         self.reported.extend(ahead.complete);
-        ahead.entries
+        fresh
     }
 
     fn unreported(
@@ -136,7 +136,7 @@ impl TreeWalk {
         tree: &ObjectId,
         others: &[ObjectId],
         complete: &mut Vec<VisitKey>,
-    ) -> Result<Vec<Entry>, Error> {
+    ) -> Result<Vec<(VisitKey, Entry)>, Error> {
         let mut visit =
             TreeVisit { walk: self, objects, path: Trail::default(), complete, found: Vec::new() };
         visit.directory(tree, others)?;
@@ -156,7 +156,7 @@ struct TreeVisit<'a> {
     objects: &'a Objects,
     path: Trail,
     complete: &'a mut Vec<VisitKey>,
-    found: Vec<Entry>,
+    found: Vec<(VisitKey, Entry)>,
 }
 
 impl TreeVisit<'_> {
@@ -171,15 +171,18 @@ impl TreeVisit<'_> {
         }
         let raw = self.read(tree)?;
         let olds = others.iter().map(|other| self.read(other)).collect::<Result<Vec<_>, _>>()?;
-        // Most entries of a directory are mostly unchanged.
-        let same = match &olds[..] {
-            [old] => common_entries(&raw, old, tree.as_bytes().len()),
-            _ => 0,
+        let (items, olds) = match (others, &olds[..]) {
+            ([other], [old]) => {
+                let (items, old) = parse_differing((tree, &raw), (other, old))?;
+                (items, vec![old])
+            }
+            _ => {
+                let olds = others.iter().zip(&olds).map(|(id, raw)| parse(id, raw));
+                (parse(tree, &raw)?, olds.collect::<Result<_, _>>()?)
+            }
         };
-        let olds = others.iter().zip(&olds).map(|(id, raw)| parse(id, &raw[same..]));
-        let olds = olds.collect::<Result<Vec<_>, _>>()?;
         let mut cursors: Vec<Cursor<'_>> = olds.iter().map(|items| Cursor::new(items)).collect();
-        for item in parse(tree, &raw[same..])? {
+        for item in items {
             let before = cursors.iter_mut().filter_map(|old| old.find(item.name, item.is_tree()));
             let before: Vec<TreeItem<'_>> = before.collect();
             if before.iter().any(|old| old.id == item.id && old.mode == item.mode) {
@@ -189,9 +192,13 @@ impl TreeVisit<'_> {
             let length = self.path.enter(&item, tree)?;
             if item.is_tree() {
                 self.directory(&item.id, &others)?;
-            } else if self.is_unreported(&item) {
+            } else {
                 let replaces = others.first().copied();
-                self.found.push(entry(&item, self.path.bytes(), tree, true, replaces)?);
+                let entry = entry(&item, self.path.bytes(), tree, true, replaces)?;
+                let key = self.walk.key(&item.id, self.path.bytes(), entry.mode.bits());
+                if !self.walk.reported.contains(&key) {
+                    self.found.push((key, entry));
+                }
             }
             self.path.leave(length);
         }
@@ -201,11 +208,6 @@ impl TreeVisit<'_> {
     fn read(&self, tree: &ObjectId) -> Result<Vec<u8>, Error> {
         let mut raw = Vec::new();
         self.objects.tree(tree, &mut raw).map(|()| raw)
-    }
-
-    fn is_unreported(&self, item: &TreeItem<'_>) -> bool {
-        let key = self.walk.key(&item.id, self.path.bytes(), item.mode & KIND);
-        !self.walk.reported.contains(&key)
     }
 }
 
@@ -352,14 +354,43 @@ fn malformed(tree: &ObjectId, cause: &str) -> Error {
 
 /// Parses a tree object: for each entry `<octal mode> SP <name> NUL <raw id>`.
 pub(super) fn parse<'a>(tree: &ObjectId, raw: &'a [u8]) -> Result<Vec<TreeItem<'a>>, Error> {
+    parse_until(tree, raw, 0).map(|(items, _)| items)
+}
+
+/// The entries up to one after which at most `end` bytes follow, and the number of those.
+fn parse_until<'a>(
+    tree: &ObjectId,
+    raw: &'a [u8],
+    end: usize,
+) -> Result<(Vec<TreeItem<'a>>, usize), Error> {
     let length = tree.as_bytes().len();
     let mut items = Vec::new();
     let mut rest = raw;
-    while !rest.is_empty() {
+    while rest.len() > end {
         let item = item(&mut rest, length).ok_or_else(|| malformed(tree, "it is malformed"))?;
         items.push(item);
     }
-    Ok(items)
+    Ok((items, rest.len()))
+}
+
+/// The entries of two trees, each with its id, without those that both have at their start and at
+/// their end: most entries of a directory are unchanged.
+#[allow(clippy::type_complexity, reason = "the entries of both")]
+fn parse_differing<'a>(
+    (tree, raw): (&ObjectId, &'a [u8]),
+    (other, old): (&ObjectId, &'a [u8]),
+) -> Result<(Vec<TreeItem<'a>>, Vec<TreeItem<'a>>), Error> {
+    let start = common_entries(raw, old, tree.as_bytes().len());
+    let (raw, old) = (&raw[start..], &old[start..]);
+    let end = raw.iter().rev().zip(old.iter().rev()).take_while(|(one, other)| one == other);
+    let end = end.count();
+    let (items, left) = parse_until(tree, raw, end)?;
+    let (olds, left_of_old) = parse_until(other, old, end)?;
+    if left == left_of_old {
+        return Ok((items, olds));
+    }
+    // Bytes of an id look like entries in one of them.
+    Ok((parse(tree, raw)?, parse(other, old)?))
 }
 
 fn item<'a>(rest: &mut &'a [u8], length: usize) -> Option<TreeItem<'a>> {
@@ -474,6 +505,32 @@ mod tests {
 
     fn tree() -> ObjectId {
         ObjectId::from_bytes(&[9; 20]).unwrap()
+    }
+
+    #[test]
+    fn entries_at_both_ends_that_two_trees_share_are_left_out() {
+        let names = |items: Vec<TreeItem<'_>>| -> Vec<String> {
+            items.iter().map(|item| String::from_utf8_lossy(item.name).into_owned()).collect()
+        };
+        let all = [("100644", "a", 1), ("100644", "b", 2), ("100644", "c", 3), ("40000", "d", 4)];
+        let old = raw(&all);
+        for (new, expected) in [
+            (raw(&all), (vec![], vec![])),
+            (raw(&all[..3]), (vec![], vec!["d"])),
+            (raw(&all[1..]), (vec![], vec!["a"])),
+            (raw(&[all[0], ("100644", "b", 9), all[2], all[3]]), (vec!["b"], vec!["b"])),
+            (raw(&[all[0], ("100755", "c", 3), all[3]]), (vec!["c"], vec!["b", "c"])),
+            (raw(&[all[0], all[1], ("100644", "bc", 3), all[3]]), (vec!["bc"], vec!["c"])),
+            (Vec::new(), (vec![], vec!["a", "b", "c", "d"])),
+        ] {
+            let (items, olds) = parse_differing((&tree(), &new), (&tree(), &old)).unwrap();
+            let found = (names(items), names(olds));
+            assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+        }
+        // The end of the name is that of another one.
+        let (short, long) = (raw(&[("100644", "x", 7)]), raw(&[("100644", "100644 x", 7)]));
+        let (items, olds) = parse_differing((&tree(), &short), (&tree(), &long)).unwrap();
+        assert_eq!((names(items).concat(), names(olds).concat()), ("x".into(), "100644 x".into()));
     }
 
     #[test]

@@ -81,10 +81,12 @@ pub(crate) enum SourceFields {
     Bunfig,
 }
 
-/// Calls `visit` with every string that names the source of a package, a place or members.
+/// Calls `visit` with every string that names the source of a package, a place or members, as far
+/// as they are wanted.
 pub(crate) fn for_each_source<'n>(
     root: &'n Node,
     fields: SourceFields,
+    is_wanted: &dyn Fn(Names) -> bool,
     visit: &mut impl FnMut(&'n Node, Names),
 ) {
     let fields = match fields {
@@ -92,7 +94,7 @@ pub(crate) fn for_each_source<'n>(
         SourceFields::Workspace => WORKSPACE,
         SourceFields::Bunfig => BUNFIG,
     };
-    for (path, names) in fields {
+    for (path, names) in fields.iter().filter(|(_, names)| is_wanted(*names)) {
         let is_deep = *names != Members;
         for_each_below(root, path, is_deep, &mut |node| visit(node, *names));
     }
@@ -124,5 +126,6 @@ fn for_each_below<'a>(node: &'a Node, keys: &[&str], deep: bool, visit: &mut imp
 
 /// Whether a key is this one. pnpm 10 and 11 expand variables in the keys of settings.
 fn is_key(found: &str, key: &str) -> bool {
-    found == key || found.contains("${") && without_variables(found) == key
+    let has_variable = || memchr::memchr(b'$', found.as_bytes()).is_some();
+    found == key || has_variable() && without_variables(found) == key
 }

@@ -7,7 +7,7 @@ use crate::base::path::RepoPath;
 use crate::formats::document::{Node, SyntaxError};
 use crate::formats::npmrc;
 use crate::formats::spec::{includes, installs_from, points_into};
-use crate::formats::trace::mention;
+use crate::formats::trace::{could_hold_debris, mention};
 use crate::models::sources::{Names, SourceFields, for_each_source};
 use crate::project::SourceFile;
 use crate::project::kinds::FileKind;
@@ -83,14 +83,29 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
         return;
     }
     match &*known.document(syntax) {
-        Ok(root) => for_each_source(root, fields(kind), &mut |node, names| {
-            let found = node.text().and_then(|text| judged(text, names, file, debris));
-            if let Some((message, help, steps)) = found {
-                findings.place(file, &node.span, message).help(help, steps);
-            }
-        }),
+        Ok(root) => {
+            let names_none = kind == FileKind::Manifest && names_no_debris(file, debris);
+            let is_wanted = |names| !names_none || names == Names::Members;
+            for_each_source(root, fields(kind), &is_wanted, &mut |node, names| {
+                let found = node.text().and_then(|text| judged(text, names, file, debris));
+                if let Some((message, help, steps)) = found {
+                    findings.place(file, &node.span, message).help(help, steps);
+                }
+            });
+        }
         Err(error) => report_unparsable(file, error, debris, findings),
     }
+}
+
+/// Whether no string of a manifest in JSON can name leftovers, but for a pattern. Fast: this is so
+/// for most. In other syntaxes, a string may go on in the next line.
+fn names_no_debris(file: &File, debris: &Debris) -> bool {
+    let has = |part: &[u8]| memchr::memmem::find(&file.text, part).is_some();
+    // Each of these may hide a second layer of escapes.
+    !has(b"%")
+        && !has(b"${")
+        && !could_hold_debris(&file.text, debris)
+        && !file.path.components().any(|part| debris.directory(part).is_some())
 }
 
 /// Whether the comments at the start have that of a `yarn.lock` of Yarn 1. Yarn 2 and later read
@@ -116,7 +131,7 @@ pub(crate) fn traces<'n>(root: &'n Node, path: &RepoPath, debris: &Debris) -> Ve
     let Some(kind) = kind(path) else { return Vec::new() };
     let file = File { path: path.clone(), text: Vec::new(), fresh: true, replaces: true };
     let mut found = Vec::new();
-    for_each_source(root, fields(kind), &mut |node, names| {
+    for_each_source(root, fields(kind), &|_| true, &mut |node, names| {
         if node.text().is_some_and(|text| judged(text, names, &file, debris).is_some()) {
             found.push(Trace { node, may_be_added: names == Names::Override });
         }
