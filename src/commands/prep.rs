@@ -144,8 +144,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let files = OnDisk::all(&tree)?;
     let config = configuration(&files, &options, context)?;
     let is_in_place = args.in_place || config.prep().in_place;
-    let rewrites = args.writes() && is_in_place;
-    let in_place = rewrites.then(|| InPlace::enter(&tree)).transpose()?;
     let gathered = Gathered::new(args, (&files, &config, is_in_place), context)?;
     // Before anything is packed: a link there is an error.
     gathered.directory.files()?;
@@ -155,11 +153,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     let (product, into) = (&gathered.product, &gathered.request.into.name);
     let overlays = dockerfiles::overlays(product, into, is_in_place);
-    let fixes = args.fix_dockerfiles;
-    match dockerfiles::judged(&overlays, args.config.as_deref(), fixes, context)? {
+    let writes = args.fix_dockerfiles;
+    match dockerfiles::judged(&overlays, args.config.as_deref(), writes, context)? {
         Taken::Yes(more) => notes.extend(more),
         Taken::No(outcome) => return Ok(outcome),
     }
+    let rewrites = args.writes() && is_in_place;
+    let in_place = rewrites.then(|| InPlace::enter(&tree)).transpose()?;
     let prepare = || {
         let prepared = gathered.carried_out(args, context, in_place.as_ref(), started)?;
         Ok(notes.iter().fold(shown(&prepared, args, context), Outcome::note))

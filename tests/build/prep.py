@@ -42,8 +42,11 @@ def make_product(product):
     write(product / ".npmrc", "@acme:registry=http://127.0.0.1:9/\nfetch-retries=0\n")
     write(product / "bakstop.json", {"prep": {"from": "../plat", "build": False}})
     services = {}
+    # Another one would be fetched in each build.
+    pnpm = run("docker", "run", "--rm", "--network", "none", IMAGE, "pnpm", "--version",
+               cwd=product).stdout.strip()
     for name in ("backend", "web"):
-        manifest = {"name": name, "private": True, "packageManager": "pnpm@10.6.5",
+        manifest = {"name": name, "private": True, "packageManager": f"pnpm@{pnpm}",
                     "dependencies": {"@acme/http": "workspace:*"}}
         write(product / name / "package.json", manifest)
         write(product / name / "src/main.js", "console.log(require('@acme/http')())\n")

@@ -258,7 +258,7 @@ pub(in crate::commands) fn must_be_rewritable(
         let path = file.path.clone();
         if !tree.has_git() && is_rewritten(file, debris) {
             return Err(Error::new(format!("change {path}"), "it names packed packages already")
-                .help("bakstop restore; then put back by hand what that names"));
+                .help("run `bakstop restore`, and put back by hand what it names"));
         }
         paths.push(path);
     }

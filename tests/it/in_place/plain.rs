@@ -93,6 +93,10 @@ fn git_need_not_be_installed() {
     let ran = without_git(&pair, &["prep", "--in-place"]);
     assert!(ran.code == Some(2) && ran.err.contains("bakstop prep --no-build"), "{ran:?}");
     assert!(pair.calls().is_empty());
+    // It is not built.
+    let ran = without_git(&pair, &["prep", "--in-place", "--no-build"]);
+    assert!(ran.code == Some(2) && ran.err.contains("it is not built"), "{ran:?}");
+    assert_eq!(snapshot(&pair.product.top), all);
     for name in ["log", "http"] {
         pair.plat(&format!("packages/{name}/dist/index.js"), "exports.x = 1;\n");
     }
@@ -231,7 +235,7 @@ fn edits_meanwhile_are_kept_and_originals_stay_while_something_is_left() {
     pair.product.write(MANIFESTS[1], &before[1].0);
     prepare(&pair, &[]);
     let text = fs::read_to_string(pair.product.top.join(MANIFESTS[1])).unwrap();
-    pair.product.write(MANIFESTS[1], format!("{{,{}", &text[1..]));
+    pair.product.write(MANIFESTS[1], text.replacen('{', "{,", 1));
     for _ in 0..2 {
         let ran = pair.product.bakstop(&["restore"]);
         let words = "left web/package.json: it cannot be undone in what it is";
