@@ -22,9 +22,20 @@ pub(super) fn open(context: &Context) -> Result<WorkTree, Error> {
     match top(context)? {
         Some(top) => Ok(WorkTree::without_git(top, &context.directory)),
         None => WorkTree::open(&context.directory).map_err(|error| {
-            error.or_help("without git: run this where a bakstop.json or package.json is")
+            if !is_without_git(context) {
+                return error;
+            }
+            error.help(
+                "run this inside a git repository, or where a bakstop.json or a package.json is",
+            )
         }),
     }
+}
+
+/// Whether git would find no repository.
+fn is_without_git(context: &Context) -> bool {
+    let named = context.env.get("GIT_DIR").is_some() || context.env.is_set_empty("GIT_DIR");
+    !named && has_no_repository(&context.directory)
 }
 
 /// The top of the sources around the current directory; `None` if git is asked, and where nothing
@@ -34,8 +45,7 @@ pub(super) fn open(context: &Context) -> Result<WorkTree, Error> {
 /// the nearest one with a workspace; else the current one, if it has a manifest.
 pub(super) fn top(context: &Context) -> Result<Option<PathBuf>, Error> {
     let here = &context.directory;
-    let named = context.env.get("GIT_DIR").is_some() || context.env.is_set_empty("GIT_DIR");
-    if named || !has_no_repository(here) {
+    if !is_without_git(context) {
         return Ok(None);
     }
     let nearest = |marks: &dyn Fn(&Path) -> Option<PathBuf>| {

@@ -148,7 +148,9 @@ fn what_marks_the_top_of_sources() {
     fs::create_dir_all(top.join("empty")).unwrap();
     for words in [&dry[..], &["restore"]] {
         let ran = run("empty", words);
+        let help = "help: run this inside a git repository, or where a bakstop.json";
         assert!(ran.code == Some(2) && ran.err.contains("not a git repository"), "{ran:?}");
+        assert!(ran.err.contains(help), "{ran:?}");
     }
 }
 
