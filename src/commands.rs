@@ -18,6 +18,7 @@ pub(crate) mod rules;
 pub(crate) mod explain;
 mod configuring;
 pub(crate) mod install;
+mod sources;
 mod paths;
 mod restoring;
 mod docker;

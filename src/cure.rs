@@ -212,10 +212,8 @@ pub(crate) enum Crashed {
     Proof,
     /// Moving pins, or restoring files.
     Files,
-    /// Writing the leftover directory.
+    /// Writing the leftover directory, and rewriting manifests if that is asked for.
     Preparation,
-    /// Rewriting manifests, and writing the leftover directory.
-    InPlace,
     /// Installing or removing hooks.
     Hooks,
     Nothing,
@@ -241,12 +239,8 @@ pub(crate) fn after_crash(crashed: Crashed) -> &'static str {
              or edit the rest by hand"
         }
         Crashed::Preparation => {
-            "no tracked file was changed; run `bakstop prep` again, or empty the leftover \
-             directory: `bakstop restore`"
-        }
-        Crashed::InPlace => {
-            "a build that was started may still run; the manifests are as before, or \
-             `bakstop restore` makes them so"
+            "a build that was started may still run; `bakstop restore` takes out what is prepared, \
+             or run `bakstop prep` again"
         }
         Crashed::Hooks => {
             "each hook is either unchanged or complete (see `bakstop status`); run the command \

@@ -211,7 +211,6 @@ fn recovery_hint(verb: &Verb) -> String {
         Verb::Pins(args) if args.writes() => Crashed::Files,
         Verb::Lockfile(args) if args.writes() => Crashed::Files,
         Verb::Restore(args) if args.writes() => Crashed::Files,
-        Verb::Prep(args) if args.rewrites() => Crashed::InPlace,
         Verb::Prep(args) if args.writes() => Crashed::Preparation,
         Verb::Doctor(args) if args.writes() => Crashed::Files,
         Verb::Install(_) | Verb::Uninstall(_) => Crashed::Hooks,

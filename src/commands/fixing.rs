@@ -17,7 +17,6 @@ use crate::edit::apply;
 use crate::edit::fix::{Fix, Safety};
 use crate::edit::reading::{Grammar, keeps_the_rest};
 use crate::engine::Judgement;
-use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
 use crate::project::kinds::FileKind;
 use crate::report::fixes as report;
@@ -78,7 +77,7 @@ pub(super) enum FixMode {
 
 /// Carries out the safe fixes, and returns what was done; or only reports them.
 pub(super) fn fix(mode: FixMode, options: &Options<'_>, context: &Context) -> Result<Fixed, Error> {
-    let tree = WorkTree::open(&context.directory)?;
+    let tree = options.tree(context)?;
     let files = OnDisk::all(&tree)?;
     let config = configuration(&files, options, context)?;
     let plan = plan(&files, &config, options)?;

@@ -20,6 +20,8 @@ const DOING: &str = "take edits of the work tree back";
 pub(super) struct EditRoom {
     kind: Journal,
     journal: PathBuf,
+    /// Whether it is among the leftovers, for sources without git.
+    is_beside: bool,
     _lock: DirectoryLock,
 }
 
@@ -29,17 +31,23 @@ pub(super) type Taken = Vec<(JournaledEdit, PutBack)>;
 impl EditRoom {
     /// Waits some time for another process.
     pub(super) fn enter(tree: &WorkTree, kind: Journal) -> Result<Self, Error> {
-        let journal = private::journal(tree.git(), kind, DOING)?;
+        let (journal, is_beside) = place(tree, kind)?;
         let directory = directory_of(&journal);
-        if !directory.is_dir() {
-            atomic::make_directory(directory, Bits::New(0o777))
-                .map_err(|error| unwritten(directory, &error))?;
-        }
-        let lock = DirectoryLock::wait(directory).map_err(|Busy| {
-            Error::new(DOING, format!("{} is running in this work tree", verb(kind)))
-                .help("wait until it has ended")
-        })?;
-        Ok(Self { kind, journal, _lock: lock })
+        let lock = loop {
+            if !directory.is_dir() {
+                atomic::make_directory(directory, Bits::New(0o777))
+                    .map_err(|error| unwritten(directory, &error))?;
+            }
+            let lock = DirectoryLock::wait(directory).map_err(|Busy| {
+                Error::new(DOING, format!("{} is running in this work tree", verb(kind)))
+                    .help("wait until it has ended")
+            })?;
+            // Whoever had it may have removed the directory.
+            if lock.is_on(directory) {
+                break lock;
+            }
+        };
+        Ok(Self { kind, journal, is_beside, _lock: lock })
     }
 
     /// Notes edits before they are made.
@@ -49,18 +57,51 @@ impl EditRoom {
 
     /// The noted edits; `None` without any.
     pub(super) fn noted(&self) -> Result<Option<Vec<JournaledEdit>>, Error> {
-        read(&self.journal, self.kind)
+        self.read(&self.journal)
     }
 
     /// The edits that were taken back last, if they were kept.
     pub(super) fn last(&self) -> Result<Option<Vec<JournaledEdit>>, Error> {
-        read(&self.place_of_last(), self.kind)
+        self.read(&self.place_of_last())
     }
 
-    /// Keeps the noted edits, which are taken back, as the last ones.
-    pub(super) fn retire(&self) -> Result<(), Error> {
-        journal::retire(&self.journal, &self.place_of_last())
-            .map_err(|error| unwritten(&self.journal, &error))
+    fn read(&self, journal: &Path) -> Result<Option<Vec<JournaledEdit>>, Error> {
+        journal::read(journal).map_err(|error| {
+            let help = match self.kind {
+                Journal::Touched => {
+                    "see `git diff` for a comment of `bakstop measure`, take it out, and remove \
+                     this file"
+                }
+                Journal::Prepared if self.is_beside => {
+                    "it has the only originals: put them back by hand from what is in it, and \
+                     remove it"
+                }
+                Journal::Prepared => {
+                    "it may have originals that are not committed: look into it; then remove it, \
+                     and run `bakstop restore`, which takes originals from HEAD"
+                }
+            };
+            Error::new(format!("read {}", RepoPath::from(journal)), error).help(help)
+        })
+    }
+
+    /// Keeps the noted edits, which are taken back, as the last ones. Without git, nothing comes
+    /// back later: they are removed if `is_done`, and nothing of ours is left.
+    pub(super) fn retire(&self, is_done: bool) -> Result<(), Error> {
+        let (journal, last) = (&self.journal, self.place_of_last());
+        let retire = || {
+            if exists(journal) {
+                journal::retire(journal, &last)?;
+            }
+            if !self.is_beside || exists(&last) && !is_done {
+                return Ok(());
+            }
+            let directory = directory_of(journal);
+            journal::tidy(directory)?;
+            let mut ours = [&*last, directory, directory_of(directory)].into_iter();
+            ours.try_for_each(|path| if exists(path) { atomic::remove(path) } else { Ok(()) })
+        };
+        retire().map_err(|error| unwritten(journal, &error))
     }
 
     fn place_of_last(&self) -> PathBuf {
@@ -78,22 +119,6 @@ impl EditRoom {
         journal::remove(&self.journal).map_err(|error| unwritten(&self.journal, &error))?;
         Ok(taken)
     }
-}
-
-fn read(journal: &Path, kind: Journal) -> Result<Option<Vec<JournaledEdit>>, Error> {
-    journal::read(journal).map_err(|error| {
-        let help = match kind {
-            Journal::Touched => {
-                "see `git diff` for a comment of `bakstop measure`, take it out, and remove this \
-                 file"
-            }
-            Journal::Prepared => {
-                "it may have originals that are not committed: look into it; then remove it, and \
-                 run `bakstop restore`, which takes originals from HEAD"
-            }
-        };
-        Error::new(format!("read {}", RepoPath::from(journal)), error).help(help)
-    })
 }
 
 fn verb(kind: Journal) -> &'static str {
@@ -114,13 +139,33 @@ fn put_back(tree: &WorkTree, edit: &JournaledEdit) -> Result<PutBack, Error> {
     })
 }
 
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
 fn directory_of(journal: &Path) -> &Path {
     journal.parent().unwrap_or(journal)
 }
 
 fn unwritten(path: &Path, error: &WriteError) -> Error {
     Error::new(format!("write {}", RepoPath::from(path)), error)
-        .help("make the git directory writable by this user")
+        .help("make its directory writable by this user")
+}
+
+/// Where a journal is, and whether that is among the leftovers: without git, and as long as it is
+/// there after `git init`.
+fn place(tree: &WorkTree, kind: Journal) -> Result<(PathBuf, bool), Error> {
+    let beside = private::beside(tree.top(), kind);
+    if !tree.has_git() || exists(&beside) {
+        // As deep as the leftover directory: what a link leads to is not ours.
+        if let Some(link) = beside.ancestors().take(4).find(|path| path.is_symlink()) {
+            return Err(
+                Error::new(DOING, format!("{} is a link", RepoPath::from(link))).help("remove it")
+            );
+        }
+        return Ok((beside, true));
+    }
+    Ok((private::journal(tree.git(), kind, DOING)?, false))
 }
 
 /// Takes the comments of a killed run out, if there is one.
@@ -134,9 +179,11 @@ pub(super) fn take_back_left(tree: &WorkTree) -> Result<Taken, Error> {
 /// The room of a work tree in which edits of a kind are noted, or were taken back; `None` if there
 /// never were any.
 pub(super) fn room_of_journal(tree: &WorkTree, kind: Journal) -> Result<Option<EditRoom>, Error> {
-    let journal = private::journal(tree.git(), kind, DOING)?;
-    let exists = |path: &Path| path.symlink_metadata().is_ok();
-    let is_known = exists(&journal) || exists(&journal.with_file_name("last"));
+    let (journal, is_beside) = place(tree, kind)?;
+    let is_known = exists(&journal)
+        || exists(&journal.with_file_name("last"))
+        // A killed run may have left the directory.
+        || is_beside && exists(directory_of(&journal));
     is_known.then(|| EditRoom::enter(tree, kind)).transpose()
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
-use crate::commands::Context;
+use crate::commands::{Context, sources};
 use crate::disk::read;
 use crate::git::Git;
 
@@ -32,8 +32,13 @@ impl Paths {
             return Ok(Self::default());
         }
         let here = &context.directory;
-        let top = Git::new(here).path(doing, &["rev-parse", "--show-toplevel"]);
-        let top = top.unwrap_or_else(|_| here.clone());
+        let top = match sources::top(context)? {
+            Some(top) => top,
+            None => {
+                let top = Git::new(here).path(doing, &["rev-parse", "--show-toplevel"]);
+                top.unwrap_or_else(|_| here.clone())
+            }
+        };
         let named = named.iter().map(|path| {
             let shown = RepoPath::from(path.as_path());
             let path = below(&top, &here.join(path)).ok_or_else(|| {

@@ -25,9 +25,9 @@ use crate::commands::preparing::repacking::WantedTarballs;
 use crate::commands::preparing::request::{DOING, Request};
 use crate::commands::preparing::running::PreparedRun;
 use crate::commands::preparing::sibling::{Package, Sibling};
-use crate::commands::{Context, Outcome, restore};
+use crate::commands::{Context, Outcome, restore, sources};
+use crate::config::Config;
 use crate::disk::lock::{Busy, DirectoryLock};
-use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
 use crate::os::child;
 use crate::pins::NewVersion;
@@ -59,7 +59,7 @@ pub(crate) struct Args {
     pub(super) force: bool,
 
     /// Rewrite the manifests instead, for Dockerfiles that must not change: they are put back when
-    /// CMD ends, or by `bakstop restore`
+    /// CMD ends, or by `bakstop restore` (default: `prep.way` of bakstop.json)
     #[arg(long)]
     pub(super) in_place: bool,
 
@@ -118,11 +118,6 @@ impl Args {
     pub(crate) fn writes(&self) -> bool {
         !self.dry_run
     }
-
-    /// Whether tracked files may be changed.
-    pub(crate) fn rewrites(&self) -> bool {
-        self.writes() && self.in_place
-    }
 }
 
 /// Packs what changed, and writes the tarballs and the overlay of each manifest: nothing before all
@@ -134,7 +129,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }
     let started = Instant::now();
     child::catch_sigchld();
-    let tree = WorkTree::open(&context.directory)?;
+    let tree = sources::open(context)?;
     // Nobody else prepares here before the command has ended.
     let lock = (!args.dry_run).then(|| DirectoryLock::wait(tree.top())).transpose();
     let _lock = lock.map_err(|Busy| {
@@ -142,21 +137,29 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             .help("run this again when it has ended")
     })?;
     let mut notes = must_be_unprepared(&tree, args.force && args.writes())?;
-    let in_place = args.rewrites().then(|| InPlace::enter(&tree)).transpose()?;
-    let gathered = Gathered::new(args, &tree, context)?;
+    if !tree.has_git() {
+        notes.push(sources::NOTE.to_owned());
+    }
+    let options = Options { config: args.config.as_deref(), ..Options::default() };
+    let files = OnDisk::all(&tree)?;
+    let config = configuration(&files, &options, context)?;
+    let is_in_place = args.in_place || config.prep().in_place;
+    let gathered = Gathered::new(args, (&files, &config, is_in_place), context)?;
     // Before anything is packed: a link there is an error.
     gathered.directory.files()?;
     gathered.directory.must_be_ignored(&tree)?;
-    if args.in_place {
-        must_be_rewritable(&tree, &gathered.product.paths())?;
+    if is_in_place {
+        must_be_rewritable(&tree, gathered.product.files(), &gathered.debris)?;
     }
     let (product, into) = (&gathered.product, &gathered.request.into.name);
-    let overlays = dockerfiles::overlays(product, into, args.in_place);
-    let fixes = args.fix_dockerfiles;
-    match dockerfiles::judged(&overlays, args.config.as_deref(), fixes, context)? {
+    let overlays = dockerfiles::overlays(product, into, is_in_place);
+    let writes = args.fix_dockerfiles;
+    match dockerfiles::judged(&overlays, args.config.as_deref(), writes, context)? {
         Taken::Yes(more) => notes.extend(more),
         Taken::No(outcome) => return Ok(outcome),
     }
+    let rewrites = args.writes() && is_in_place;
+    let in_place = rewrites.then(|| InPlace::enter(&tree)).transpose()?;
     let prepare = || {
         let prepared = gathered.carried_out(args, context, in_place.as_ref(), started)?;
         Ok(notes.iter().fold(shown(&prepared, args, context), Outcome::note))
@@ -212,17 +215,19 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn new(args: &Args, tree: &WorkTree, context: &Context) -> Result<Self, Error> {
+    fn new(
+        args: &Args,
+        (files, config, is_in_place): (&OnDisk<'_>, &Config, bool),
+        context: &Context,
+    ) -> Result<Self, Error> {
         let fallback = args.package_manager.as_deref().map(named).transpose()?;
-        let files = OnDisk::all(tree)?;
-        let options = Options { config: args.config.as_deref(), ..Options::default() };
-        let config = configuration(&files, &options, context)?;
+        let tree = files.tree();
         let from = (args.from.as_deref(), context.directory.as_path());
-        let request = Request::new(&config, tree.top(), from, args.no_build)?;
+        let request = Request::new(config, tree.top(), from, args.no_build)?;
         let sibling = Sibling::read(&request)?;
         let reader = Reader {
-            files: &files,
-            config: &config,
+            files,
+            config,
             request: &request,
             scopes: &sibling.scopes,
             fallback: fallback.as_ref(),
@@ -232,7 +237,7 @@ impl Gathered {
         let needed = needed(&product, &sibling, &args.package)?;
         let keys = sibling.keys()?;
         let directory = LeftoverDirectory::new(tree.top(), &request.into);
-        let placement = if args.in_place { Placement::InPlace } else { Placement::Beside };
+        let placement = if is_in_place { Placement::InPlace } else { Placement::Beside };
         let debris = config.debris().clone();
         Ok(Self { request, sibling, product, needed, keys, directory, debris, placement })
     }
@@ -269,6 +274,10 @@ impl Gathered {
         packing: &Packing<'_>,
         in_place: Option<&InPlace<'_>>,
     ) -> Result<Prepared, Error> {
+        // A manifest that cannot be prepared is refused before anything is packed.
+        packing.must_have_names(&self.needed.all)?;
+        let wanted = self.needed.all.iter().map(|name| self.unpacked(name));
+        self.overlay(&wanted.collect::<Result<Vec<_>, Error>>()?)?;
         let tarballs = packing.all(&self.needed.all)?;
         let packed: Vec<Packed> = tarballs.iter().map(packed).collect();
         self.must_be_closed(&packed)?;
@@ -308,18 +317,10 @@ impl Gathered {
                     tarballs.push(tarball);
                 }
                 Err(reason) => {
-                    let Package { version, manifest, .. } = &self.sibling.packages[&name];
+                    let Package { version, .. } = &self.sibling.packages[&name];
                     let key = self.keys[&name].clone();
                     let (version, source) = (version.clone(), TarballSource::Packed(reason));
-                    let parsed =
-                        Version::parse(&version).map_err(|error| Error::new(DOING, error))?;
-                    let stem = stem(&name, &parsed).unwrap_or_default();
-                    packed.push(Packed {
-                        name: name.clone(),
-                        version: parsed,
-                        file: format!("{stem}-{UNKNOWN}.tgz"),
-                        manifest: manifest.clone(),
-                    });
+                    packed.push(self.unpacked(&name)?);
                     packages.push(PreparedPackage { name, version, key, file: None, source });
                 }
             }
@@ -331,6 +332,15 @@ impl Gathered {
         // The record is written, and the new tarballs are not known by name.
         files.retain(|(path, _)| path.file_name() != record::FILE.as_bytes());
         Ok(Prepared { dry_run: true, packages, files, edits, warnings, ..self.report() })
+    }
+
+    /// A package that is not packed yet.
+    fn unpacked(&self, name: &str) -> Result<Packed, Error> {
+        let Package { version, manifest, .. } = &self.sibling.packages[name];
+        let version = Version::parse(version).map_err(|error| Error::new(DOING, error))?;
+        let stem = stem(name, &version).unwrap_or_default();
+        let file = format!("{stem}-{UNKNOWN}.tgz");
+        Ok(Packed { name: name.to_owned(), version, file, manifest: manifest.clone() })
     }
 
     fn package(&self, tarball: &Tarball) -> PreparedPackage {

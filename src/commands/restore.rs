@@ -10,6 +10,7 @@ use crate::commands::judge::{Options, configuration};
 use crate::commands::paths::Paths;
 use crate::commands::preparing::in_place;
 use crate::commands::restoring::{index, work_tree};
+use crate::commands::sources::{self, open};
 use crate::commands::{Context, Outcome};
 use crate::config::Config;
 use crate::disk::journal::{JournaledEdit, PutBack};
@@ -80,7 +81,8 @@ impl Args {
 /// Restores each side. First the index: an unstaged file is an untracked leftover then, and the
 /// backups, which may have the originals, still exist.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let tree = WorkTree::open(&context.directory)?;
+    // Without git, there is no index.
+    let tree = if args.staged { WorkTree::open(&context.directory)? } else { open(context)? };
     let paths = Paths::of(&args.paths, DOING, context)?;
     // A staged file need not exist in the work tree.
     if let Some(missing) = paths.missing(|path| args.staged || tree.exists(path)) {
@@ -122,7 +124,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         HumanOrJson::Human => report::human(&plan, args.dry_run, view),
         HumanOrJson::Json => report::json(&plan, args.dry_run),
     };
-    Ok(Outcome::new(verdict, out))
+    let outcome = Outcome::new(verdict, out);
+    Ok(if tree.has_git() { outcome } else { outcome.note(sources::NOTE) })
 }
 
 /// Takes the edits of a killed run back; returns what that changed.

@@ -82,7 +82,7 @@ impl ConfigReader<'_> {
     }
 
     fn prep(&mut self, node: &Node, config: &mut Config) {
-        let known = ["from", "packages", "scope", "into", "manifests", "build"];
+        let known = ["from", "packages", "scope", "into", "manifests", "build", "way"];
         let settings = &mut config.prep;
         for (key, node) in self.entries(node, "an object", &known) {
             match key.text.as_str() {
@@ -90,6 +90,11 @@ impl ConfigReader<'_> {
                 "into" => settings.into = self.word(node, "the name of a directory"),
                 "packages" => settings.packages = self.words(node, "a list of patterns"),
                 "scope" => settings.scope = self.scopes(node),
+                "way" => match node.text() {
+                    Some("overlay") => settings.in_place = false,
+                    Some("in-place") => settings.in_place = true,
+                    _ => self.expected(node, r#""overlay" or "in-place""#),
+                },
                 "manifests" => {
                     let nodes = self.list(node, "a list of directories").iter();
                     let path = |node| self.inner_path(node, "the path of a directory");

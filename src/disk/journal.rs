@@ -110,6 +110,11 @@ pub(crate) fn retire(journal: &Path, last: &Path) -> Result<(), WriteError> {
     atomic::rename(journal, last)
 }
 
+/// Removes what a killed run left next to a journal.
+pub(crate) fn tidy(directory: &Path) -> Result<(), WriteError> {
+    atomic::remove_temporary(TEMPORARY_JOURNAL, directory)
+}
+
 fn encode(edits: &[JournaledEdit]) -> Vec<u8> {
     let mut body = Vec::new();
     for JournaledEdit { path, mode, accessed, modified, old, new } in edits {

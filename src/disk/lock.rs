@@ -1,6 +1,7 @@
 //! A lock against other runs that change the same files.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ pub(crate) struct Busy;
 /// A lock on a directory, released when it is dropped.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
-    _directory: Option<File>,
+    directory: Option<File>,
 }
 
 impl DirectoryLock {
@@ -29,7 +30,14 @@ impl DirectoryLock {
         if let Some(directory) = &directory {
             wait(directory)?;
         }
-        Ok(Self { _directory: directory })
+        Ok(Self { directory })
+    }
+
+    /// Whether a path still leads to the locked directory; also without a lock.
+    pub(crate) fn is_on(&self, path: &Path) -> bool {
+        let Some(directory) = &self.directory else { return true };
+        let identity = |about: Metadata| (about.dev(), about.ino());
+        directory.metadata().map(identity).ok() == path.metadata().map(identity).ok()
     }
 }
 

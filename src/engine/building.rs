@@ -182,7 +182,7 @@ pub(super) fn configured_overlays(
         (None, None) => return None,
     };
     let into = settings.into.clone().unwrap_or_else(|| DOCKER_DEPS.to_owned());
-    Some(Overlays { into, directories, in_place: false })
+    Some(Overlays { into, directories, in_place: settings.in_place })
 }
 
 #[cfg(test)]

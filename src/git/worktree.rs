@@ -13,6 +13,7 @@ use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::destination::is_in_git_directory;
 use crate::disk::read::{self, FinalLink, ReadError};
 use crate::git::endless;
+use crate::git::private;
 use crate::git::process::{Git, lines, literal, records, without_slash};
 use crate::git::staging::blob;
 use crate::os::progress::Progress;
@@ -22,6 +23,7 @@ mod entries;
 mod state;
 mod fingerprint;
 mod nested;
+pub(crate) mod plain;
 mod settings;
 mod status;
 mod walk;
@@ -47,6 +49,8 @@ pub(crate) struct WorkTree {
     prefix: String,
     /// The user's configuration directory, `~/.config` by default: ignore rules and attributes.
     config_home: Option<PathBuf>,
+    /// Without it, this is a directory of sources, and git answers nothing.
+    has_git: bool,
 }
 
 /// How much of a snapshot is read.
@@ -80,7 +84,19 @@ impl WorkTree {
         let prefix = git.prefix_below(&top, DOING)?;
         // A build may change core.worktree meanwhile.
         let git = git.with(&[("GIT_WORK_TREE".to_owned(), top.clone().into_os_string())]);
-        Ok(Self { git, top, prefix, config_home: None })
+        Ok(Self { git, top, prefix, config_home: None, has_git: true })
+    }
+
+    /// The sources below `top`, which are in no repository; `directory` is in them.
+    pub(crate) fn without_git(top: PathBuf, directory: &Path) -> Self {
+        let below = directory.strip_prefix(&top).unwrap_or(Path::new("")).to_string_lossy();
+        let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
+        Self { git: Git::new(directory), top, prefix, config_home: None, has_git: false }
+    }
+
+    /// Whether a repository has these files: an index, commits, and rules of what to ignore.
+    pub(crate) fn has_git(&self) -> bool {
+        self.has_git
     }
 
     /// Sets the value of `XDG_CONFIG_HOME`.
@@ -122,6 +138,9 @@ impl WorkTree {
         &self,
         paths: &[RepoPath],
     ) -> Result<Option<(RepoPath, &'static str, String)>, Error> {
+        if !self.has_git {
+            return Ok(None);
+        }
         let start = ["ls-files", "-v", "-z", "--full-name", "--"].map(OsString::from);
         let arguments: Vec<OsString> = start.into_iter().chain(paths.iter().map(literal)).collect();
         let listing = self.git.output("list the files of the work tree", &arguments)?;
@@ -287,7 +306,7 @@ impl WorkTree {
         let git = Git::nested(&*top)
             .with(&variables.map(|(name, path)| (name.to_owned(), path.into_os_string())));
         let config_home = self.config_home.clone();
-        let tree = Self { git, top, prefix: String::new(), config_home };
+        let tree = Self { git, top, prefix: String::new(), config_home, has_git: true };
         let inside = tree.snapshot(detail, &Debris::default(), false)?;
         outer.absorb(&path, &inside);
         Ok(Some(inside))
@@ -420,7 +439,7 @@ impl WorkTree {
     /// The content of a path in a commit, or in the index as `:0`; `None` if it does not exist or
     /// cannot be read.
     pub(crate) fn committed(&self, commit: &str, path: &RepoPath) -> Option<Vec<u8>> {
-        blob(&self.git, commit, path)
+        if self.has_git { blob(&self.git, commit, path) } else { None }
     }
 
     /// Git in the directory of the user.
@@ -435,6 +454,13 @@ impl WorkTree {
         debris: &Debris,
         terminal: bool,
     ) -> Result<Vec<RepoPath>, Error> {
+        if !self.has_git {
+            let mut found = plain::files(&self.top, private::is_beside)?;
+            found.retain(|path| {
+                debris.is_backup(path) || debris.content_of(path, Mode::File).is_some()
+            });
+            return Ok(found);
+        }
         let index = WorkTreeIndex::read(&self.git, DOING)?;
         let settings = Settings::read(&self.git)?;
         Ok(self.walk(&index, settings.sparse, debris, terminal)?.debris)

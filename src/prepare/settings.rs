@@ -16,6 +16,8 @@ pub(crate) struct PrepSettings {
     /// The directories of the manifests; by default every one whose manifest names a scope.
     pub manifests: Option<Vec<String>>,
     pub build: SiblingBuild,
+    /// Whether manifests are rewritten, instead of overlays written.
+    pub in_place: bool,
 }
 
 /// What builds the packages of the sibling before they are packed.

@@ -21,10 +21,12 @@ import time
 import urllib.error
 import urllib.request
 
+import lab
+from lab import commit, expect, run, write
+
 BAKSTOP = pathlib.Path(sys.argv[1]).resolve()
 IMAGE = sys.argv[2] if len(sys.argv) > 2 else "localhost/base:1"
 PROJECT = "bakstop-lockfile"
-TIMEOUT = 240
 PNPM = subprocess.check_output(["pnpm", "--version"], text=True).strip()
 # pnpm 11 and newer refuse what was published today, and pnpm 12 asks the registry for itself.
 SETTINGS = {"PNPM_CONFIG_MINIMUM_RELEASE_AGE": "0", "PNPM_CONFIG_PM_ON_FAIL": "ignore",
@@ -45,30 +47,6 @@ END = """COPY backend/main.js ./
 RUN node main.js >said
 """
 LOCKFILE = "backend/pnpm-lock.docker.yaml"
-wrong = 0
-
-
-def run(*command, cwd, check=True):
-    ran = subprocess.run(
-        command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT,
-    )
-    if check and ran.returncode != 0:
-        sys.exit(f"{command} failed:\n{ran.stdout}")
-    return ran
-
-
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text if isinstance(text, str) else json.dumps(text, indent=2) + "\n")
-
-
-def expect(what, is_so, more=""):
-    global wrong
-    wrong += not is_so
-    print(f"  {'ok   ' if is_so else 'WRONG'} {what}", flush=True)
-    if not is_so:
-        print(more)
 
 
 class Registry:
@@ -121,12 +99,6 @@ class Registry:
                   {"name": name, "version": version, "dependencies": dependencies})
             write(pathlib.Path(package) / "index.js", f"module.exports = '{name} {version}'\n")
             run("npm", "publish", "--loglevel", "error", cwd=package)
-
-
-def commit(repository, message):
-    run("git", "add", "-A", cwd=repository)
-    run("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", message,
-        cwd=repository)
 
 
 def make_repositories(room, registry):
@@ -223,8 +195,8 @@ def main():
             registry.server.kill()
             registry.server.wait()
             images = [f"{PROJECT}-dockerfile", f"{PROJECT}-unlocked-dockerfile"]
-            subprocess.run(["docker", "image", "rm", "--force", *images], capture_output=True)
-    sys.exit(wrong > 0)
+            lab.remove_images(*images)
+    lab.end()
 
 
 def two_days(room, registry):

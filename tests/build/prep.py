@@ -9,7 +9,6 @@ it. The registry of the scope is a closed port: what is not prepared fails. With
 buildah, such as `bud --isolation chroot --network host`, it builds as well; it must have the image.
 """
 
-import json
 import os
 import pathlib
 import re
@@ -19,10 +18,12 @@ import sys
 import tempfile
 import time
 
+import lab
+from lab import Stopwatch, commit, expect, listed, run, write
+
 BAKSTOP = pathlib.Path(sys.argv[1]).resolve()
 IMAGE = sys.argv[2] if len(sys.argv) > 2 else "localhost/base:1"
 PROJECT = "bakstop-prep"
-TIMEOUT = 240
 PNPM = subprocess.check_output(["pnpm", "--version"], text=True).strip()
 DOCKERFILE = """FROM {image}
 WORKDIR /app/{name}
@@ -33,36 +34,6 @@ RUN pnpm install --lockfile=false --ignore-scripts
 COPY {name}/src ./src
 RUN node src/main.js >said
 """
-wrong = 0
-
-
-def run(*command, cwd, check=True):
-    ran = subprocess.run(
-        command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT,
-    )
-    if check and ran.returncode != 0:
-        sys.exit(f"{command} failed:\n{ran.stdout}")
-    return ran
-
-
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text if isinstance(text, str) else json.dumps(text, indent=2) + "\n")
-
-
-def make_sibling(plat):
-    write(plat / "pnpm-workspace.yaml", "packages:\n  - packages/*\n")
-    manifest = {"name": "plat", "private": True, "packageManager": f"pnpm@{PNPM}"}
-    write(plat / "package.json", manifest)
-    write(plat / ".gitignore", "node_modules/\n")
-    for name, asks in (("log", {}), ("http", {"@acme/log": "workspace:*"})):
-        manifest = {"name": f"@acme/{name}", "version": "1.0.0", "main": "index.js",
-                    "files": ["index.js"], "dependencies": asks}
-        write(plat / "packages" / name / "package.json", manifest)
-    write(plat / "packages/log/index.js", "module.exports = () => 'log one'\n")
-    write(plat / "packages/http/index.js", "module.exports = () => require('@acme/log')()\n")
-    run("pnpm", "install", "--silent", cwd=plat)
 
 
 def make_product(product):
@@ -71,8 +42,11 @@ def make_product(product):
     write(product / ".npmrc", "@acme:registry=http://127.0.0.1:9/\nfetch-retries=0\n")
     write(product / "bakstop.json", {"prep": {"from": "../plat", "build": False}})
     services = {}
+    # Another one would be fetched in each build.
+    pnpm = run("docker", "run", "--rm", "--network", "none", IMAGE, "pnpm", "--version",
+               cwd=product).stdout.strip()
     for name in ("backend", "web"):
-        manifest = {"name": name, "private": True, "packageManager": "pnpm@10.6.5",
+        manifest = {"name": name, "private": True, "packageManager": f"pnpm@{pnpm}",
                     "dependencies": {"@acme/http": "workspace:*"}}
         write(product / name / "package.json", manifest)
         write(product / name / "src/main.js", "console.log(require('@acme/http')())\n")
@@ -82,38 +56,23 @@ def make_product(product):
     write(product / "compose.yaml", {"name": PROJECT, "services": services})
 
 
-def commit(repository):
-    run("git", "init", "-q", cwd=repository)
-    run("git", "add", "-A", cwd=repository)
-    run("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "a",
-        cwd=repository)
-
-
-def expect(what, is_so, more=""):
-    global wrong
-    wrong += not is_so
-    print(f"  {'ok   ' if is_so else 'WRONG'} {what}", flush=True)
-    if not is_so:
-        print(more)
-
-
 def build(product, title, *, prepared=True, code=0, says="log one"):
     """A build, and the word that both services say."""
     compose = ["docker", "compose", "--progress", "plain", "build"]
-    start = time.monotonic()
+    since = Stopwatch()
     prefix = [BAKSTOP, "prep", "--"] if prepared else []
     ran = run(BAKSTOP, "verify", "--", *prefix, *compose, cwd=product, check=False)
-    seconds = time.monotonic() - start
+    seconds = str(since)
     steps = len(set(re.findall(r"^(#\d+) \[\S+ +\d+/\d+\]", ran.stdout, re.M)))
     cached = len(re.findall(r"^#\d+ CACHED$", ran.stdout, re.M))
-    print(f"{title}: {seconds:.1f} s, {cached} of {steps} steps cached", flush=True)
+    print(f"{title}: {seconds}, {cached} of {steps} steps cached", flush=True)
     is_expected = (ran.returncode == 0) == (code == 0)
     expect(f"exit code {ran.returncode}", is_expected, ran.stdout)
     for name in ("backend", "web") if code == 0 else ():
         said = run("docker", "run", "--rm", "--network", "none", f"{PROJECT}-{name}", "cat", "said",
                    cwd=product).stdout.strip()
         expect(f"{name} says {said!r}", said == says)
-    left = [path.name for path in (product / ".docker-deps").iterdir()]
+    left = listed(product / ".docker-deps")
     expect("nothing is left", left == [".gitkeep"], left)
     dirty = run("git", "status", "--porcelain", cwd=product).stdout
     expect("git status is empty", not dirty, dirty)
@@ -122,21 +81,21 @@ def build(product, title, *, prepared=True, code=0, says="log one"):
 def build_elsewhere(product, title, *command):
     """A prepared build by another builder."""
     for name in ("backend", "web"):
-        start = time.monotonic()
+        since = Stopwatch()
         words = [*command, "-t", f"{PROJECT}-other-{name}", "-f", f"{name}/Dockerfile", "."]
         ran = run(BAKSTOP, "prep", "--", *words, cwd=product, check=False)
-        print(f"{title}, {name}: {time.monotonic() - start:.1f} s", flush=True)
+        print(f"{title}, {name}: {since}", flush=True)
         expect(f"exit code {ran.returncode}", ran.returncode == 0, ran.stdout)
-        start = time.monotonic()
+        since = Stopwatch()
         ran = run(*words, cwd=product, check=False)
-        print(f"{title}, {name}, not prepared: {time.monotonic() - start:.1f} s", flush=True)
+        print(f"{title}, {name}, not prepared: {since}", flush=True)
         expect(f"exit code {ran.returncode}", ran.returncode != 0, ran.stdout)
 
 
 def main():
     with tempfile.TemporaryDirectory() as room:
         plat, product = pathlib.Path(room) / "plat", pathlib.Path(room) / "product"
-        make_sibling(plat)
+        lab.make_sibling(plat, PNPM, "log one")
         make_product(product)
         # Another file each time, so that no step of an earlier run is cached.
         write(product / ".npmrc", (product / ".npmrc").read_text() + f"# {time.time_ns()}\n")
@@ -151,14 +110,13 @@ def main():
             build(product, "the same bytes with new times")
             main_js = product / "backend/src/main.js"
             write(main_js, main_js.read_text() + "// edited\n")
-            run("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qam", "b",
-                cwd=product)
+            commit(product, "b")
             build(product, "one source edited")
-            write(plat / "packages/log/index.js", "module.exports = () => 'log two'\n")
+            lab.say(plat, "log two")
             build(product, "one package changed", says="log two")
             build(product, "not prepared", prepared=False, code=1)
             build(product, "prepared again", says="log two")
-            write(plat / "packages/log/index.js", "module.exports = () => 'log one'\n")
+            lab.say(plat, "log one")
             build(product, "the package as before")
             os.environ["DOCKER_BUILDKIT"] = "0"
             build_elsewhere(product, "legacy builder", "docker", "build", "--network", "host")
@@ -167,8 +125,8 @@ def main():
         finally:
             images = [f"{PROJECT}{other}-{name}" for other in ("", "-other")
                       for name in ("backend", "web")]
-            subprocess.run(["docker", "image", "rm", "--force", *images], capture_output=True)
-    sys.exit(wrong > 0)
+            lab.remove_images(*images)
+    lab.end()
 
 
 if __name__ == "__main__":

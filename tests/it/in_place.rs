@@ -12,6 +12,7 @@ use crate::prep::Pair;
 use crate::support::{BAKSTOP, Ran, finish};
 
 mod git;
+mod plain;
 
 /// The manifests of the product.
 const MANIFESTS: [&str; 2] = ["backend/package.json", "web/package.json"];
@@ -319,15 +320,8 @@ fn what_must_not_be_rewritten_is_named_before_anything_is_packed() {
         symlink("../backend/package.json", place).unwrap();
     };
     refused(&link, "could not read web/package.json: it is a symbolic link");
-    let no_object = |pair: &Pair| {
-        pair.product.write(MANIFESTS[1], r#"{"dependencies": {"@acme/log": "1"}, "pnpm": 1}"#);
-    };
-    let pair = pair();
-    no_object(&pair);
-    let ran = prepare(&pair, &["--", "touch", "ran"]);
-    assert!(ran.code == Some(2) && ran.err.contains("its pnpm is not an object"), "{ran:?}");
-    assert_eq!(pair.prepared(), [".gitkeep"]);
-    assert!(!journal(&pair).exists() && !pair.product.top.join("ran").exists());
+    let no_object = r#"{"dependencies": {"@acme/log": "1"}, "pnpm": 1}"#;
+    refused(&write(no_object), "its pnpm is not an object");
 }
 
 #[test]
@@ -470,6 +464,44 @@ fn only_the_tarballs_need_a_line_in_a_dockerfile() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let fixed = fs::read_to_string(pair.product.top.join("Dockerfile")).unwrap();
     assert!(fixed.contains("COPY .docker-dep[s] /app/.docker-deps/\n") && !fixed.contains("tree"));
+}
+
+#[test]
+fn the_configuration_can_ask_for_it() {
+    let pair = pair();
+    let settings = |way: &str| {
+        let prep = r#"{"prep": {"from": "../plat", "scope": ["@acme"]"#;
+        pair.product.write("bakstop.json", format!("{prep}{way}}}}}"));
+    };
+    let (tarballs, end) = (
+        "COPY .docker-deps* /app/.docker-deps/\n",
+        "COPY backend/package.json ./\nRUN pnpm install\n",
+    );
+    let dockerfile = |lines: &str| {
+        pair.product
+            .write("Dockerfile", format!("FROM node:22\nWORKDIR /app/backend\n{lines}{end}"));
+    };
+    dockerfile(tarballs);
+    pair.product.write(MANIFESTS[0], "{\"dependencies\": {\"@acme/http\": \"^1.0.0\"}}");
+    pair.product.write(".dockerignore", "node_modules\n");
+    let found = |what: &str| pair.product.bakstop(&["doctor"]).out.contains(what);
+    settings("");
+    assert!(found("nothing lies over backend/package.json"));
+    assert_eq!(pair.prep(&["--", "true"]).code, Some(1), "it lacks the overlay");
+    settings(r#", "way": "in-place""#);
+    assert!(!found("missing-overlay"));
+    for option in [&[][..], &["--in-place"]] {
+        let ran = pair.prep(&[option, &["--", "cat", MANIFESTS[1]]].concat());
+        assert!(ran.code == Some(0) && ran.out.contains("file:../"), "{ran:?}");
+        assert!(ran.err.contains("2 rewritten in place"), "{ran:?}");
+    }
+    // Also while it is prepared, which the rules about rewritten manifests report.
+    must_succeed(&pair.prep(&[]), 0);
+    assert!(journal(&pair).exists() && !found("missing-overlay"));
+    must_succeed(&pair.product.bakstop(&["restore"]), 0);
+    dockerfile("");
+    assert!(found("the packed packages for backend/package.json are not at /app/.docker-deps"));
+    assert_eq!(pair.prep(&["--", "true"]).code, Some(1), "it lacks the packed packages");
 }
 
 #[test]

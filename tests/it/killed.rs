@@ -19,6 +19,8 @@ use crate::hooks::{Snapshot, must, prepare_husky, program_at_home, script, snaps
 use crate::lockfile::with_pnpm;
 use crate::support::{BAKSTOP, Ran, Sandbox, finish, path_without_bakstop};
 
+mod in_place;
+
 /// The system calls that change a file or directory, or sync one.
 const CALLS: &str = "openat,open,creat,write,pwrite64,writev,pwritev,\
     rename,renameat,renameat2,link,linkat,unlink,unlinkat,rmdir,mkdir,mkdirat,\
@@ -503,80 +505,6 @@ fn touching_a_file() {
 fn preparing() {
     let case = || Case { empties: true, ..Case::new(crate::prep::outdated(), &["prep"]) };
     nothing_is_lost(|| vec![case()]);
-}
-
-/// While manifests are rewritten and put back, each is as before or as prepared, and `restore` puts
-/// all back, whatever came in between: also another failure.
-#[test]
-fn preparing_in_place() {
-    if !can_trace() {
-        return;
-    }
-    let sandbox = crate::prep::outdated();
-    sandbox.write("web/package.json", "{\r\n\"dependencies\": {\"@acme/log\": \"*\"}}");
-    sandbox.bakstop(&["restore"]);
-    let arguments: &[&[&str]] =
-        &[&["prep", "--in-place", "--", "true"], &["prep", "--in-place"], &["restore"]];
-    let files = ["backend/package.json", "web/package.json"];
-    let state = |case: &Case<'_>| files.map(|path| fs::read(case.sandbox.top.join(path)).unwrap());
-    let first = Case::new(sandbox, arguments[1]);
-    let before = state(&first);
-    must_have_passed(&first.run(&[]));
-    let prepared = state(&first);
-    assert_ne!(before[0], prepared[0]);
-    let mut sandbox = first.sandbox;
-    let (mut hits, mut left) = (0, 0);
-    for arguments in arguments {
-        fs::remove_dir_all(sandbox.outside().join("tmp")).unwrap();
-        let case = Case::new(sandbox, arguments);
-        let is_restore = arguments[0] == "restore";
-        // Every run starts from the same state.
-        let start = || {
-            must(case.sandbox.bakstop(&["restore"]));
-            assert_eq!(state(&case), before, "{arguments:?}");
-            if is_restore {
-                must(case.sandbox.bakstop(&["prep", "--in-place"]));
-                assert_eq!(state(&case), prepared);
-            }
-        };
-        start();
-        let calls = case.calls();
-        for (call, number) in calls {
-            for fault in FAULTS {
-                start();
-                let at = format!("{arguments:?}: {fault} at {call} number {number}");
-                let inject = format!("inject={call}:{fault}:when={number}");
-                let ran = case.traced(&["-e", &format!("trace={call}"), "-e", &inject]);
-                let now = state(&case);
-                for (at_all, path) in files.iter().enumerate() {
-                    let is_whole = now[at_all] == before[at_all] || now[at_all] == prepared[at_all];
-                    assert!(is_whole, "{at}: {path} is neither: {:?}", now[at_all]);
-                }
-                let succeeded = ran.code == Some(0);
-                let wanted = if arguments.len() == 2 { &prepared } else { &before };
-                assert!(!succeeded || now == *wanted, "{at}: says that it is done: {ran:?}");
-                if now != before && !succeeded {
-                    left += 1;
-                    let warned = case.sandbox.bakstop(&["status"]).err;
-                    assert!(
-                        warned.contains("of `bakstop prep --in-place`; to take"),
-                        "{at}: {warned}"
-                    );
-                }
-                must(case.sandbox.bakstop(&["restore"]));
-                assert_eq!(state(&case), before, "{at}");
-                let status = case.sandbox.git(&["status", "--porcelain", "--ignored"]);
-                assert!(
-                    !status.contains(SCRAP) && !status.contains(".docker-deps"),
-                    "{at}: {status}"
-                );
-                hits += 1;
-            }
-        }
-        sandbox = case.sandbox;
-    }
-    println!("{hits} faults, {left} left prepared manifests");
-    assert!(left > 0, "no fault was injected while manifests were rewritten");
 }
 
 #[test]

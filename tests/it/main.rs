@@ -16,6 +16,7 @@ mod environments;
 mod facts;
 mod fleet;
 mod formats;
+mod hazards;
 mod history;
 mod hooks;
 mod in_place;

@@ -347,7 +347,10 @@ fn a_sibling_that_git_does_not_list_is_refused() {
     let ran = pair.prep(&[]);
     must_fail(&ran, "not a git repository");
     assert!(ran.err.contains("help: it must be a work tree of git"), "{ran:?}");
-    must_fail(&pair.prep(&["--from", "/"]), "not a git repository");
+    for option in [&[][..], &["--no-build"]] {
+        let ran = pair.prep(&[&["--from", "/"], option].concat());
+        must_fail(&ran, "not a git repository");
+    }
 }
 
 #[test]

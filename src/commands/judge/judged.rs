@@ -6,10 +6,11 @@ use crate::base::change::Change;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::builds::Overlays;
-use crate::commands::{Context, listed};
+use crate::commands::{Context, listed, sources};
 use crate::config::{self, Config};
 use crate::disk::read::{self, FinalLink, ReadError};
 use crate::engine::{Engine, Hidden, Judgement};
+use crate::git::worktree::WorkTree;
 use crate::report::View;
 use crate::report::paint::Paint;
 use crate::rule::{Rule, RuleGroup};
@@ -124,6 +125,16 @@ pub(crate) struct Options<'a> {
     pub doctor: bool,
     /// To judge only whether Dockerfiles take these.
     pub overlays: Option<&'a Overlays>,
+}
+
+impl Options<'_> {
+    /// The work tree to judge. A preparation needs no git.
+    pub(crate) fn tree(&self, context: &Context) -> Result<WorkTree, Error> {
+        match self.overlays {
+            Some(_) => sources::open(context),
+            None => WorkTree::open(&context.directory),
+        }
+    }
 }
 
 /// The engine that judges by a configuration.

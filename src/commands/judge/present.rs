@@ -12,7 +12,6 @@ use crate::config::Config;
 use crate::cure::commits::in_merge;
 use crate::cure::{self, Facts};
 use crate::engine::{Judgement, LIMIT};
-use crate::git::worktree::WorkTree;
 use crate::git::worktree::files::OnDisk;
 use crate::git::{Git, Staged, merge};
 use crate::report::plural;
@@ -69,7 +68,7 @@ pub(super) fn work_tree(
     paths: &Paths,
     context: &Context,
 ) -> Result<Judged, Error> {
-    let tree = WorkTree::open(&context.directory)?;
+    let tree = options.tree(context)?;
     let files = OnDisk::all(&tree)?;
     let config = configuration(&files, options, context)?;
     let (debris, all, terminal) = (config.debris(), Paths::default(), context.terminal);

@@ -17,6 +17,7 @@ use crate::commands::preparing::cache;
 use crate::commands::preparing::request::DOING;
 use crate::disk::atomic::{self, Bits, Old, WriteError};
 use crate::disk::read::{self, FinalLink};
+use crate::git::private::is_beside;
 use crate::git::worktree::WorkTree;
 use crate::prepare::key::sha256;
 use crate::prepare::plan::FileChange;
@@ -86,9 +87,12 @@ impl LeftoverDirectory {
         read::file(&self.place.join(path), FinalLink::Refuse, cache::LIMIT).ok()
     }
 
-    /// Fails unless git ignores what will be written, and tracks nothing there but the files that
-    /// are kept.
+    /// Fails unless git ignores what is written, and tracks nothing there but the files that are
+    /// kept. Without git, there is nothing to fail.
     pub(in crate::commands) fn must_be_ignored(&self, tree: &WorkTree) -> Result<(), Error> {
+        if !tree.has_git() {
+            return Ok(());
+        }
         let path = &self.path;
         let samples = [record::FILE, "x.tgz", "tree/x"].map(|name| path.join(&name.into()));
         if !tree.ignores(&samples)? {
@@ -122,7 +126,7 @@ impl LeftoverDirectory {
             Some(about) if about.is_file() => return Err(irregular(&self.path, "a file")),
             Some(about) => return Err(irregular(&self.path, read::noun(about.file_type()))),
         }
-        found.retain(|path| !self.is_kept(path));
+        found.retain(|path| !self.is_kept(path) && !is_beside(path));
         Ok(found)
     }
 

@@ -83,10 +83,13 @@ impl<'a> InPlace<'a> {
     /// Puts every rewritten file back as it was, or takes what was written out of it if it was
     /// edited since. If one cannot be written, the originals stay noted.
     pub(in crate::commands) fn take_back(&self) -> Result<Plan, Error> {
-        let Some(edits) = self.room.noted()? else { return Ok(Plan::default()) };
+        let Some(edits) = self.room.noted()? else {
+            self.room.retire(false)?;
+            return Ok(Plan::default());
+        };
         let plan = self.plan(&edits, true)?;
         self.carry_out(&plan, &edits)?;
-        self.room.retire()?;
+        self.room.retire(plan.left.is_empty())?;
         Ok(plan)
     }
 
@@ -214,6 +217,7 @@ pub(in crate::commands) fn restored(tree: &WorkTree, dry_run: bool) -> Result<Pl
             let plan = in_place.plan(&last, false)?;
             if !dry_run {
                 in_place.carry_out(&plan, &last)?;
+                in_place.room.retire(plan.left.is_empty())?;
             }
             Ok(plan)
         }
@@ -241,14 +245,23 @@ pub(in crate::commands) fn rewritten_lockfiles(
 }
 
 /// Fails for a file that must not be rewritten: git would not show it, or is merging it, or its
-/// directory leads elsewhere.
+/// directory leads elsewhere; and, where nothing else has its original, for one that is rewritten.
 pub(in crate::commands) fn must_be_rewritable(
     tree: &WorkTree,
-    paths: &[RepoPath],
+    files: Vec<(RepoPath, &[u8])>,
+    debris: &Debris,
 ) -> Result<(), Error> {
-    for path in paths {
-        tree.place_to_change(path)?;
+    let mut paths = Vec::new();
+    for (path, text) in files {
+        tree.place_to_change(&path)?;
+        let file = File { path, text: text.to_vec(), fresh: true, replaces: true };
+        let path = file.path.clone();
+        if !tree.has_git() && is_rewritten(file, debris) {
+            return Err(Error::new(format!("change {path}"), "it names packed packages already")
+                .help("run `bakstop restore`, and put back by hand what it names"));
+        }
+        paths.push(path);
     }
-    let Some((path, cause, help)) = tree.obstacle_to_change(paths)? else { return Ok(()) };
+    let Some((path, cause, help)) = tree.obstacle_to_change(&paths)? else { return Ok(()) };
     Err(Error::new(format!("change {path}"), cause).help(help))
 }

@@ -52,7 +52,7 @@ pub(in crate::commands) struct Product {
 
 impl Product {
     /// The files that may be rewritten, with their texts.
-    fn files(&self) -> Vec<(RepoPath, &[u8])> {
+    pub(in crate::commands) fn files(&self) -> Vec<(RepoPath, &[u8])> {
         let manifests = self.manifests.iter();
         let mut files: Vec<(RepoPath, &[u8])> =
             manifests.map(|manifest| (manifest.path.clone(), &*manifest.text)).collect();
@@ -63,11 +63,6 @@ impl Product {
             files.extend(top.filter_map(|(name, text)| Some((name.into(), text.as_deref()?))));
         }
         files
-    }
-
-    /// The paths of the files that may be rewritten.
-    pub(in crate::commands) fn paths(&self) -> Vec<RepoPath> {
-        self.files().into_iter().map(|(path, _)| path).collect()
     }
 
     /// The replacement of one of these files.

@@ -70,9 +70,12 @@ pub(in crate::commands) struct Sibling {
 }
 
 impl Sibling {
-    /// Lists the packages; starts git alone.
+    /// Lists the packages; starts git alone. Without a build, it need not be in a repository.
     pub(in crate::commands) fn read(request: &Request) -> Result<Self, Error> {
-        let files = files_below(&request.from)?;
+        let builds = request.settings.build != SiblingBuild::None;
+        // Another directory may be the whole disk.
+        let may_lack_git = !builds && request.from.join(FileKind::MANIFEST).is_file();
+        let files = files_below(&request.from, may_lack_git)?;
         let shown = request.shown_from.clone();
         let reading = Reading { root: &request.from, shown: &shown, files: &files };
         let pnpm = reading.pinned()?;

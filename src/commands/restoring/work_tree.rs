@@ -19,7 +19,7 @@ use crate::git::worktree::files::OnDisk;
 use crate::report::plural;
 use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 use crate::restore::{Origin, Restored, Version, manifest};
-use crate::rules::is_rewritten;
+use crate::rules::{install, is_rewritten};
 
 /// Plans to restore the selected files after the index, which a dry run leaves as it is.
 pub(in crate::commands) fn plan(
@@ -139,6 +139,10 @@ impl TreePlanning<'_> {
         let backup =
             leftovers.iter().find(|known| self.debris.backed_up(known).as_ref() == Some(path));
         let backup = backup.and_then(|backup| tree.text(backup, LIMIT));
+        if !tree.has_git() {
+            let version = |text| Version { origin: Origin::Backup, text, verbatim: true };
+            return backup.map(version).into_iter().collect();
+        }
         let sides = self.sides.get_or_init(|| other_sides(tree.git()));
         let staged = self.of_index.text(Side::Index, path).map(<[u8]>::to_vec);
         let staged = staged.or_else(|| tree.committed(":0", path));
@@ -166,6 +170,16 @@ impl TreePlanning<'_> {
     fn lockfiles(&mut self) -> Result<(), Error> {
         let found = self.rewritten(is_lockfile)?;
         if found.is_empty() {
+            return Ok(());
+        }
+        if !self.files.tree().has_git() {
+            for file in found {
+                let (side, line, path) = (Side::WorkTree, None, file.path);
+                let reason = "no original of it is known: install with the restored manifests";
+                let install = install(&path).map(|install| Step::Install(install.command));
+                let (reason, steps) = (reason.to_owned(), install.into_iter().collect());
+                self.plan.left.push(Remaining { side, path, line, reason, steps });
+            }
             return Ok(());
         }
         let (tree, plan) = (self.files.tree(), &self.plan);

@@ -8,7 +8,7 @@ use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::git::endless;
 use crate::git::process::{Git, records, without_slash};
-use crate::git::worktree::WorkTree;
+use crate::git::worktree::{WorkTree, plain};
 
 /// Files of the work tree, with their content on disk.
 #[derive(Debug)]
@@ -22,6 +22,21 @@ pub(crate) struct OnDisk<'a> {
 impl<'a> OnDisk<'a> {
     /// All files that are tracked, or neither tracked nor ignored.
     pub(crate) fn all(tree: &'a WorkTree) -> Result<Self, Error> {
+        let mut entries = Vec::new();
+        for path in Self::paths(tree)? {
+            // A tracked file may be deleted.
+            if let Some(mode) = tree.mode(&path)? {
+                entries.extend(entry(path, mode, true));
+            }
+        }
+        Ok(Self { tree, entries, listed: true })
+    }
+
+    /// The paths of all files.
+    fn paths(tree: &WorkTree) -> Result<Vec<RepoPath>, Error> {
+        if !tree.has_git {
+            return plain::files(&tree.top, plain::is_leftover);
+        }
         endless::refuse_in_work_tree(&tree.top)?;
         let which = [
             "ls-files",
@@ -40,14 +55,7 @@ impl<'a> OnDisk<'a> {
         // A path in conflict is listed once for each stage.
         paths.sort_unstable();
         paths.dedup();
-        let mut entries = Vec::new();
-        for path in paths {
-            // A tracked file may be deleted.
-            if let Some(mode) = tree.mode(&path)? {
-                entries.extend(entry(path, mode, true));
-            }
-        }
-        Ok(Self { tree, entries, listed: true })
+        Ok(paths)
     }
 
     /// The work tree that the files are in.
@@ -70,13 +78,18 @@ impl<'a> OnDisk<'a> {
 }
 
 /// The files below a directory of another repository, relative to it: tracked, or neither tracked
-/// nor ignored. A nested repository is one path.
-pub(crate) fn files_below(directory: &Path) -> Result<Vec<RepoPath>, Error> {
+/// nor ignored. A nested repository is one path. With `may_lack_git`, it need not be a repository:
+/// then all of its files.
+pub(crate) fn files_below(directory: &Path, may_lack_git: bool) -> Result<Vec<RepoPath>, Error> {
+    if may_lack_git && plain::has_no_repository(directory) {
+        plain::must_be_own(directory)?;
+        return plain::files(directory, |_| false);
+    }
     let doing = format!("list the files of {}", RepoPath::from(directory));
     // First: another directory may be the root of all file systems.
     Git::nested(directory)
         .output(&doing, &["rev-parse", "--show-toplevel"])
-        .map_err(|error| error.help("it must be a work tree of git: clone it there"))?;
+        .map_err(|error| error.help(SIBLING))?;
     endless::refuse_in_work_tree(directory)?;
     let which = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let listing = Git::nested(directory).output(&doing, &which)?;
@@ -87,6 +100,10 @@ pub(crate) fn files_below(directory: &Path) -> Result<Vec<RepoPath>, Error> {
     paths.dedup();
     Ok(paths)
 }
+
+/// Without git, what a build wrote cannot be told from its sources.
+const SIBLING: &str = "it must be a work tree of git: clone it there; or build it, and pack what \
+                       lies there: bakstop prep --no-build";
 
 fn entry(path: RepoPath, mode: Mode, is_new: bool) -> Option<Entry> {
     // Content is read by path; the id is not used.

@@ -21,7 +21,7 @@ enum Answer {
 use Answer::{Bad, BeyondSchema, Good};
 
 /// Whole configurations.
-const WHOLE: [(&str, Answer); 54] = [
+const WHOLE: [(&str, Answer); 58] = [
     ("{}", Good),
     (r#"{"$schema": "https://example.org/bakstop.json"}"#, Good),
     (r#"{"$schema": 1}"#, Bad("given.json:1:13: expected a string")),
@@ -49,6 +49,10 @@ const WHOLE: [(&str, Answer); 54] = [
     ),
     (r#"{"debris": {".packed": {}}, "prep": {"into": ".packed"}}"#, Good),
     (r#"{"prep": {"build": false, "manifests": []}}"#, Good),
+    (r#"{"prep": {"way": "in-place"}}"#, Good),
+    (r#"{"prep": {"way": "overlay"}}"#, Good),
+    (r#"{"prep": {"way": "inplace"}}"#, Bad(r#"expected "overlay" or "in-place""#)),
+    (r#"{"prep": {"way": true}}"#, Bad(r#"expected "overlay" or "in-place""#)),
     (r#"{"prep": []}"#, Bad("expected an object")),
     (r#"{"prep": {"form": "x"}}"#, Bad(r#"unknown key "form"; did you mean "from"?"#)),
     (r#"{"prep": {"from": 1}}"#, Bad("expected the path of a directory")),

@@ -123,8 +123,13 @@ fn the_variables_of_git_choose_the_journal() {
     assert!(run(&["status"]).err.starts_with("bakstop: backend/package.json and 1 more have"));
     assert_eq!(run(&["restore"]).code, Some(0));
     assert_eq!(manifests(&pair), before);
-    // Without a repository nothing would find them again.
+    // Without them there is no repository, and no original of what is prepared with one.
+    assert_eq!(run(&["prep", "--in-place"]).code, Some(0));
+    let prepared = manifests(&pair);
     let ran = prepare(&pair, &["--", "true"]);
-    assert!(ran.code == Some(2) && ran.err.contains("not a git repository"), "{ran:?}");
+    let words = "could not change backend/package.json: it names packed packages already";
+    assert!(ran.code == Some(2) && ran.err.contains(words), "{ran:?}");
+    assert_eq!(manifests(&pair), prepared);
+    assert_eq!(run(&["restore"]).code, Some(0));
     assert_eq!(manifests(&pair), before);
 }
