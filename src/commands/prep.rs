@@ -17,7 +17,7 @@ use crate::base::path::RepoPath;
 use crate::commands::judge::{Options, configuration};
 use crate::commands::preparing::cache::Cache;
 use crate::commands::preparing::directory::LeftoverDirectory;
-use crate::commands::preparing::dockerfiles::{self, Taken};
+use crate::commands::preparing::dockerfiles::{self, OverlayVerdict};
 use crate::commands::preparing::in_place::{InPlace, must_be_rewritable, must_be_unprepared};
 use crate::commands::preparing::pack::{Packing, Tarball};
 use crate::commands::preparing::product::{Product, ProductManifest, Reader};
@@ -154,8 +154,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let overlays = dockerfiles::overlays(product, into, args.in_place);
     let fixes = args.fix_dockerfiles;
     match dockerfiles::judged(&overlays, args.config.as_deref(), fixes, context)? {
-        Taken::Yes(more) => notes.extend(more),
-        Taken::No(outcome) => return Ok(outcome),
+        OverlayVerdict::Yes(more) => notes.extend(more),
+        OverlayVerdict::No(outcome) => return Ok(outcome),
     }
     let prepare = || {
         let prepared = gathered.carried_out(args, context, in_place.as_ref(), started)?;

@@ -11,7 +11,7 @@ use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::commands::fleet::committed::{self, first, unknown};
-use crate::commands::fleet::judged::RepositoryState;
+use crate::commands::fleet::judged::FleetAnswer;
 use crate::commands::{Context, Outcome, preparing, prove, status};
 use crate::config::{self, Config};
 use crate::fleet::{Cell, CellState};
@@ -35,7 +35,7 @@ pub(super) fn answer(prove: bool, files: &[String], context: &Context) -> Outcom
     }
 }
 
-fn judge(prove: bool, files: &[String], context: &Context) -> Result<RepositoryState, Error> {
+fn judge(prove: bool, files: &[String], context: &Context) -> Result<FleetAnswer, Error> {
     let tree =
         WorkTree::open(&context.directory)?.with_config_home(context.env.get("XDG_CONFIG_HOME"));
     if !tree.prefix().is_empty() {
@@ -60,7 +60,7 @@ fn judge(prove: bool, files: &[String], context: &Context) -> Result<RepositoryS
         None => (std::array::from_fn(|_| Cell::open()), Vec::new()),
     };
     let branch = branch(&git, head)?;
-    Ok(RepositoryState {
+    Ok(FleetAnswer {
         cells: vec![branch, rules, tree_cell, hook(context), pins, prepared, lockfile, docker],
         blocks: prove.then(|| blocks(context)),
         surfaces,
