@@ -1,4 +1,5 @@
-//! The configuration of a repository: its `bakstop.json`.
+//! The configuration of a repository: its `bakstop.json`. Nothing here chooses which configuration
+//! applies.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
