@@ -48,11 +48,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Also try whether the pre-commit hook of each repository blocks (gate C4): this runs it
+    /// Run the pre-commit hook of each repository as well, to prove that it blocks (gate C4)
     #[arg(long)]
     prove: bool,
 
-    /// Exit with 1 if there is a warning
+    /// Exit with 1 for warnings as well
     #[arg(long)]
     deny_warnings: bool,
 

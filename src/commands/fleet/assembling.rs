@@ -8,7 +8,7 @@ use crate::commands::fleet::judged::{COLUMNS, FleetAnswer};
 use crate::fleet::drift::{Committed, compare};
 use crate::fleet::times::{self, Times};
 use crate::fleet::{Cell, CellState};
-use crate::report::fleet::{Column, ColumnGroup, FleetRow, FleetTable, RowFailure};
+use crate::report::fleet::{Column, ColumnGroup, FleetRow, FleetTable, GATES, RowFailure};
 
 /// The table.
 pub(super) fn table(
@@ -47,8 +47,7 @@ fn columns(templates: &[KnownTemplate]) -> Vec<Column> {
     });
     let state = COLUMNS.iter().copied().map(column(ColumnGroup::State));
     let times = ["cold", "warm"].into_iter().map(column(ColumnGroup::Time));
-    let gates =
-        ["C1", "C2", "C3", "C4", "C5", "C6", "C7"].into_iter().map(column(ColumnGroup::Gate));
+    let gates = GATES.into_iter().map(|(id, _)| id).map(column(ColumnGroup::Gate));
     state.chain(of_templates).chain(times).chain(gates).collect()
 }
 
