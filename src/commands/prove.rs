@@ -31,6 +31,7 @@ use probe::{HOOK, MANIFEST, Probe, Probes, RULE};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 the hook blocks; 1 it does not; 2 could not try it.")]
 pub(crate) struct Args {
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
