@@ -10,7 +10,7 @@ use crate::rules::RULES;
 const KNOWN: [(&[&str], &str); 8] = [
     (&["lint", "scan", "run", "diff", "staged"], "to judge what is staged: bakstop check"),
     (&["init", "setup", "enable"], "to install the hooks: bakstop install"),
-    (&["doctor", "info"], "to see which hooks are in force: bakstop status"),
+    (&["info"], "to see which hooks are in force: bakstop status"),
     (&["list"], "to list the rules: bakstop rules; the pins: bakstop pins"),
     (&["version"], "to print the version: bakstop --version"),
     (&["--json"], "to print JSON: --format json"),

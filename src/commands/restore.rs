@@ -61,7 +61,7 @@ impl Args {
     /// The arguments of `prep --restore`: the whole work tree.
     pub(super) fn of_prep(dry_run: bool, format: HumanOrJson, config: Option<PathBuf>) -> Self {
         let (paths, strip_overrides, staged, worktree) = (Vec::new(), false, false, false);
-        Self { paths, strip_overrides, staged, worktree, dry_run, format, config }
+        Self { paths, strip_overrides, staged, worktree, dry_run, config, format }
     }
 
     /// Whether files may be changed.
