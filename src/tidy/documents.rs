@@ -315,7 +315,7 @@ fn the_picture_lists_the_rooms_in_order() {
     assert_eq!(listed[rooms.len()..], ["fuzz", "tidy"]);
 }
 
-/// A room says at its door what is in it and what must not enter.
+/// A room names at its door its content, and what must not enter.
 #[test]
 fn each_room_has_a_sign() {
     let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();

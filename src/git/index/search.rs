@@ -81,7 +81,7 @@ fn ends<'a>(bytes: &'a [u8], start: &'a [u8]) -> impl Iterator<Item = (usize, Op
 const NAME: usize = 255;
 
 /// Whether a character beyond ASCII is folded where a name begins with `start`, whose byte `rare`
-/// is at `middle`. Ids and times are searched as well, so what is cheap to compare comes first.
+/// is at `middle`. Ids and times are searched as well, so the cheap comparisons come first.
 fn begins_beyond_ascii(bytes: &[u8], middle: usize, start: &[u8], rare: usize) -> bool {
     let differing =
         |(known, byte): (&u8, &u8)| (!known.eq_ignore_ascii_case(byte)).then_some(*byte);
