@@ -1,5 +1,6 @@
 //! The Docker builds of a project: each with its Dockerfile, its context, and what its caller gives
-//! it. What a value is that only a run of the build decides is unknown, and never guessed.
+//! it. What a value is that only a run of the build decides is unknown, and never guessed. It does
+//! no I/O, and knows no rules.
 
 pub(crate) mod caches;
 mod described;

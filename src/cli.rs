@@ -87,3 +87,27 @@ pub(crate) enum Verb {
     /// Print the manual page in roff format
     Man(man::Args),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Verbs without a verdict of their own.
+    const WITHOUT: [&str; 5] = ["rules", "explain", "hook", "completions", "man"];
+
+    #[test]
+    fn the_help_of_a_verb_fits_on_a_screen_and_has_the_exit_codes() {
+        for verb in Cli::command().get_subcommands() {
+            let name = verb.get_name();
+            let help = |option| Cli::try_parse_from(["bakstop", name, option]).unwrap_err();
+            let [short, long] = ["-h", "--help"].map(|option| help(option).to_string());
+            assert_eq!(short, long, "-h has less than --help");
+            let lines = long.lines().count();
+            assert!(lines <= 50, "{name}: {lines} lines");
+            let has_codes = long.contains("\nExit codes: 0 ");
+            assert_eq!(has_codes, !WITHOUT.contains(&name), "{name}: {long}");
+        }
+    }
+}

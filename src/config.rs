@@ -1,4 +1,5 @@
-//! The configuration of a repository: its `bakstop.json`.
+//! The configuration of a repository: its `bakstop.json`. Nothing here chooses which configuration
+//! applies.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -33,7 +34,7 @@ pub(crate) struct Config {
     outside: bool,
     /// Decides which allowances have expired.
     today: Date,
-    weights: BTreeMap<&'static str, Weight>,
+    weights: BTreeMap<&'static str, SeveritySetting>,
     debris: Debris,
     /// The leftovers with the built-in directory unchanged, and the line that changes it.
     with_built_in: Option<(Debris, ConfigPlace)>,
@@ -46,7 +47,7 @@ pub(crate) struct Config {
 
 /// The severity that the configuration gives to a rule.
 #[derive(Debug, Clone)]
-struct Weight {
+struct SeveritySetting {
     /// `None` if the rule is off.
     severity: Option<Severity>,
     origin: ConfigPlace,
@@ -96,8 +97,10 @@ impl Config {
     /// Gives a rule a severity, for tests with rules outside the table.
     #[cfg(test)]
     pub(crate) fn with_severity(rule: &Rule, severity: Option<Severity>) -> Self {
-        let weight =
-            Weight { severity, origin: ConfigPlace { name: FILE.into(), line: 1, column: 1 } };
+        let weight = SeveritySetting {
+            severity,
+            origin: ConfigPlace { name: FILE.into(), line: 1, column: 1 },
+        };
         Self { weights: [(rule.id, weight)].into(), ..Self::default() }
     }
 
@@ -147,8 +150,8 @@ impl Config {
     pub(crate) fn treat(&self, finding: &Finding) -> Treatment<'_> {
         match self.weights.get(finding.rule.id) {
             None => Treatment::Reported(finding.severity),
-            Some(Weight { severity: None, origin }) => Treatment::Off(origin),
-            Some(Weight { severity: Some(weight), .. }) => {
+            Some(SeveritySetting { severity: None, origin }) => Treatment::Off(origin),
+            Some(SeveritySetting { severity: Some(weight), .. }) => {
                 let is_full = finding.severity >= finding.rule.severity;
                 Treatment::Reported(if is_full { *weight } else { finding.severity.min(*weight) })
             }
@@ -168,7 +171,7 @@ impl Config {
     /// The line that keeps this rule from blocking a rewritten file at this path, and how.
     pub(crate) fn exempts(&self, rule: &Rule, path: &RepoPath) -> Option<(&ConfigPlace, String)> {
         let id = rule.id;
-        if let Some(Weight { severity, origin }) = self.weights.get(id)
+        if let Some(SeveritySetting { severity, origin }) = self.weights.get(id)
             && *severity != Some(Severity::Error)
         {
             let how = match severity {

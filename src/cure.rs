@@ -1,6 +1,6 @@
 //! Chooses the next steps, and renders them as commands. A rule has steps that resolve its findings
 //! in general; this module adapts them to the state of the repository: here to files, in `commits`
-//! to history, and in `setup` to hooks.
+//! to history, and in `setup` to hooks. It does no I/O.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
 //! Access to users' files: bounded reads, tarballs, atomic writes, a lock, and a temporary
-//! directory that is removed even by a signal.
+//! directory that is removed even by a signal. Nothing here knows git.
 //!
 //! No other module reads or writes users' files, except `git`, which reads the files of
 //! repositories.

@@ -1,5 +1,5 @@
 //! Edits of users' files: applied together, read back, and refused for each file whose result is
-//! not as intended.
+//! not as intended. Nothing is written here.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

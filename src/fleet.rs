@@ -1,5 +1,5 @@
 //! A table of many repositories: its cells, the list of the repositories, how a file differs from
-//! its canonical one, and what builds took.
+//! its canonical one, and what builds took. It does no I/O.
 
 use serde_json::{Value, json};
 

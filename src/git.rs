@@ -1,4 +1,5 @@
-//! The interface to git: a few queries, each answered by the cheapest layer that is certain.
+//! The interface to git: a few queries, each answered by the cheapest layer that is certain. No
+//! type of gix is in its interface.
 //!
 //! `direct` reads the staged entries from the files of the repository; otherwise the `git` program
 //! lists them. Objects come from the files of a store, then from `git cat-file`. A layer hands

@@ -1,5 +1,5 @@
 //! The hooks of a repository: how it runs them, how they are installed, and whether they run the
-//! guard.
+//! guard. Only `apply` changes anything.
 //!
 //! `setup` detects how the repository runs its hooks, and `server` how a bare one does; `slot`
 //! reads the files; `plan` computes edits, and `apply` makes them; `health` reports a `state` for
@@ -50,15 +50,15 @@ pub(crate) mod fuzz;
 /// (githooks(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Hook {
-    /// Before a commit
+    // Before a commit
     PreCommit,
-    /// Before the commit of a merge
+    // Before the commit of a merge
     PreMergeCommit,
-    /// Before a push
+    // Before a push
     PrePush,
-    /// Before the message of a commit, a cherry-pick, a revert or a rebase
+    // Before the message of a commit, a cherry-pick, a revert or a rebase
     PrepareCommitMsg,
-    /// On a server, before a push is accepted
+    // On a server, before a push is accepted
     PreReceive,
 }
 

@@ -1,4 +1,5 @@
-//! Lockfiles of pnpm for images: what an image sees, and whether its lockfile fits that.
+//! Lockfiles of pnpm for images: what an image sees, and whether its lockfile fits that. It does no
+//! I/O, and knows no rules.
 //!
 //! `images` finds the lockfiles and what their images see, `verdict` judges one as the pinned pnpm
 //! does, and `agreement` compares one with the lockfile of the workspace. `layout` and `seed` are

@@ -1,4 +1,4 @@
-//! Times of builds, what BuildKit recorded of them, and whether they grew.
+//! Times of builds, what BuildKit recorded of them, and whether they grew. It does no I/O.
 
 pub(crate) mod units;
 pub(crate) mod builds;

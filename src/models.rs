@@ -1,4 +1,4 @@
-//! Typed views of configuration files, each value with its place.
+//! Typed views of configuration files, each value with its place. Nothing is judged here.
 //!
 //! A value that cannot be parsed or understood is absent; nothing fails. There are only the fields
 //! that a caller reads.

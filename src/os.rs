@@ -1,4 +1,5 @@
-//! The process: environment variables, child processes, signals, terminal and stack.
+//! The process: environment variables, child processes, signals, terminal and stack. Nothing here
+//! knows why a process runs.
 
 pub(crate) mod crash;
 pub(crate) mod env;

@@ -1,5 +1,6 @@
 //! Pins: the places where a file names a package manager and its version. Each file is read as the
-//! tool that it configures reads it; a value that is not understood is not a pin.
+//! tool that it configures reads it; a value that is not understood is not a pin. It does no I/O,
+//! and knows no rules.
 //!
 //! `commands` knows what a command installs, and `scripts` where one runs; the files after these
 //! read one source each, and `files` chooses among them. `calls` and `declarations` find the

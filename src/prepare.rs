@@ -1,5 +1,5 @@
 //! Prepares Docker builds without a change of the tree: the files that lie over a manifest in the
-//! image, so that its packages are installed from packed ones.
+//! image, so that its packages are installed from packed ones. Nothing is packed or written here.
 
 use std::collections::{BTreeMap, BTreeSet};
 

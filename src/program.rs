@@ -13,7 +13,7 @@ use signal_hook::consts::SIGXFSZ;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
-use crate::base::path::RepoPath;
+use crate::base::path::{RepoPath, shell_quote};
 use crate::cli::{Cli, Verb, tips};
 use crate::commands::destination::must_be_untracked;
 use crate::commands::{self, Context, Outcome};
@@ -78,10 +78,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Answer {
                 let warning = warning(&cli.verb, &context);
                 match with_large_stack(|| dispatch(&cli.verb, &context)) {
                     Ok(outcome) => {
-                        let notes = warning + &outcome.notes;
+                        let place = place_of_commands(&cli, &[&outcome.notes, &outcome.out]);
+                        let dry = if outcome.code != Verdict::Failed.code() && is_dry_run(&cli.verb)
+                        {
+                            "bakstop: nothing is changed (--dry-run)\n"
+                        } else {
+                            ""
+                        };
+                        let notes = place + &warning + &outcome.notes + dry;
                         saved(Outcome { notes, ..outcome }, paint, &context)
                     }
-                    Err(error) => failed(warning, &error),
+                    Err(error) => {
+                        let help = report::error(&error, Paint::PLAIN);
+                        failed(place_of_commands(&cli, &[&help]) + &warning, &error)
+                    }
                 }
             };
             context(&cli, env).map_or_else(|error| failed(String::new(), &error), answer)
@@ -200,6 +210,44 @@ fn warning(verb: &Verb, context: &Context) -> String {
     lines.iter().fold(Outcome::new(Verdict::Clean, ""), Outcome::note).notes
 }
 
+/// The programs of printed commands, and the marks before a command in a text: the last ends
+/// a colour.
+const PROGRAMS: [&str; 5] = ["bakstop ", "git ", "cd ", "(cd ", "rm "];
+const BEFORE_COMMAND: [&str; 4] = ["`", "    ", ": ", "m"];
+
+/// Where to run the printed commands: with `-C`, they are for that directory. Empty without any.
+fn place_of_commands(cli: &Cli, texts: &[&str]) -> String {
+    let Some(directory) = &cli.directory else { return String::new() };
+    // A document is for a program.
+    let mut texts = texts.iter().filter(|text| !text.starts_with(['{', '<', '[']));
+    let has_command = |text: &&&str| {
+        let mut programs = PROGRAMS.iter();
+        programs.any(|program| {
+            BEFORE_COMMAND.iter().any(|before| text.contains(&[*before, *program].concat()))
+        })
+    };
+    if !texts.any(|text| has_command(&text)) {
+        return String::new();
+    }
+    let directory = directory.as_os_str().as_encoded_bytes();
+    let mark = if directory.starts_with(b"-") { "./" } else { "" };
+    let directory = shell_quote(&[mark.as_bytes(), directory].concat()).into_owned();
+    format!("bakstop: the commands below are for another directory; first: cd {directory}\n")
+}
+
+fn is_dry_run(verb: &Verb) -> bool {
+    match verb {
+        Verb::Pins(args) => args.dry_run,
+        Verb::Doctor(args) => args.is_dry_run(),
+        Verb::Lockfile(args) => args.dry_run,
+        Verb::Prep(args) => args.dry_run,
+        Verb::Restore(args) => args.dry_run,
+        Verb::Install(args) => args.dry_run,
+        Verb::Uninstall(args) => args.dry_run,
+        _ => false,
+    }
+}
+
 /// How to proceed if this verb crashes.
 fn recovery_hint(verb: &Verb) -> String {
     let crashed = match verb {
@@ -237,7 +285,7 @@ fn dispatch(verb: &Verb, context: &Context) -> Result<Outcome, Error> {
         Verb::Uninstall(args) => commands::uninstall::run(args, context),
         Verb::Status(args) => commands::status::run(args, context),
         Verb::Rules(args) => commands::rules::run(args, context),
-        Verb::Explain(args) => commands::explain::run(args, context),
+        Verb::Explain(args) => Ok(commands::explain::run(args)),
         Verb::Hook(args) => commands::hook::run(args, context),
         Verb::Completions(args) => commands::completions::run(args, Cli::command()),
         Verb::Man(args) => commands::man::run(args, Cli::command()),

@@ -1,5 +1,5 @@
 //! A project: those files of one state of a repository that are judged together. The state is the
-//! index, a commit, a tree or the work tree.
+//! index, a commit, a tree or the work tree. It does no I/O, and knows no pins.
 
 use std::any::Any;
 use std::cell::RefCell;

@@ -1,4 +1,5 @@
-//! The reports: one file for each format of `check`, and for each other verb.
+//! The reports: one file for each format of `check`, and for each other verb. None of them decides
+//! about the exit code.
 
 pub(crate) mod paint;
 mod common;
@@ -31,28 +32,28 @@ use paint::Paint;
 /// The formats of the report of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
-    /// Text
+    // Text
     #[default]
     Human,
-    /// One JSON document, with a versioned schema
+    // One JSON document, with a versioned schema
     Json,
-    /// SARIF 2.1.0, for code scanning and editors
+    // SARIF 2.1.0, for code scanning and editors
     Sarif,
-    /// Annotations of GitHub Actions, then text
+    // Annotations of GitHub Actions, then text
     Github,
-    /// Code quality report of GitLab
+    // Code quality report of GitLab
     Gitlab,
-    /// JUnit XML, for CI that shows test results
+    // JUnit XML, for CI that shows test results
     Junit,
 }
 
 /// The formats of every other report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum HumanOrJson {
-    /// Text
+    // Text
     #[default]
     Human,
-    /// One JSON document, with a versioned schema
+    // One JSON document, with a versioned schema
     Json,
 }
 

@@ -1,5 +1,5 @@
 //! Takes the traces of a preparation out of a manifest, span by span. Everything else in the file
-//! is kept to the byte.
+//! is kept to the byte. Nothing is written here, and nothing knows where other versions come from.
 //!
 //! The original of a value is searched in other versions of the file. A value whose original is
 //! not certain stays, with the reason.

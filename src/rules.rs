@@ -1,5 +1,5 @@
 //! The rule table. A rule is a file in `rules/`, a manual page in `docs/rules/`, and two lines
-//! here: its module and its place in the table.
+//! here: its module and its place in the table. A rule does no I/O, and cannot fail.
 
 use crate::base::change::File;
 use crate::base::debris::Debris;
@@ -83,6 +83,7 @@ mod config {
 /// What `prep` judges by before it writes.
 pub(crate) const MISSING_OVERLAY: &Rule = &doctor::missing_overlay::RULE;
 
+pub(crate) use doctor::cache_never_written::unjudged as unjudged_imports;
 pub(crate) use guard::rewritten_lockfile::install;
 pub(crate) use guard::rewritten_manifest::{Trace, traces};
 
@@ -216,12 +217,11 @@ mod tests {
     fn readme_lists_every_rule() {
         let readme = text("README.md");
         let row = |rule: &Rule| {
-            let start = format!("| [{0}](docs/rules/{0}.md) | ", rule.id);
-            let known = readme.lines().find(|line| line.starts_with(&start));
-            known.map_or_else(|| format!("{start}{} |", rule.summary), str::to_owned)
+            let weight = if rule.on_by_default { rule.severity.name() } else { "off" };
+            format!("| [{0}](docs/rules/{0}.md) | {weight} | {1} |", rule.id, rule.summary)
         };
         let rows = RULES.map(row).join("\n");
-        let start = "| rule | what it catches |\n|---|---|\n";
+        let start = "| rule | default | what it catches |\n|---|---|---|\n";
         check_or_write("README.md", &replaced(&readme, start, "\n\n", &rows));
     }
 

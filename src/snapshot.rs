@@ -1,4 +1,4 @@
-//! The state of a work tree at one moment, and the changes between two.
+//! The state of a work tree at one moment, and the changes between two. It does no I/O.
 
 pub(crate) mod baseline;
 

@@ -176,8 +176,8 @@ pub(crate) trait Change {
     /// The wanted entries, new or not. This walks the whole tree.
     fn entries(&self, wanted: &dyn Fn(&RepoPath) -> bool) -> Result<Vec<Entry>, Error>;
 
-    /// Whether there is a wanted entry, new or not. The name of each begins with `start`, in any
-    /// case, and is enough to tell that it is wanted.
+    /// Whether there is a wanted entry, new or not. The name of each begins with `start`, with case
+    /// folded, and is enough to tell that it is wanted.
     fn has(&self, start: &[u8], wanted: &dyn Fn(&RepoPath) -> bool) -> Result<bool, Error> {
         let _ = start;
         self.entries(wanted).map(|entries| !entries.is_empty())

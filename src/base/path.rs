@@ -108,6 +108,11 @@ pub(crate) fn folded(name: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
+/// Whether text contains a part, both with case folded.
+pub(crate) fn fold_contains(text: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(&folded(text), &folded(part)).is_some()
+}
+
 /// The result of folding a character beyond ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Folded {

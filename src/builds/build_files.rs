@@ -57,24 +57,14 @@ impl BuildFiles {
 
 #[cfg(test)]
 mod tests {
-    use crate::base::change::File;
-    use crate::builds::context::RepoTree;
+    use crate::builds::model::tests::builds;
     use crate::builds::visits::visits;
-    use crate::builds::{Builds, DescribedBuilds};
-    use crate::project::Project;
 
     /// The files in the image at each install of a Dockerfile, in a string with escapes.
     fn seen(lines: &str) -> Vec<String> {
         let compose = format!("services: {{a: {{build: {{dockerfile_inline: {lines:?}}}}}}}");
         let files = [("compose.yaml", &*compose), ("package.json", "{}"), (".npmrc", "")];
-        let file = |(path, text): (&str, &str)| File {
-            path: path.into(),
-            text: text.into(),
-            fresh: true,
-            replaces: false,
-        };
-        let project: Project = files.into_iter().map(file).collect();
-        let builds = Builds::new(DescribedBuilds::new(project), RepoTree::default(), &[]);
+        let builds = builds(&files);
         let found = visits(&builds, &builds.list[0]);
         let paths = found.iter().map(|visit| visit.image.files().map(|(path, _)| path.to_owned()));
         paths.map(|paths| paths.collect::<Vec<_>>().join(" ")).collect()

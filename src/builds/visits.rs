@@ -605,10 +605,7 @@ fn may_set_any(command: &RunCommand) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::change::File;
-    use crate::builds::DescribedBuilds;
-    use crate::builds::context::RepoTree;
-    use crate::project::Project;
+    use crate::builds::model::tests::builds;
 
     /// The paths of the files in the image at each install of a Dockerfile at the top.
     fn seen(lines: &str) -> Vec<String> {
@@ -622,14 +619,7 @@ mod tests {
             ("web/a/package.json", "{}"),
             ("x/package.json", "{}"),
         ];
-        let file = |(path, text): (&str, &str)| File {
-            path: path.into(),
-            text: text.into(),
-            fresh: true,
-            replaces: false,
-        };
-        let project: Project = files.into_iter().map(file).collect();
-        let builds = Builds::new(DescribedBuilds::new(project), RepoTree::default(), &[]);
+        let builds = builds(&files);
         let found = visits(&builds, &builds.list[0]);
         let shown = |visit: &Visit<'_>| {
             let directory = visit.directory.as_deref().unwrap_or("?");

@@ -4,11 +4,13 @@
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 
+use crate::rules::RULES;
+
 /// Words and options of other tools, and what bakstop has instead.
 const KNOWN: [(&[&str], &str); 8] = [
     (&["lint", "scan", "run", "diff", "staged"], "to judge what is staged: bakstop check"),
     (&["init", "setup", "enable"], "to install the hooks: bakstop install"),
-    (&["doctor", "info"], "to see which hooks are in force: bakstop status"),
+    (&["info"], "to see which hooks are in force: bakstop status"),
     (&["list"], "to list the rules: bakstop rules; the pins: bakstop pins"),
     (&["version"], "to print the version: bakstop --version"),
     (&["--json"], "to print JSON: --format json"),
@@ -23,6 +25,12 @@ pub(crate) fn helpful(mut error: clap::Error) -> clap::Error {
         && tips.iter().any(|tip| tip.to_string().starts_with("to pass "))
     {
         error.remove(ContextKind::Suggested);
+    }
+    if let Some(tips) = rule_tips(&error) {
+        error.remove(ContextKind::ValidValue);
+        error.remove(ContextKind::SuggestedValue);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        return error;
     }
     let typed = [ContextKind::InvalidSubcommand, ContextKind::InvalidArg];
     let typed = typed.into_iter().find_map(|kind| match error.get(kind)? {
@@ -57,6 +65,24 @@ pub(crate) fn helpful(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
     }
     error
+}
+
+/// The tips for an unknown rule instead of all ids; `None` for any other error.
+fn rule_tips(error: &clap::Error) -> Option<Vec<StyledStr>> {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidValue) else {
+        return None;
+    };
+    let Some(ContextValue::Strings(known)) = error.get(ContextKind::ValidValue) else {
+        return None;
+    };
+    if known.len() != RULES.len() {
+        return None;
+    }
+    let is_like = |id: &&str| is_near(typed, id) || (typed.len() > 2 && id.contains(typed));
+    let like: Vec<&str> = RULES.iter().map(|rule| rule.id).filter(is_like).collect();
+    let like = (!like.is_empty()).then(|| format!("did you mean {}?", like.join(", ")));
+    let list = "to list the rules: bakstop rules".to_owned();
+    Some(like.into_iter().chain([list]).map(StyledStr::from).collect())
 }
 
 /// Whether a word may be another one with a spelling error: one edit for three characters.
@@ -109,6 +135,22 @@ mod tests {
         for arguments in ["check --fix", "verify --staged", "scanner", "check --fiels x"] {
             assert!(!shown(arguments).contains("tip: "), "{}", shown(arguments));
         }
+    }
+
+    #[test]
+    fn an_unknown_rule_is_compared_with_the_others() {
+        for (id, like) in [
+            ("stray-bakcup", "  tip: did you mean stray-backup?\n"),
+            ("build-arg", "did you mean undeclared-build-arg, lost-build-arg, unused-build-arg?\n"),
+        ] {
+            let text = shown(&format!("explain {id}"));
+            assert!(
+                text.contains(like) && text.contains("  tip: to list the rules: bakstop rules\n")
+            );
+        }
+        let text = shown("explain nope");
+        assert!(!text.contains("did you mean") && !text.contains("stray-backup"), "{text}");
+        assert!(shown("explain stray-backup --format jso").contains("'json'"));
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::report;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 clean, or warnings only; 1 findings; 2 could not judge.\n\n\
+Example: bakstop check --range origin/main..HEAD")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Args {
     /// Judge only these files and directories; without a scope, as they are on disk

@@ -1,4 +1,4 @@
-//! `install --config`, `install --global` and the way back: hooks in the configuration of git.
+//! `install --local`, `install --global` and the way back: hooks in the configuration of git.
 
 use std::path::Path;
 
@@ -34,9 +34,8 @@ pub(super) fn install(
         format!("{text}{} {summary}\n", context.paint.strong("bakstop:"))
     };
     if dry_run {
-        let summary =
-            if edits.is_empty() { "already installed" } else { "nothing was changed (--dry-run)" };
-        return Ok(Outcome::new(Verdict::Clean, last(&text, summary)));
+        let text = if edits.is_empty() { last(&text, "already installed") } else { text };
+        return Ok(Outcome::new(Verdict::Clean, text));
     }
     apply::configure(&git, &edits)?;
     if !edits.is_empty() {
@@ -87,7 +86,7 @@ fn refuse_second(layout: &Layout, git: &Git) -> Result<(), Error> {
     };
     let cause = format!("{} runs the guard already, and git would run both", slot.name);
     Err(Error::new("install the hooks", cause)
-        .help("keep that, or run `bakstop uninstall`, then `bakstop install --config`"))
+        .help("keep that, or run `bakstop uninstall`, then `bakstop install --local`"))
 }
 
 /// Fails if git's configuration of this clone names the hooks already.
@@ -113,16 +112,21 @@ pub(super) fn uninstall_global(dry_run: bool, context: &Context) -> Result<Outco
     if !dry_run {
         apply::configure(&git, &edits)?;
     }
-    let summary = uninstalled(edits.is_empty(), dry_run);
-    let strong = context.paint.strong("bakstop:");
-    Ok(Outcome::new(Verdict::Clean, format!("{text}{strong} {summary}\n")))
+    Ok(uninstalled(text, edits.is_empty(), dry_run, context))
 }
 
-/// The summary of `uninstall`.
-pub(super) fn uninstalled(nothing: bool, dry_run: bool) -> &'static str {
-    match (nothing, dry_run) {
+/// The report of `uninstall`: the lines about edits and a summary.
+pub(super) fn uninstalled(
+    text: String,
+    nothing: bool,
+    dry_run: bool,
+    context: &Context,
+) -> Outcome {
+    let summary = match (nothing, dry_run) {
         (true, _) => "not installed",
-        (false, true) => "nothing was changed (--dry-run)",
+        (false, true) => return Outcome::new(Verdict::Clean, text),
         (false, false) => "uninstalled",
-    }
+    };
+    let strong = context.paint.strong("bakstop:");
+    Outcome::new(Verdict::Clean, format!("{text}{strong} {summary}\n"))
 }

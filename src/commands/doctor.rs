@@ -17,6 +17,9 @@ mod live;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 clean, or warnings only; 1 findings; 2 could not judge.\n\n\
+Example: bakstop doctor --fix --dry-run")]
 pub(crate) struct Args {
     /// Judge the files of a commit, a tag or a tree instead of those on disk
     #[arg(long, value_name = "REV", allow_hyphen_values = true)]
@@ -31,7 +34,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     bases: bases::BasesArgs,
 
-    /// Also ask the Docker of this machine, and say on standard error what builds depend on
+    /// Ask the Docker of this machine as well, and report on standard error what builds depend on
     #[arg(long)]
     live: bool,
 
@@ -41,6 +44,10 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.fix.dry_run
+    }
+
     /// Whether files may be changed.
     pub(crate) fn writes(&self) -> bool {
         self.fix.mode() == Some(FixMode::Write)

@@ -2,10 +2,8 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::base::error::Error;
 use crate::base::finding::Verdict;
-use crate::commands::rules::list;
-use crate::commands::{Context, Outcome};
+use crate::commands::Outcome;
 use crate::config::FILE;
 use crate::report::{HumanOrJson, json};
 use crate::rule::Rule;
@@ -14,8 +12,13 @@ use crate::rules::{self, RULES};
 // The arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The ids of rules; without one, list the rules
-    #[arg(value_name = "RULE", value_parser = rule())]
+    /// The ids of rules, as `bakstop rules` lists them
+    #[arg(
+        value_name = "RULE",
+        required = true,
+        value_parser = rule(),
+        hide_possible_values = true
+    )]
     rules: Vec<&'static Rule>,
 
     /// Output format
@@ -28,17 +31,16 @@ fn rule() -> impl TypedValueParser<Value = &'static Rule> {
         .try_map(|id| rules::find(&id).ok_or("unknown rule"))
 }
 
-/// Prints the pages, or the table of rules.
-pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
+/// Prints the pages.
+pub(crate) fn run(args: &Args) -> Outcome {
     let out = match (args.format, &args.rules[..]) {
-        (format, []) => list(format, context.paint),
         (HumanOrJson::Human, rules) => {
             rules.iter().map(|rule| page(rule)).collect::<Vec<_>>().join("\n")
         }
         (HumanOrJson::Json, [rule]) => json::explain(rule),
         (HumanOrJson::Json, rules) => json::manuals(rules),
     };
-    Ok(Outcome::new(Verdict::Clean, out))
+    Outcome::new(Verdict::Clean, out)
 }
 
 fn page(rule: &Rule) -> String {

@@ -45,9 +45,9 @@ pub(super) struct FixArgs {
 
     /// With --fix: print the changes as a diff, and change nothing
     #[arg(short = 'n', long, requires = "fix", conflicts_with_all = REPORT)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 
-    /// With --fix: change nothing, and exit with 1 if there is something to fix
+    /// With --fix: exit with 1 if there is something to fix, and change nothing
     #[arg(long, requires = "fix", conflicts_with = "dry_run", conflicts_with_all = REPORT)]
     check: bool,
 }

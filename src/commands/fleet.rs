@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use crate::base::error::Error;
 use crate::commands::destination::destination;
-use crate::commands::fleet::asked::Asked;
+use crate::commands::fleet::asked::FleetQuestion;
 use crate::commands::fleet::asking::Asker;
 use crate::commands::{Context, Outcome};
 use crate::hooks::binary;
@@ -48,11 +48,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Also try whether the pre-commit hook of each repository blocks (gate C4): this runs it
+    /// Run the pre-commit hook of each repository as well, to prove that it blocks (gate C4)
     #[arg(long)]
     prove: bool,
 
-    /// Exit with 1 if there is a warning
+    /// Exit with 1 for warnings as well
     #[arg(long)]
     deny_warnings: bool,
 
@@ -85,8 +85,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         return Ok(judging::answer(args.prove, &args.file, context));
     }
     let question = match &args.list {
-        Some(file) => Asked::of_list(file, context)?,
-        None => Asked::of_directories(&args.directories),
+        Some(file) => FleetQuestion::of_list(file, context)?,
+        None => FleetQuestion::of_directories(&args.directories),
     };
     let inputs: Vec<&Option<PathBuf>> = question.inputs.iter().chain([&args.list]).collect();
     let output =

@@ -22,17 +22,21 @@ use crate::report::paint::Paint;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 in force; 1 not in force; 2 could not install, or it is unknown whether it is in \
+force.\n\n\
+Example: bakstop install && bakstop prove")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Args {
     /// Print what would change, and change nothing
     #[arg(short = 'n', long)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 
     /// Write hook files even if a hook manager is configured
     #[arg(long)]
     native: bool,
 
-    /// Install into .husky even if husky is not detected
+    /// Write into .husky even if husky is not detected
     #[arg(long, conflicts_with = "native")]
     husky: bool,
 
@@ -44,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     how: Option<String>,
 
-    /// What happens to a commit or push if a hook does not find bakstop
+    /// What a hook does if it does not find bakstop: block, or warn and let the commit or push pass
     #[arg(long, value_enum, value_name = "ACTION")]
     missing: Option<WhenMissing>,
 
@@ -58,10 +62,10 @@ pub(crate) struct Args {
 
     /// Name the hooks in git's configuration of this clone, not in files (git 2.54)
     #[arg(long, conflicts_with_all = CONFIGURING)]
-    config: bool,
+    local: bool,
 
-    /// Name the hooks in the global configuration of git, for every clone of this user (git 2.54)
-    #[arg(long, conflicts_with = "config", conflicts_with_all = CONFIGURING)]
+    /// Name the hooks in git's configuration of this user, for every clone (git 2.54)
+    #[arg(long, conflicts_with = "local", conflicts_with_all = CONFIGURING)]
     global: bool,
 }
 
@@ -88,7 +92,7 @@ impl Args {
 
     /// The configuration of git to name the hooks in.
     fn reach(&self) -> Option<Reach> {
-        match (self.config, self.global) {
+        match (self.local, self.global) {
             (true, _) => Some(Reach::Clone),
             (_, true) => Some(Reach::User),
             _ => None,
@@ -164,9 +168,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         text += &unprepared.describe(&layout.top, !args.dry_run);
     }
     if args.dry_run {
-        let summary =
-            if is_unchanged { "already installed" } else { "nothing was changed (--dry-run)" };
-        return Ok(Outcome::new(Verdict::Clean, text + &last_line(summary)));
+        text += &if is_unchanged { last_line("already installed") } else { String::new() };
+        return Ok(Outcome::new(Verdict::Clean, text));
     }
     apply::apply(&edits, slice::from_ref(&place), &layout.top)?;
     if let (Some(unprepared), Some(with_script)) = (&unprepared, &with_script) {

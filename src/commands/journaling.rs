@@ -26,7 +26,7 @@ pub(super) struct EditRoom {
 }
 
 /// What became of each file.
-pub(super) type Taken = Vec<(JournaledEdit, PutBack)>;
+pub(super) type TakenBack = Vec<(JournaledEdit, PutBack)>;
 
 impl EditRoom {
     /// Waits some time for another process.
@@ -109,7 +109,7 @@ impl EditRoom {
     }
 
     /// Takes all noted edits back. If one file cannot be written, the journal stays.
-    pub(super) fn take_back(&self, tree: &WorkTree) -> Result<Taken, Error> {
+    pub(super) fn take_back(&self, tree: &WorkTree) -> Result<TakenBack, Error> {
         let Some(edits) = self.noted()? else { return Ok(Vec::new()) };
         let mut taken = Vec::new();
         for edit in edits.into_iter().rev() {
@@ -169,7 +169,7 @@ fn place(tree: &WorkTree, kind: Journal) -> Result<(PathBuf, bool), Error> {
 }
 
 /// Takes the comments of a killed run out, if there is one.
-pub(super) fn take_back_left(tree: &WorkTree) -> Result<Taken, Error> {
+pub(super) fn take_back_left(tree: &WorkTree) -> Result<TakenBack, Error> {
     match room_of_journal(tree, Journal::Touched)? {
         Some(room) => room.take_back(tree),
         None => Ok(Vec::new()),

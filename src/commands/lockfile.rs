@@ -38,11 +38,12 @@ or pnpm wants a setting in the image; 2 could not judge or make one.\n\n\
 Example: bakstop lockfile backend && git add backend/pnpm-lock.docker.yaml")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Args {
-    /// Make only the lockfiles of these members, by their directories; a new one for each without
+    /// Make only the lockfiles of these members (their directories), and new ones where they lack
+    /// one
     #[arg(value_name = "MEMBER")]
     members: Vec<PathBuf>,
 
-    /// Judge the lockfiles, without pnpm and a network, and change nothing
+    /// Judge the lockfiles without pnpm or a network, and change nothing
     #[arg(long)]
     check: bool,
 
@@ -52,23 +53,24 @@ pub(crate) struct Args {
 
     /// Print the changes as a diff, and change nothing
     #[arg(short = 'n', long, conflicts_with_all = ["check", "format"])]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 
     /// Move the packages that the workspace links to the newest versions in their ranges
     #[arg(long, conflicts_with = "check")]
     update: bool,
 
-    /// The layout of the image, for a lockfile that does not exist yet
+    /// The layout of the image, for a new lockfile: alone (one member, its manifest at the top) or
+    /// flat (the members as in the repository)
     #[arg(long, value_enum, value_name = "LAYOUT", default_value_t, conflicts_with = "check")]
     layout: ImageLayout,
-
-    /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: HumanOrJson,
 
     /// Use this configuration instead of the one of the repository
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: HumanOrJson,
 }
 
 impl Args {

@@ -41,8 +41,8 @@ not measure; 126 or 127 could not start the build; otherwise the exit code of a 
 failed.\n\n\
 Example: bakstop measure --touch src/server.ts --budget 30s -- docker compose build")]
 pub(crate) struct Args {
-    /// Before each run, add a new comment to this source file; afterwards, put it back as it was.
-    /// May be repeated
+    /// Before each run, add a new comment to this source file (repeatable); afterwards, put it back
+    /// as it was
     #[arg(long, value_name = "FILE", conflicts_with = "cold")]
     touch: Vec<PathBuf>,
 

@@ -20,6 +20,10 @@ use crate::rule::{Finding, Rule, RuleGroup};
 use crate::rules;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 the pins agree; 1 they do not, or --check found something to move; 2 could not \
+judge or move them.\n\n\
+Example: bakstop pins --set pnpm@10.8.0 --dry-run")]
 pub(crate) struct Args {
     /// Move every pin to this version; without one, to the version that each project declares
     #[arg(long, value_name = "NAME@VERSION", num_args = 0..=1)]
@@ -28,19 +32,19 @@ pub(crate) struct Args {
 
     /// With --set: print the changes as a diff, and change nothing
     #[arg(short = 'n', long, requires = "set")]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 
-    /// With --set: change nothing, and exit with 1 if there is something to change
+    /// With --set: exit with 1 if there is something to move, and change nothing
     #[arg(long, requires = "set", conflicts_with = "dry_run")]
     check: bool,
-
-    /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, conflicts_with = "set")]
-    format: HumanOrJson,
 
     /// Use this configuration instead of the one of the repository
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, conflicts_with = "set")]
+    format: HumanOrJson,
 }
 
 impl Args {

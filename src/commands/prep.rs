@@ -17,7 +17,7 @@ use crate::base::path::RepoPath;
 use crate::commands::judge::{Options, configuration};
 use crate::commands::preparing::cache::Cache;
 use crate::commands::preparing::directory::LeftoverDirectory;
-use crate::commands::preparing::dockerfiles::{self, Taken};
+use crate::commands::preparing::dockerfiles::{self, OverlayVerdict};
 use crate::commands::preparing::in_place::{InPlace, must_be_rewritable, must_be_unprepared};
 use crate::commands::preparing::pack::{Packing, Tarball};
 use crate::commands::preparing::product::{Product, ProductManifest, Reader};
@@ -39,7 +39,8 @@ use crate::prepare::overlay::{self, Top};
 use crate::prepare::plan::{Asking, Needed, Prepared, PreparedPackage, TarballSource, stem};
 use crate::prepare::record::{self, Record, RecordedPackage};
 use crate::prepare::settings::SiblingBuild;
-use crate::report::{HumanOrJson, prep as report};
+use crate::report::paint::Paint;
+use crate::report::{HumanOrJson, error as report_error, prep as report};
 
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
@@ -49,9 +50,9 @@ used something else, or something in a manifest stays; 2 could not prepare; 126 
 start the build; otherwise the exit code of a build that failed.\n\n\
 Example: bakstop verify -- bakstop prep -- docker compose build")]
 pub(crate) struct Args {
-    /// Print what would be packed, and why, and each file that would be written; change nothing
+    /// Print what would be packed and written, and why, and change nothing
     #[arg(short = 'n', long)]
-    pub(super) dry_run: bool,
+    pub(crate) dry_run: bool,
 
     /// Pack every package again, even if nothing changed; after a preparation in place, take that
     /// back first
@@ -99,13 +100,13 @@ pub(crate) struct Args {
     )]
     restore: bool,
 
-    /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    pub(super) format: HumanOrJson,
-
     /// Use this configuration instead of the one of the repository
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(super) format: HumanOrJson,
 
     /// The build to run while it is prepared; then the preparation is taken out. If the build
     /// fails, bakstop returns its exit code
@@ -155,8 +156,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let overlays = dockerfiles::overlays(product, into, is_in_place);
     let writes = args.fix_dockerfiles;
     match dockerfiles::judged(&overlays, args.config.as_deref(), writes, context)? {
-        Taken::Yes(more) => notes.extend(more),
-        Taken::No(outcome) => return Ok(outcome),
+        OverlayVerdict::Yes(more) => notes.extend(more),
+        OverlayVerdict::No(outcome) => return Ok(outcome),
     }
     let rewrites = args.writes() && is_in_place;
     let in_place = rewrites.then(|| InPlace::enter(&tree)).transpose()?;
@@ -165,7 +166,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         Ok(notes.iter().fold(shown(&prepared, args, context), Outcome::note))
     };
     if args.command.is_empty() && in_place.is_none() {
-        return prepare();
+        return prepare().or_else(|error| unprepared(&notes, error));
     }
     let run = PreparedRun {
         directory: &gathered.directory,
@@ -175,7 +176,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
         is_document: args.format == HumanOrJson::Json,
         keep: args.keep || args.command.is_empty(),
     };
-    run.run(prepare)
+    run.run(prepare).or_else(|error| unprepared(&notes, error))
+}
+
+/// A failure after which there is something to report, such as Dockerfiles that were written.
+fn unprepared(notes: &[String], error: Error) -> Result<Outcome, Error> {
+    if notes.is_empty() {
+        return Err(error);
+    }
+    let failed = Outcome::new(Verdict::Failed, "");
+    let outcome = notes.iter().fold(failed, Outcome::note);
+    Ok(Outcome { notes: outcome.notes + &report_error(&error, Paint::PLAIN), ..outcome })
 }
 
 /// The report on a preparation.

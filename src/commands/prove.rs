@@ -31,6 +31,7 @@ use probe::{HOOK, MANIFEST, Probe, Probes, RULE};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 the hook blocks; 1 it does not; 2 could not try it.")]
 pub(crate) struct Args {
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
@@ -61,7 +62,7 @@ struct Scene<'a> {
 }
 
 /// An attempt that was made.
-struct Trial<'a> {
+struct ProofAttempt<'a> {
     manifest: &'a RepoPath,
     hook_run: HookRun,
     /// Why it is not a proof.
@@ -73,9 +74,9 @@ struct Trial<'a> {
 /// The result of all attempts.
 struct ProofReport<'a> {
     /// In their order; the last one may have an obstacle.
-    trials: &'a [Trial<'a>],
+    trials: &'a [ProofAttempt<'a>],
     /// The one that is reported: the failed one, or that of the topmost manifest.
-    shown: &'a Trial<'a>,
+    shown: &'a ProofAttempt<'a>,
     manifests: &'a Probes,
     seconds: f64,
 }
@@ -99,7 +100,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let manifests = &Probes::find(rehearsal, &layout, exempts, args.all)?;
     let nonce = &rehearsal.nonce();
     let scene = Scene { context, git: &git, layout: &layout, config, rehearsal, nonce };
-    let mut trials: Vec<Trial<'_>> = Vec::new();
+    let mut trials: Vec<ProofAttempt<'_>> = Vec::new();
     for probe in &manifests.tried {
         let trial = scene.attempt(probe, trials.first().map(|first| first.manifest))?;
         trials.push(trial);
@@ -143,7 +144,7 @@ impl Scene<'_> {
         &self,
         probe: &'p Probe,
         blocked: Option<&RepoPath>,
-    ) -> Result<Trial<'p>, Error> {
+    ) -> Result<ProofAttempt<'p>, Error> {
         let Self { context, git, layout, config, rehearsal, nonce } = *self;
         let manifest = &probe.manifest;
         let file = layout.hooks.join(HOOK.name());
@@ -178,7 +179,7 @@ impl Scene<'_> {
         } else {
             Some(attempt.obstacle())
         };
-        Ok(Trial { manifest, hook_run, obstacle, is_ours })
+        Ok(ProofAttempt { manifest, hook_run, obstacle, is_ours })
     }
 
     /// The lines about manifests for which nothing is proven: those that the configuration allows,
@@ -244,7 +245,7 @@ impl ProofReport<'_> {
     }
 
     fn human(&self, paint: Paint) -> String {
-        let (hook, Trial { hook_run, obstacle, .. }) = (HOOK.name(), self.shown);
+        let (hook, ProofAttempt { hook_run, obstacle, .. }) = (HOOK.name(), self.shown);
         let Some(Obstacle { reason, help }) = obstacle else {
             return format!(
                 "{} {} {hook} blocked {} ({:.2} s)\n",
@@ -273,7 +274,7 @@ impl ProofReport<'_> {
     /// `bakstop.prove/1`: a field may be added within a version; none is renamed, removed or given
     /// another meaning.
     fn machine(&self) -> String {
-        let Trial { manifest, hook_run, obstacle, .. } = self.shown;
+        let ProofAttempt { manifest, hook_run, obstacle, .. } = self.shown;
         let tried = self.trials.iter().map(|trial| {
             json!({
                 "path": path(trial.manifest),

@@ -23,6 +23,10 @@ use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 const DOING: &str = "restore the named paths";
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 restored, or nothing to restore; 1 some of it stays, as reported; 2 could not \
+restore.\n\n\
+Example: bakstop restore --staged --worktree")]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(crate) struct Args {
     /// Restore only these files, and those in these directories
@@ -43,22 +47,22 @@ pub(crate) struct Args {
 
     /// Print the changes as a diff, and change nothing
     #[arg(short = 'n', long)]
-    dry_run: bool,
-
-    /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: HumanOrJson,
+    pub(crate) dry_run: bool,
 
     /// Use this configuration instead of the one of the repository
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: HumanOrJson,
 }
 
 impl Args {
     /// The arguments of `prep --restore`: the whole work tree.
     pub(super) fn of_prep(dry_run: bool, format: HumanOrJson, config: Option<PathBuf>) -> Self {
         let (paths, strip_overrides, staged, worktree) = (Vec::new(), false, false, false);
-        Self { paths, strip_overrides, staged, worktree, dry_run, format, config }
+        Self { paths, strip_overrides, staged, worktree, dry_run, config, format }
     }
 
     /// Whether files may be changed.

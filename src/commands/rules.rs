@@ -22,7 +22,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
 }
 
 /// The table of all rules.
-pub(super) fn list(format: HumanOrJson, paint: Paint) -> String {
+fn list(format: HumanOrJson, paint: Paint) -> String {
     match format {
         HumanOrJson::Human => table(&RULES, paint),
         HumanOrJson::Json => json::rules(&RULES),

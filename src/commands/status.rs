@@ -24,6 +24,7 @@ use crate::report::paint::Paint;
 
 // The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 in force; 1 not in force; 2 unknown.")]
 pub(crate) struct Args {
     /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
@@ -67,8 +68,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     Ok(note.iter().fold(outcome, Outcome::note))
 }
 
-/// The verdict on the hooks in a few words, and the first reason if they are not in force.
-pub(super) fn in_short(context: &Context) -> Result<(Verdict, String, Option<String>), Error> {
+/// The hooks in a few words.
+pub(super) struct ShortStatus {
+    pub verdict: Verdict,
+    /// The first reason if they are not in force, or else a summary.
+    pub reason: String,
+    /// The verb, with options, that is the next step.
+    pub next: String,
+}
+
+/// The state of the hooks, in short.
+pub(super) fn in_short(context: &Context) -> Result<ShortStatus, Error> {
     let outcome = run(&Args { format: HumanOrJson::Json }, context)?;
     let about: Value = serde_json::from_str(&outcome.out).unwrap_or_default();
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -80,7 +90,10 @@ pub(super) fn in_short(context: &Context) -> Result<(Verdict, String, Option<Str
         1 => Verdict::Found,
         _ => Verdict::Failed,
     };
-    Ok((verdict, text(&about["summary"]).unwrap_or_default(), reason))
+    let reason = reason.or_else(|| text(&about["summary"])).unwrap_or_default();
+    let help = about["help"].as_str().unwrap_or_default();
+    let next = help.strip_prefix("bakstop ").filter(|verb| verb.starts_with("install"));
+    Ok(ShortStatus { verdict, reason, next: next.unwrap_or("status").to_owned() })
 }
 
 /// A program that hooks find.

@@ -1,5 +1,6 @@
 //! `bakstop trend`: shows the builds of a record as text, tables and charts.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -8,12 +9,13 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, Unit};
 
 use crate::base::error::Error;
+use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
-use crate::base::path::RepoPath;
+use crate::base::path::{RepoPath, shell_quote};
 use crate::commands::destination::destination;
 use crate::commands::recording::record;
 use crate::commands::{Context, Outcome};
-use crate::measure::runs::Run;
+use crate::measure::runs::{Run, labels};
 use crate::report::runs::{self, RunsFormat};
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Only the runs with this label; may be repeated
+    /// Only the runs with this label (repeatable)
     #[arg(long, value_name = "LABEL")]
     label: Vec<String>,
 
@@ -91,12 +93,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
             .help("add --format markdown"));
     }
     let since = args.since.and_then(|when| when.start(context.now));
-    let wanted = |run: &Run| {
-        (args.label.is_empty() || args.label.contains(&run.label))
-            && since.is_none_or(|since| run.started >= since)
-    };
     let has_label = |run: &Run| args.label.is_empty() || args.label.contains(&run.label);
-    let runs: Vec<Run> = read(&args.file)?.into_iter().filter(wanted).collect();
+    let mut runs = read(&args.file)?;
+    known_labels(&args.label, &runs)?;
+    runs.retain(|run| has_label(run) && since.is_none_or(|since| run.started >= since));
     let before = args.before.as_deref().map(read).transpose()?;
     let before: Option<Vec<Run>> = before.map(|runs| runs.into_iter().filter(has_label).collect());
     let charts = is_utf8(context);
@@ -105,12 +105,31 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     }))
 }
 
+/// Fails if no recorded run has one of these labels. A record without a run knows none.
+fn known_labels(wanted: &[String], runs: &[Run]) -> Result<(), Error> {
+    let known = labels(runs);
+    let is_unknown = |label: &&String| !known.is_empty() && !known.contains(&label.as_str());
+    let Some(unknown) = wanted.iter().find(is_unknown) else { return Ok(()) };
+    let shown = |label: &str| format!("\"{}\"", Escaped(label.as_bytes()));
+    let named: Vec<String> = known.iter().take(LABELS).map(|label| shown(label)).collect();
+    let more = if known.len() > LABELS { ", …" } else { "" };
+    Err(Error::new("use --label", format!("no recorded run has the label {}", shown(unknown)))
+        .help(format!("the record has: {}{more}", named.join(", "))))
+}
+
+/// How many labels an error names.
+const LABELS: usize = 8;
+
 /// The runs of a record that must exist.
-pub(super) fn read(file: &Path) -> Result<Vec<Run>, Error> {
+fn read(file: &Path) -> Result<Vec<Run>, Error> {
     record::read(file)?.ok_or_else(|| {
         Error::new(format!("read the record {}", RepoPath::from(file)), "the file does not exist")
-            .help("create it: bakstop verify --record FILE -- CMD")
+            .help(format!("create it: bakstop verify --record {} -- CMD", named(file)))
     })
+}
+
+fn named(file: &Path) -> Cow<'_, str> {
+    shell_quote(file.as_os_str().as_encoded_bytes())
 }
 
 /// Whether the output is UTF-8, as the locale says.

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 use crate::base::error::Error;
-use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::commands::{Context, Outcome, configuring};
 use crate::cure::setup as cure;
@@ -17,12 +16,13 @@ use crate::hooks::{apply, display_path, plan, setup};
 
 // The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 removed, or nothing to remove; 2 could not remove.")]
 pub(crate) struct Args {
     /// Print what would change, and change nothing
     #[arg(short = 'n', long)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 
-    /// Remove the hooks that the global configuration of git names, and leave this clone as it is
+    /// Remove the hooks that git's configuration of this user names, and none of this clone
     #[arg(long)]
     global: bool,
 }
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     let is_global = configured::is_global(&git)?;
     let mut text = plan::describe(&edits, &layout.top, !args.dry_run);
     text += &configured::describe(&named, !args.dry_run);
-    let summary = configuring::uninstalled(edits.is_empty() && named.is_empty(), args.dry_run);
+    let nothing = edits.is_empty() && named.is_empty();
     if !args.dry_run {
         apply::apply(&edits, &places, &layout.top)?;
         apply::configure(&git, &named)?;
@@ -75,8 +75,5 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
     if let Some(line) = cure::after_uninstall(&shared(&edits, &layout, &git)?) {
         text += &format!("{line}\n");
     }
-    Ok(Outcome::new(
-        Verdict::Clean,
-        format!("{text}{} {summary}\n", context.paint.strong("bakstop:")),
-    ))
+    Ok(configuring::uninstalled(text, nothing, args.dry_run, context))
 }

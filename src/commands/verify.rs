@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
 use crate::base::finding::Verdict;
-use crate::base::path::RepoPath;
+use crate::base::path::{RepoPath, shell_quote};
 use crate::commands::destination::destination;
 use crate::commands::recording::builds::Before;
 use crate::commands::recording::limits::Limits;
 use crate::commands::recording::record::Record;
 use crate::commands::recording::{self, Finished};
-use crate::commands::{Context, Outcome, preparing, trend};
+use crate::commands::{Context, Outcome, preparing};
 use crate::config::{self, Config};
 use crate::disk::destination::Destination;
 use crate::disk::read::{self, FinalLink};
@@ -27,7 +27,7 @@ use crate::measure::trend::Timing;
 use crate::os::child::{self, NotRun, Output, Ran};
 use crate::report::paint::Paint;
 use crate::report::verify::Since;
-use crate::report::{self, HumanOrJson, runs, timing};
+use crate::report::{self, HumanOrJson, timing};
 use crate::snapshot::baseline::Baseline;
 use crate::snapshot::{Changes, Snapshot, State, Tree};
 pub(crate) use args::Args;
@@ -35,18 +35,11 @@ use watch::{Watch, not_examined};
 
 /// Compares the work tree with a clean one, with its state before the command, or with a baseline.
 pub(crate) fn run(args: &Args, context: &Context) -> Result<Outcome, Error> {
-    let inputs = [&args.baseline, &args.limits.record, &args.history];
+    let inputs = [&args.baseline, &args.limits.record];
     let to_file = |file: &Option<PathBuf>| {
         file.as_deref().map(|file| destination(file, &inputs, context)).transpose()
     };
     let output = to_file(&args.output)?;
-    if let Some(file) = &args.history {
-        return history(args, context, output, file);
-    }
-    if args.label.is_some() && args.limits.record.is_none() {
-        return Err(Error::new("use --label", "there is no record to label")
-            .help("add --record FILE, or --history FILE"));
-    }
     child::catch_sigchld();
     let tree =
         WorkTree::open(&context.directory)?.with_config_home(context.env.get("XDG_CONFIG_HOME"));
@@ -206,9 +199,10 @@ const BASELINE: u64 = 256 * 1024 * 1024;
 
 fn read_baseline(file: &Path) -> Result<Baseline, Error> {
     let doing = format!("read the baseline {}", RepoPath::from(file));
-    let help = "write it before the build: bakstop verify --save-baseline FILE";
+    let named = shell_quote(file.as_os_str().as_encoded_bytes());
+    let help = format!("write it before the build: bakstop verify --save-baseline {named}");
     let text = read::file(file, FinalLink::Follow, BASELINE)
-        .map_err(|error| Error::new(&*doing, error).help(help))?;
+        .map_err(|error| Error::new(&*doing, error).help(&*help))?;
     Baseline::read(&text).map_err(|why| Error::new(doing, why).help(help))
 }
 
@@ -228,22 +222,4 @@ fn remove_baseline<'a>(
             }
         }
     }
-}
-
-/// Prints the runs of a record.
-fn history(
-    args: &Args,
-    context: &Context,
-    output: Option<Destination>,
-    file: &Path,
-) -> Result<Outcome, Error> {
-    let runs = trend::read(file)?;
-    let wanted = |run: &Run| args.label.as_ref().is_none_or(|label| *label == run.label);
-    let runs: Vec<Run> = runs.into_iter().filter(wanted).collect();
-    Ok(Outcome::in_format(Verdict::Clean, args.format, output, context.paint, |format, paint| {
-        match format {
-            HumanOrJson::Human => runs::human(&runs, paint, false),
-            HumanOrJson::Json => runs::json(&runs),
-        }
-    }))
 }

@@ -9,7 +9,7 @@ use crate::base::escape::Escaped;
 use crate::base::finding::{LineIndex, Severity, Span};
 use crate::base::pattern::Pattern;
 use crate::builds::ConfiguredBuild;
-use crate::config::{Allowance, Config, ConfigPlace, Weight};
+use crate::config::{Allowance, Config, ConfigPlace, SeveritySetting};
 use crate::formats::document::{Key, Node, Value};
 use crate::formats::{self, Syntax};
 use crate::pins::joined;
@@ -194,7 +194,7 @@ impl ConfigReader<'_> {
                 self.problem(&node.span, format!("{} {message}", rule.id));
             }
             let origin = self.origin(&key.span);
-            config.weights.insert(rule.id, Weight { severity, origin });
+            config.weights.insert(rule.id, SeveritySetting { severity, origin });
         }
     }
 

@@ -428,7 +428,7 @@ mod tests {
             Defect::NoProgramButPasses(None),
             Defect::NoProgramButPasses(Some("npm install".to_owned())),
             Defect::NoServerProgram,
-            Defect::NoConfiguredProgram(file(), "bakstop install --config"),
+            Defect::NoConfiguredProgram(file(), "bakstop install --local"),
             Defect::NotRun("disabled".to_owned(), "git config x true".to_owned()),
             Defect::Crlf(file()),
             Defect::Misplaced(file()),

@@ -93,7 +93,7 @@ impl DirectIndex {
         self.file.wanted(wanted)
     }
 
-    /// Whether an entry may be wanted whose name begins with `start`, in any case.
+    /// Whether an entry may be wanted whose name begins with `start`, with case folded.
     pub(super) fn may_have(&self, start: &[u8], wanted: &dyn Fn(&RepoPath) -> bool) -> bool {
         self.file.may_have(start, wanted).unwrap_or(true)
     }

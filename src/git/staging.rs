@@ -14,7 +14,7 @@ const DOING: &str = "change the index";
 
 /// What an entry of the index becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Replacement {
+pub(crate) enum StagedContent {
     /// This content, in a file of the same mode.
     Text(Vec<u8>),
     /// What HEAD has; no entry if it has none.
@@ -22,7 +22,7 @@ pub(crate) enum Replacement {
 }
 
 /// Replaces staged entries, all of them at once. Fails if one is not the same any more.
-pub(crate) fn replace(git: &Git, changes: &[(Entry, Replacement)]) -> Result<(), Error> {
+pub(crate) fn replace(git: &Git, changes: &[(Entry, StagedContent)]) -> Result<(), Error> {
     let (head, _) = head_and_top(git)?;
     let known: HashMap<RepoPath, RawChange> =
         listing::staged_changes(git, DOING, &head)?.into_iter().collect();
@@ -34,8 +34,8 @@ pub(crate) fn replace(git: &Git, changes: &[(Entry, Replacement)]) -> Result<(),
                 .help("run this again")
         })?;
         let (mode, id) = match replacement {
-            Replacement::Text(text) => (change.new_mode, write_blob(git, text)?),
-            Replacement::Committed => (change.old_mode, change.old),
+            StagedContent::Text(text) => (change.new_mode, write_blob(git, text)?),
+            StagedContent::Committed => (change.old_mode, change.old),
         };
         // Mode 0 removes the entry.
         lines.extend_from_slice(format!("{mode:o} {id}\t").as_bytes());

@@ -39,7 +39,7 @@ impl Reach {
     /// The command that installs there.
     pub(crate) fn install(self) -> &'static str {
         match self {
-            Self::Clone => "bakstop install --config",
+            Self::Clone => "bakstop install --local",
             Self::User => "bakstop install --global",
         }
     }

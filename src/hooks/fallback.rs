@@ -23,9 +23,9 @@ pub(crate) struct Fallback {
 /// What happens to a commit or push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum WhenMissing {
-    /// It is blocked
+    // It is blocked
     Block,
-    /// The hook warns, and lets it pass unchecked
+    // The hook warns, and lets it pass unchecked
     Warn,
 }
 

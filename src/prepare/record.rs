@@ -134,7 +134,7 @@ mod tests {
         };
         Record {
             version: "0.1.0".into(),
-            from: "../common-plat".into(),
+            from: "../platform".into(),
             builds: true,
             packages: vec![package("@acme/http", "a"), package("@acme/log", "b")],
             files: vec![RecordedFile { path: "tree/web/x".into(), sha256: "c".into() }],

@@ -15,12 +15,12 @@ use crate::report::paint::Paint;
 /// The formats of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum FleetFormat {
-    /// Text
+    // Text
     #[default]
     Human,
-    /// A table in Markdown
+    // A table in Markdown
     Markdown,
-    /// One JSON document, with a versioned schema
+    // One JSON document, with a versioned schema
     Json,
 }
 
@@ -36,6 +36,17 @@ pub(crate) enum ColumnGroup {
     /// A gate, C1 to C7.
     Gate,
 }
+
+/// The gates: the titles of their columns, and what each asks.
+pub(crate) const GATES: [(&str, &str); 7] = [
+    ("C1", "a cold build by the registry alone"),
+    ("C2", "a warm build under 30 s"),
+    ("C3", "a build leaves the work tree clean"),
+    ("C4", "the hook blocks"),
+    ("C5", "CI is green"),
+    ("C6", "the times are there"),
+    ("C7", "the lockfiles are decided on"),
+];
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,6 +209,15 @@ fn human(table: &FleetTable, paint: Paint) -> String {
                 line([name, cause], &widths[..1], paint)
             }
         };
+    }
+    let is_shown = |gate: &str| {
+        let mut columns = shown.iter().map(|number| &table.columns[*number]);
+        columns.any(|column| column.group == ColumnGroup::Gate && column.id == gate)
+    };
+    let gates = GATES.iter().filter(|(gate, _)| is_shown(gate));
+    let gates: Vec<String> = gates.map(|(gate, asks)| format!("{gate}: {asks}")).collect();
+    if !gates.is_empty() {
+        text += &format!("{}\n", paint.faint(&gates.join("; ")));
     }
     for row in &table.rows {
         text += &reasons(table, row, paint);
@@ -415,6 +435,7 @@ mod tests {
              日本        2 errors   —                yes\n\
              hung        could not judge: it hangs\n\
              tool        1 warning  as the template  yes\n\
+             C3: a build leaves the work tree clean\n\
              \n\
              日本\n\
              \x20 rules: 2 errors: a, b\n\

@@ -7,12 +7,12 @@ use crate::os::env::Environment;
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum When {
-    /// On a terminal, unless the environment disables it
+    // On a terminal, unless the environment disables it
     #[default]
     Auto,
-    /// Always
+    // Always
     Always,
-    /// Never
+    // Never
     Never,
 }
 

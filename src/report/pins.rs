@@ -22,7 +22,8 @@ use crate::rules;
 /// The table, project by project, and the findings.
 pub(crate) fn human(table: &PinTable, findings: &[Finding], view: View<'_>) -> String {
     if table.rows.is_empty() && findings.is_empty() {
-        return format!("nothing here pins a package manager\n{}\n", advice(table, None, view));
+        let strong = view.paint.strong("bakstop:");
+        return format!("{strong} nothing here pins a package manager\n{}", declaring(table, view));
     }
     let mut places = Places::default();
     let lines: Vec<(&Row, [String; 4])> =
@@ -48,14 +49,30 @@ pub(crate) fn human(table: &PinTable, findings: &[Finding], view: View<'_>) -> S
     text += &human::check(findings, view);
     let is_open = |row: &&Row| row.relation == Relation::Unjudged(Doubt::NoReference);
     if let Some(row) = table.rows.iter().find(is_open) {
-        text += &format!("{}\n", advice(table, Some(row.group), view));
+        text += &format!("{}\n", advice(table, row.group, view));
     }
     text
 }
 
+/// How to declare a version where nothing pins one; nothing without a manifest.
+fn declaring(table: &PinTable, view: View<'_>) -> String {
+    let Some(path) = manifest(table, &[]) else { return String::new() };
+    format!(
+        "{} to declare one, add to {path}: \"packageManager\": \"NAME@VERSION\" of what installs \
+         here\n",
+        view.paint.strong("help:")
+    )
+}
+
+/// The path of the manifest in a directory.
+fn manifest<'t>(table: &'t PinTable, directory: &[u8]) -> Option<&'t RepoPath> {
+    let mut paths = table.project.files().iter().map(|known| &known.file.path);
+    paths.find(|path| path.parent() == directory && FileKind::Manifest.matches(path))
+}
+
 /// How to declare a version where a project has none: the newest that its pins name.
-fn advice(table: &PinTable, group: Option<usize>, view: View<'_>) -> String {
-    let rows = table.rows.iter().filter(|row| Some(row.group) == group);
+fn advice(table: &PinTable, group: usize, view: View<'_>) -> String {
+    let rows = table.rows.iter().filter(|row| row.group == group);
     let pins: Vec<&Pin> = rows.map(|row| table.pin(row.id)).collect();
     let versions = pins.iter().filter_map(|pin| match &pin.demand {
         Demand::Exact(version) if !pin.is_exempt => Some((pin.manager, version)),
@@ -73,9 +90,7 @@ fn advice(table: &PinTable, group: Option<usize>, view: View<'_>) -> String {
     } else {
         String::new()
     };
-    let directory = group.map_or(&[][..], |group| &table.groups[group].directory);
-    let mut paths = table.project.files().iter().map(|known| &known.file.path);
-    let own = paths.find(|path| path.parent() == directory && FileKind::Manifest.matches(path));
+    let own = manifest(table, &table.groups[group].directory);
     let path = own.map_or_else(|| "a package.json".to_owned(), ToString::to_string);
     let help = view.paint.strong("help:");
     format!(

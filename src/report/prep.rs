@@ -62,12 +62,17 @@ fn why(reason: Reason) -> &'static str {
     }
 }
 
-/// "63 packages of ../common-plat in .docker-deps: 1 packed, 62 kept; 3 files written, 1 removed, 2
-/// rewritten in place, in 1.2 s".
+/// "63 packages of ../platform in .docker-deps: 1 packed, 62 kept; 3 files written, 1 removed, 2
+/// rewritten in place, in 1.2 s"; in a dry run, "1 to pack, 62 kept; 3 files to write".
 fn summary(prepared: &Prepared) -> String {
     let Prepared { from, into, packages, files, edits, .. } = prepared;
     let of = |name: &str| packages.iter().filter(|package| package.source.name() == name).count();
-    let sources = ["packed", "cached", "kept"].map(|name| (of(name), name));
+    let [pack, write, remove, rewrite] = if prepared.dry_run {
+        ["to pack", "to write", "to remove", "to rewrite in place"]
+    } else {
+        ["packed", "written", "removed", "rewritten in place"]
+    };
+    let sources = [(of("packed"), pack), (of("cached"), "cached"), (of("kept"), "kept")];
     let sources: Vec<String> = sources
         .into_iter()
         .filter(|(number, _)| *number > 0)
@@ -77,16 +82,18 @@ fn summary(prepared: &Prepared) -> String {
     let (written, removed) = (changed(FileChange::Written), changed(FileChange::Removed));
     let mut files = match (written, removed) {
         (0, 0) => "nothing to write".to_owned(),
-        (written, 0) => format!("{} written", plural(written, "file")),
-        (0, removed) => format!("{} removed", plural(removed, "file")),
-        (written, removed) => format!("{} written, {removed} removed", plural(written, "file")),
+        (written, 0) => format!("{} {write}", plural(written, "file")),
+        (0, removed) => format!("{} {remove}", plural(removed, "file")),
+        (written, removed) => {
+            format!("{} {write}, {removed} {remove}", plural(written, "file"))
+        }
     };
     if !edits.is_empty() {
-        files += &format!(", {} rewritten in place", edits.len());
+        files += &format!(", {} {rewrite}", edits.len());
     }
     let packages = plural(packages.len(), "package");
     let end = if prepared.dry_run {
-        " if this runs without --dry-run".to_owned()
+        String::new()
     } else {
         format!(", in {:.1} s", prepared.took.as_secs_f64())
     };

@@ -65,16 +65,16 @@ fn in_index(side: Side, change: &Restoration) -> &'static str {
 fn summary(plan: &Plan, dry_run: bool) -> String {
     let count =
         |name: &str| plan.changes.iter().filter(|(_, _, change)| change.name() == name).count();
-    let parts: Vec<String> = ["restored", "removed", "unstaged"]
+    let names = [("restored", "to restore"), ("removed", "to remove"), ("unstaged", "to unstage")];
+    let parts: Vec<String> = names
         .into_iter()
-        .map(|name| (count(name), name))
+        .map(|(name, to_do)| (count(name), if dry_run { to_do } else { name }))
         .filter(|(number, _)| *number > 0)
         .map(|(number, name)| format!("{} {name}", plural(number, "file")))
         .collect();
     let done = match (parts.is_empty(), plan.left.is_empty()) {
         (true, true) => "nothing to restore".to_owned(),
         (true, false) => "nothing restored".to_owned(),
-        (false, _) if dry_run => format!("{} if this runs without --dry-run", parts.join(", ")),
         (false, _) => parts.join(", "),
     };
     match plan.left.len() {

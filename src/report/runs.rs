@@ -18,18 +18,18 @@ pub(crate) use human::human;
 /// The formats of recorded builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum RunsFormat {
-    /// Tables and charts as text
+    // Tables and charts as text
     #[default]
     Human,
-    /// One JSON document, with a versioned schema
+    // One JSON document, with a versioned schema
     Json,
-    /// A table of cold and warm builds in Markdown
+    // A table of cold and warm builds in Markdown
     Markdown,
-    /// A row for each run and target
+    // A row for each run and target
     Csv,
-    /// Metrics of the last runs, for Prometheus
+    // Metrics of the last runs, for Prometheus
     Prometheus,
-    /// A chart
+    // A chart
     Svg,
 }
 

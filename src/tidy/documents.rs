@@ -315,6 +315,23 @@ fn the_picture_lists_the_rooms_in_order() {
     assert_eq!(listed[rooms.len()..], ["fuzz", "tidy"]);
 }
 
+/// A room names at its door its content, and what must not enter.
+#[test]
+fn each_room_has_a_sign() {
+    let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let table = page.split("| room | contains | must not contain |\n").nth(1).unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let rooms: Vec<&str> =
+        rows.filter_map(|row| row.split('`').nth(1)?.strip_suffix('/')).collect();
+    assert!(rooms.len() > 15, "{rooms:?}");
+    for room in rooms {
+        let code = fs::read_to_string(root().join(format!("src/{room}.rs"))).unwrap();
+        let sign: String = code.lines().map_while(|line| line.strip_prefix("//!")).collect();
+        let forbids = ["no", "not", "none", "nothing", "only", "never"];
+        assert!(forbids.iter().any(|word| has_word(&sign, word)), "src/{room}.rs: {sign}");
+    }
+}
+
 #[test]
 fn the_version_is_in_the_changelog() {
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();

@@ -201,13 +201,14 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
     let sandbox = Sandbox::workspace();
     script(&sandbox, ".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
     let before = state(&sandbox);
+    let ran = must(sandbox.bakstop(&["install", "--dry-run"]));
+    assert_eq!(ran.err, "bakstop: nothing is changed (--dry-run)\n");
     assert_eq!(
-        must(sandbox.bakstop(&["install", "--dry-run"])).out,
+        ran.out,
         "would keep .git/hooks/pre-commit as .git/hooks/pre-commit.before-bakstop; it runs first\n\
          would write .git/hooks/pre-commit\n\
          would create .git/hooks/pre-merge-commit\n\
-         would create .git/hooks/pre-push\n\
-         bakstop: nothing was changed (--dry-run)\n"
+         would create .git/hooks/pre-push\n"
     );
     assert_eq!(state(&sandbox), before);
     install(&sandbox);
@@ -216,8 +217,7 @@ fn a_dry_run_prints_the_plan_and_changes_nothing() {
         must(sandbox.bakstop(&["uninstall", "--dry-run"])).out,
         "would put .git/hooks/pre-commit.before-bakstop back as .git/hooks/pre-commit\n\
          would remove .git/hooks/pre-merge-commit\n\
-         would remove .git/hooks/pre-push\n\
-         bakstop: nothing was changed (--dry-run)\n"
+         would remove .git/hooks/pre-push\n"
     );
     assert_eq!(state(&sandbox), before);
 }

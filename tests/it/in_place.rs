@@ -547,7 +547,7 @@ fn a_dry_run_shows_the_differences() {
     assert!(ran.code == Some(0) && ran.out.contains("\n--- a/web/package.json\n"), "{ran:?}");
     let line = "+{\"name\": \"web\", \"dependencies\": {\"@acme/log\": \"file:../";
     assert!(ran.out.contains(line), "{ran:?}");
-    assert!(ran.out.contains("2 rewritten in place if this runs without --dry-run"), "{ran:?}");
+    assert!(ran.out.contains("2 to rewrite in place\n"), "{ran:?}");
     assert_as_before(&pair, &before, "dry");
     let ran = prepare(&pair, &["--format", "json", "--", "true"]);
     let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();

@@ -350,10 +350,12 @@ fn the_configuration_is_applied_and_reported() {
 #[test]
 fn a_missing_pin_or_repository_is_reported() {
     let sandbox = Sandbox::unborn();
+    assert_eq!(sandbox.bakstop(&["pins"]).out, "bakstop: nothing here pins a package manager\n");
+    sandbox.write("package.json", "{}");
     assert_eq!(
         sandbox.bakstop(&["pins"]).out,
-        "nothing here pins a package manager\nhelp: to declare an exact version, add to \
-         a package.json: \"packageManager\": \"pnpm@VERSION\" (`pnpm --version` prints it)\n"
+        "bakstop: nothing here pins a package manager\nhelp: to declare one, add to package.json: \
+         \"packageManager\": \"NAME@VERSION\" of what installs here\n"
     );
     let outside = Sandbox::empty();
     let ran = outside.bakstop(&["pins"]);

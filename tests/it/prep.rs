@@ -518,14 +518,13 @@ fn a_dry_run_names_what_would_change() {
          would pack @acme/log 1.0.0: it is not in the cache\n\
          would write .docker-deps/tree/backend/pnpm-workspace.yaml\n\
          would write .docker-deps/tree/web/pnpm-workspace.yaml\n\
-         bakstop: 2 packages of ../plat in .docker-deps: 2 packed; 2 files written if this runs \
-         without --dry-run\n"
+         bakstop: 2 packages of ../plat in .docker-deps: 2 to pack; 2 files to write\n"
     );
     assert_eq!((pair.prepared().len(), pair.calls().len()), (1, 0));
     pair.prep(&[]);
     pair.calls();
     let first = pair.content();
-    assert!(pair.prep(&["-n"]).out.contains("2 kept; nothing to write if"));
+    assert!(pair.prep(&["-n"]).out.contains("2 kept; nothing to write\n"));
     pair.plat("packages/log/src.js", "exports.x = 2;\n");
     let ran = pair.prep(&["-n"]);
     assert!(ran.out.starts_with("would pack @acme/http 1.0.0: it changed\nwould pack @acme/log"));

@@ -134,6 +134,13 @@ fn dockerfiles_are_judged_before_anything_is_packed() {
     assert!(ran.out.contains(".docker-dep[s]/tree/backend"), "{ran:?}");
     assert!(ran.err.contains("help: bakstop prep --fix-dockerfiles"), "{ran:?}");
     assert!(pair.calls().is_empty());
+    // A Dockerfile that was written is named, even if preparing fails then.
+    pair.plat("packages/log/fail", "");
+    let ran = pair.prep(&["--fix-dockerfiles"]);
+    assert!(ran.code == Some(2) && ran.err.contains("\nfixed images/api.Dockerfile:5"), "{ran:?}");
+    assert!(ran.err.contains("\nerror: could not build the sibling: "), "{ran:?}");
+    pair.product.write("images/api.Dockerfile", text);
+    fs::remove_file(pair.at("plat/packages/log/fail")).unwrap();
     let ran = pair.prep(&["--fix-dockerfiles"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let fixed = text.replace("package.json \\", "package.json .docker-dep[s]/tree/backend \\");

@@ -15,7 +15,7 @@ use crate::measure::runs::Run;
 
 /// A repository to judge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct FleetClone {
     /// As it was named, relative to the current directory.
     pub path: PathBuf,
     /// The name of its directory.
@@ -40,8 +40,8 @@ pub(super) struct KnownTemplate {
 
 /// All that is asked.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
-    pub places: Vec<Place>,
+pub(super) struct FleetQuestion {
+    pub places: Vec<FleetClone>,
     pub templates: Vec<KnownTemplate>,
     /// The recorded builds; `None` without a record.
     pub runs: Option<Vec<Run>>,
@@ -51,12 +51,12 @@ pub(super) struct Asked {
     pub is_decided: Option<bool>,
 }
 
-impl Asked {
+impl FleetQuestion {
     /// The clones at or directly in these directories.
     pub(super) fn of_directories(directories: &[PathBuf]) -> Self {
         let here = [PathBuf::from(".")];
         let directories = if directories.is_empty() { &here[..] } else { directories };
-        let mut places: Vec<Place> = Vec::new();
+        let mut places: Vec<FleetClone> = Vec::new();
         for place in directories.iter().flat_map(|directory| clones(directory)) {
             if places.iter().all(|known| known.path != place.path) {
                 places.push(place);
@@ -84,10 +84,10 @@ impl Asked {
             let (path, may_differ) = (template.path, template.may_differ);
             templates.push(KnownTemplate { canonical, path, may_differ, history });
         }
-        let places = list.repositories.into_iter().map(|listed| Place {
+        let places = list.repositories.into_iter().map(|listed| FleetClone {
             without: listed.surfaces.into_keys().collect(),
             without_templates: listed.templates.into_keys().collect(),
-            ..Place::at(base.join(listed.path))
+            ..FleetClone::at(base.join(listed.path))
         });
         let named = |path: &str| (!path.is_empty()).then(|| base.join(path));
         let inputs = vec![named(&list.record), named(&list.decision)];
@@ -108,13 +108,14 @@ fn shown_argument(path: &Path) -> String {
 }
 
 /// A clone; or else every clone directly in a directory, sorted by name.
-fn clones(directory: &Path) -> Vec<Place> {
+fn clones(directory: &Path) -> Vec<FleetClone> {
     let is_clone = |directory: &Path| directory.join(".git").symlink_metadata().is_ok();
     if is_clone(directory) {
-        return vec![Place::at(directory.to_owned())];
+        return vec![FleetClone::at(directory.to_owned())];
     }
-    let problem =
-        |problem: String| vec![Place { problem: Some(problem), ..Place::at(directory.to_owned()) }];
+    let problem = |problem: String| {
+        vec![FleetClone { problem: Some(problem), ..FleetClone::at(directory.to_owned()) }]
+    };
     match read::list(directory) {
         Err(error) => problem(error.to_string()),
         Ok(mut inner) => {
@@ -127,12 +128,12 @@ fn clones(directory: &Path) -> Vec<Place> {
                 Ok(inner) => inner.to_owned(),
                 Err(_) => path,
             };
-            inner.into_iter().map(below).map(Place::at).collect()
+            inner.into_iter().map(below).map(FleetClone::at).collect()
         }
     }
 }
 
-impl Place {
+impl FleetClone {
     /// The path as an argument of `-C` in a shell: no option.
     pub(super) fn argument(&self) -> String {
         shown_argument(&self.path)

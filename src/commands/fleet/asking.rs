@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
-use crate::commands::fleet::asked::{KnownTemplate, Place};
-use crate::commands::fleet::judged::RepositoryState;
+use crate::commands::fleet::asked::{FleetClone, KnownTemplate};
+use crate::commands::fleet::judged::FleetAnswer;
 use crate::fleet::drift::LIMIT;
 use crate::git::process::PLACE_VARIABLES;
 use crate::os::child::{self, AnswerLimits, Captured, Ended, PRINTED, ToolCall};
@@ -35,7 +35,7 @@ pub(super) fn arguments(prove: bool, templates: &[KnownTemplate]) -> Vec<String>
 
 impl Asker<'_> {
     /// The answer about a repository, or why there is none.
-    pub(super) fn ask(&self, place: &Place) -> Result<RepositoryState, RowFailure> {
+    pub(super) fn ask(&self, place: &FleetClone) -> Result<FleetAnswer, RowFailure> {
         let directory = place.path.as_path();
         let shown = place.argument();
         if let Some(problem) = &place.problem {
@@ -72,7 +72,7 @@ impl Asker<'_> {
         }
     }
 
-    fn read(&self, captured: &Captured) -> Result<RepositoryState, RowFailure> {
+    fn read(&self, captured: &Captured) -> Result<FleetAnswer, RowFailure> {
         let answer: Option<Value> = serde_json::from_slice(&captured.out).ok();
         let Some(answer) = answer else {
             let line = captured.errors.split(|byte| *byte == b'\n').find(|line| !line.is_empty());
@@ -85,7 +85,7 @@ impl Asker<'_> {
         let text = |key: &str| answer["error"][key].as_str().map(str::to_owned);
         match text("cause") {
             Some(cause) => Err(failure(cause, text("help"))),
-            None => RepositoryState::parse(&answer, self.files)
+            None => FleetAnswer::parse(&answer, self.files)
                 .ok_or_else(|| failure("its answer is that of another bakstop", None)),
         }
     }
@@ -112,7 +112,7 @@ mod tests {
             time: Duration::from_secs(2),
             stop: &|| script.contains("stop"),
         };
-        let place = Place {
+        let place = FleetClone {
             path: "/".into(),
             name: "x".to_owned(),
             without: BTreeSet::new(),

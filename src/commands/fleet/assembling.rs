@@ -3,22 +3,22 @@
 use jiff::Timestamp;
 
 use crate::base::path::{RepoPath, shell_quote};
-use crate::commands::fleet::asked::{Asked, KnownTemplate, Place};
-use crate::commands::fleet::judged::{COLUMNS, RepositoryState};
+use crate::commands::fleet::asked::{FleetClone, FleetQuestion, KnownTemplate};
+use crate::commands::fleet::judged::{COLUMNS, FleetAnswer};
 use crate::fleet::drift::{Committed, compare};
 use crate::fleet::times::{self, Times};
 use crate::fleet::{Cell, CellState};
-use crate::report::fleet::{Column, ColumnGroup, FleetRow, FleetTable, RowFailure};
+use crate::report::fleet::{Column, ColumnGroup, FleetRow, FleetTable, GATES, RowFailure};
 
 /// The table.
 pub(super) fn table(
-    asked: &Asked,
-    answers: Vec<Result<RepositoryState, RowFailure>>,
+    asked: &FleetQuestion,
+    answers: Vec<Result<FleetAnswer, RowFailure>>,
     deny_warnings: bool,
     now: Timestamp,
 ) -> FleetTable {
     let names: Vec<&str> = asked.places.iter().map(|place| &*place.name).collect();
-    let row = |(place, answer): (&Place, Result<RepositoryState, RowFailure>)| {
+    let row = |(place, answer): (&FleetClone, Result<FleetAnswer, RowFailure>)| {
         // Two clones with one name are told apart by their paths.
         let is_unique = names.iter().filter(|name| **name == place.name).count() == 1;
         let path = RepoPath::from(place.path.as_path());
@@ -47,13 +47,17 @@ fn columns(templates: &[KnownTemplate]) -> Vec<Column> {
     });
     let state = COLUMNS.iter().copied().map(column(ColumnGroup::State));
     let times = ["cold", "warm"].into_iter().map(column(ColumnGroup::Time));
-    let gates =
-        ["C1", "C2", "C3", "C4", "C5", "C6", "C7"].into_iter().map(column(ColumnGroup::Gate));
+    let gates = GATES.into_iter().map(|(id, _)| id).map(column(ColumnGroup::Gate));
     state.chain(of_templates).chain(times).chain(gates).collect()
 }
 
 /// The cells of a repository, in the order of [`columns`].
-fn cells(asked: &Asked, place: &Place, judged: RepositoryState, now: Timestamp) -> Vec<Cell> {
+fn cells(
+    asked: &FleetQuestion,
+    place: &FleetClone,
+    judged: FleetAnswer,
+    now: Timestamp,
+) -> Vec<Cell> {
     let directory = place.argument();
     let complete = |cell: Cell| Cell {
         command: cell.command.map(|arguments| format!("bakstop -C {directory} {arguments}")),
@@ -89,7 +93,7 @@ fn cells(asked: &Asked, place: &Place, judged: RepositoryState, now: Timestamp) 
 }
 
 /// The cells about templates.
-fn drift(asked: &Asked, place: &Place, files: Option<&[Committed]>) -> Vec<Cell> {
+fn drift(asked: &FleetQuestion, place: &FleetClone, files: Option<&[Committed]>) -> Vec<Cell> {
     let cell = |(number, template): (usize, &KnownTemplate)| {
         if place.without_templates.contains(&template.path) {
             return Cell::new(CellState::Open, "n/a");

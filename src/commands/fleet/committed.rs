@@ -21,8 +21,6 @@ use crate::project::kinds::FileKind;
 use crate::report::plural;
 use crate::rule::{Finding, Rule, RuleGroup};
 
-/// How many directories of Dockerfiles a cell names.
-const SURFACES: usize = 2;
 /// How many names a reason lists.
 const LISTED: usize = 4;
 
@@ -93,8 +91,7 @@ impl HeadJudgement {
         let docker = of_findings(&self.doctor.findings, "doctor --tree HEAD");
         let docker = docker.unwrap_or_else(|| match surfaces.len() {
             0 => Cell::open(),
-            1..=SURFACES => Cell::good(first(names)),
-            many => Cell::good(plural(many, "surface")).detail(first(names)),
+            _ => Cell::good("ok").detail(first(names)),
         });
         let guard = guard.unwrap_or_else(|| Cell::good("ok"));
         let cells = [guard, self.pins_cell(), self.lockfile_cell(), docker];

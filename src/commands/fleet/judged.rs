@@ -8,7 +8,7 @@ use crate::fleet::drift::Committed;
 
 /// What is known about a repository that could be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RepositoryState {
+pub(super) struct FleetAnswer {
     /// The cells of [`COLUMNS`], in their order.
     pub cells: Vec<Cell>,
     /// Gate C4, if it was asked for.
@@ -23,7 +23,7 @@ pub(super) struct RepositoryState {
 pub(super) const COLUMNS: [&str; 8] =
     ["branch", "rules", "tree", "hook", "pins", "prep", "lockfile", "docker"];
 
-impl RepositoryState {
+impl FleetAnswer {
     pub(super) fn json(&self) -> Value {
         json!({
             "cells": self.cells.iter().map(Cell::json).collect::<Vec<_>>(),
@@ -87,7 +87,7 @@ mod tests {
             Committed::Irregular,
             Committed::TooLarge,
         ];
-        let judged = RepositoryState {
+        let judged = FleetAnswer {
             cells: vec![Cell::open(); COLUMNS.len()],
             blocks: Some(Cell::good("yes")),
             surfaces: vec![".".into(), "web".into()],
@@ -95,12 +95,12 @@ mod tests {
         };
         let text = judged.json().to_string();
         let value = serde_json::from_str(&text).unwrap();
-        assert_eq!(RepositoryState::parse(&value, 4), Some(judged.clone()));
-        assert_eq!(RepositoryState::parse(&value, 3), None, "another number of files");
-        let unborn = RepositoryState { blocks: None, files: None, ..judged };
-        assert_eq!(RepositoryState::parse(&unborn.json(), 4), Some(unborn.clone()));
-        let short = RepositoryState { cells: Vec::new(), ..unborn };
-        assert_eq!(RepositoryState::parse(&short.json(), 4), None);
-        assert_eq!(RepositoryState::parse(&json!({}), 0), None);
+        assert_eq!(FleetAnswer::parse(&value, 4), Some(judged.clone()));
+        assert_eq!(FleetAnswer::parse(&value, 3), None, "another number of files");
+        let unborn = FleetAnswer { blocks: None, files: None, ..judged };
+        assert_eq!(FleetAnswer::parse(&unborn.json(), 4), Some(unborn.clone()));
+        let short = FleetAnswer { cells: Vec::new(), ..unborn };
+        assert_eq!(FleetAnswer::parse(&short.json(), 4), None);
+        assert_eq!(FleetAnswer::parse(&json!({}), 0), None);
     }
 }

@@ -11,7 +11,8 @@ use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
 use crate::base::path::RepoPath;
 use crate::commands::fleet::committed::{self, first, unknown};
-use crate::commands::fleet::judged::RepositoryState;
+use crate::commands::fleet::judged::FleetAnswer;
+use crate::commands::status::ShortStatus;
 use crate::commands::{Context, Outcome, preparing, prove, status};
 use crate::config::{self, Config};
 use crate::fleet::{Cell, CellState};
@@ -35,9 +36,9 @@ pub(super) fn answer(prove: bool, files: &[String], context: &Context) -> Outcom
     }
 }
 
-fn judge(prove: bool, files: &[String], context: &Context) -> Result<RepositoryState, Error> {
-    let tree =
-        WorkTree::open(&context.directory)?.with_config_home(context.env.get("XDG_CONFIG_HOME"));
+fn judge(prove: bool, files: &[String], context: &Context) -> Result<FleetAnswer, Error> {
+    let tree = WorkTree::open(&context.directory).map_err(|error| broken(error, context))?;
+    let tree = tree.with_config_home(context.env.get("XDG_CONFIG_HOME"));
     if !tree.prefix().is_empty() {
         // Git passes over a `.git` that is no repository.
         let top = RepoPath::from(tree.top());
@@ -60,12 +61,27 @@ fn judge(prove: bool, files: &[String], context: &Context) -> Result<RepositoryS
         None => (std::array::from_fn(|_| Cell::open()), Vec::new()),
     };
     let branch = branch(&git, head)?;
-    Ok(RepositoryState {
+    Ok(FleetAnswer {
         cells: vec![branch, rules, tree_cell, hook(context), pins, prepared, lockfile, docker],
         blocks: prove.then(|| blocks(context)),
         surfaces,
         files,
     })
+}
+
+/// The error about a `.git` that git does not accept, with the part that it lacks.
+fn broken(error: Error, context: &Context) -> Error {
+    let own = context.directory.join(".git");
+    let Ok(about) = own.symlink_metadata() else { return error };
+    if !error.cause().contains("not a git repository") {
+        return error;
+    }
+    let missing = ["HEAD", "objects", "refs"].iter().find(|part| !own.join(part).exists());
+    let cause = match missing {
+        Some(part) if about.is_dir() => format!("not a git repository: .git has no {part}"),
+        _ => error.cause().to_owned(),
+    };
+    Error::new(error.doing(), cause).help("repair its .git, or clone it again")
 }
 
 /// "main 1a2b3c4, behind 3", by the refs that are here.
@@ -116,7 +132,7 @@ fn work_tree(tree: &WorkTree, config: &Config) -> Result<Cell, Error> {
 }
 
 fn hook(context: &Context) -> Cell {
-    let (verdict, summary, reason) = match status::in_short(context) {
+    let ShortStatus { verdict, reason, next } = match status::in_short(context) {
         Ok(found) => found,
         Err(error) => return unknown(&error).command("status"),
     };
@@ -125,7 +141,7 @@ fn hook(context: &Context) -> Cell {
         Verdict::Found => (CellState::Bad, "no"),
         Verdict::Failed => (CellState::Unknown, "unknown"),
     };
-    Cell::new(state, text).detail(reason.unwrap_or(summary)).command("status")
+    Cell::new(state, text).detail(reason).command(next)
 }
 
 /// Gate C4.

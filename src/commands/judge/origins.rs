@@ -24,7 +24,7 @@ struct PinState {
 }
 
 /// A commit that made statements, its state, and those statements.
-type Made = (ObjectId, PinState, BTreeMap<usize, Statement>);
+type MadePins = (ObjectId, PinState, BTreeMap<usize, Statement>);
 
 /// Splits the new statements of a tip by the commits that made them: each holds there and in no
 /// parent, and from there to the tip. One that came from a commit that is not judged is left out;
@@ -67,7 +67,7 @@ fn walk(
     open: &Range<usize>,
     commits: &Commits,
     objects: &Objects,
-) -> Result<(Vec<Made>, BTreeSet<usize>), Error> {
+) -> Result<(Vec<MadePins>, BTreeSet<usize>), Error> {
     let judged: HashSet<&ObjectId> = commits.nodes.iter().map(|node| &node.id).collect();
     let mut reached = HashMap::from([(tip, state)]);
     let (mut made, mut came) = (Vec::new(), BTreeSet::new());

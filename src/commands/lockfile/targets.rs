@@ -15,10 +15,10 @@ use crate::project::kinds::FileKind;
 /// The layout of an image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum ImageLayout {
-    /// One member, whose manifest is at the top of the image
+    // One member, whose manifest is at the top of the image
     #[default]
     Alone,
-    /// The members as in the repository: one lockfile for all
+    // The members as in the repository: one lockfile for all
     Flat,
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::base::error::Error;
 use crate::base::path::RepoPath;
 use crate::commands::Context;
-use crate::commands::journaling::{EditRoom, FOREIGN, Taken};
+use crate::commands::journaling::{EditRoom, FOREIGN, TakenBack};
 use crate::disk::journal::{Editable, JournaledEdit, PutBack};
 use crate::git::worktree::WorkTree;
 use crate::measure::comment::{comment, commented};
@@ -104,7 +104,7 @@ impl<'a> TouchedFiles<'a> {
 }
 
 /// The files that are not as they were before they were touched.
-pub(super) fn lines(taken: &Taken) -> Vec<String> {
+pub(super) fn lines(taken: &TakenBack) -> Vec<String> {
     let line = |(edit, put_back): &(JournaledEdit, PutBack)| {
         let path = &edit.path;
         (*put_back == PutBack::Foreign).then(|| format!("{path}: {FOREIGN}"))

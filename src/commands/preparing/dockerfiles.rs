@@ -28,7 +28,7 @@ pub(in crate::commands) fn overlays(product: &Product, into: &str, in_place: boo
 }
 
 /// The verdict on the Dockerfiles.
-pub(in crate::commands) enum Taken {
+pub(in crate::commands) enum OverlayVerdict {
     /// They take the overlay, as far as that can be decided: the rest are lines to print.
     Yes(Vec<String>),
     /// At least one does not.
@@ -42,7 +42,7 @@ pub(in crate::commands) fn judged(
     config: Option<&std::path::Path>,
     writes: bool,
     context: &Context,
-) -> Result<Taken, Error> {
+) -> Result<OverlayVerdict, Error> {
     let options = Options { config, doctor: true, overlays: Some(overlays), ..Options::default() };
     let fixed = writes.then(|| fixing::fix(FixMode::Write, &options, context)).transpose()?;
     let judged = judge(&Scope::WorkTree, &options, context)?;
@@ -60,7 +60,7 @@ pub(in crate::commands) fn judged(
             let place = finding.place.as_ref().map(|place| format!(":{}", place.line));
             format!("warning: {}{}: {}", finding.path, place.unwrap_or_default(), finding.message)
         }));
-        return Ok(Taken::Yes(lines));
+        return Ok(OverlayVerdict::Yes(lines));
     }
     let report = Report {
         findings,
@@ -79,5 +79,5 @@ pub(in crate::commands) fn judged(
     } else {
         "bakstop prep --fix-dockerfiles"
     };
-    Ok(Taken::No(if has_fix { outcome.note(format!("help: {command}")) } else { outcome }))
+    Ok(OverlayVerdict::No(if has_fix { outcome.note(format!("help: {command}")) } else { outcome }))
 }

@@ -85,7 +85,7 @@ fn relative(top: &Path, directory: &Path) -> String {
 }
 
 fn unnamed() -> Error {
-    let example = "{\"prep\": {\"from\": \"../common-plat\"}}";
+    let example = "{\"prep\": {\"from\": \"../platform\"}}";
     Error::new("find the sibling", "nothing names it")
         .help(format!("name it in {}: {example}; or: bakstop prep --from DIR", config::FILE))
 }

@@ -12,7 +12,7 @@ use crate::commands::restoring::lockfile::{Manifests, Way, is_lockfile, is_manif
 use crate::commands::restoring::versions::{committed, mark_older_backups, renamed_from};
 use crate::engine::LIMIT;
 use crate::git::Staged;
-use crate::git::staging::{self, Replacement, blob};
+use crate::git::staging::{self, StagedContent, blob};
 use crate::restore::plan::{Plan, Remaining, Restoration, Side};
 use crate::restore::{Origin, Restored, Version, manifest};
 use crate::rules::is_rewritten;
@@ -144,8 +144,8 @@ pub(in crate::commands) fn write(staged: &Staged, plan: &Plan) -> Result<(), Err
     let replacement = |(_, path, change): &(Side, RepoPath, Restoration)| {
         let entry = staged.fresh().iter().find(|entry| entry.path == *path)?;
         let replacement = match change {
-            Restoration::Restored { new, .. } => Replacement::Text(new.clone()),
-            Restoration::Removed | Restoration::Unstaged => Replacement::Committed,
+            Restoration::Restored { new, .. } => StagedContent::Text(new.clone()),
+            Restoration::Removed | Restoration::Unstaged => StagedContent::Committed,
         };
         Some((entry.clone(), replacement))
     };

@@ -46,22 +46,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) limits: Limits,
 
-    /// The label of the run in the record (default: the command); with --history, print only the
-    /// runs with this label
-    #[arg(long, help_heading = TIME, value_name = "LABEL")]
+    /// The label of the run in the record (default: the command)
+    #[arg(long, help_heading = TIME, value_name = "LABEL", requires = "record")]
     pub(super) label: Option<String>,
-
-    /// Print the runs of a record
-    #[arg(
-        long,
-        help_heading = TIME,
-        value_name = "FILE",
-        conflicts_with_all = [
-            "command", "baseline", "save_baseline", "no_diff", "budget", "record", "max_regression",
-            "min_cached",
-        ]
-    )]
-    pub(super) history: Option<PathBuf>,
 
     /// The build to run; if it fails, bakstop returns its exit code. Without a build, report
     /// everything that is not clean

@@ -1,6 +1,6 @@
 //! A search of the raw bytes for names: much faster than reading the entries.
 
-use crate::base::path::RepoPath;
+use crate::base::path::{FOLDED_BY, RepoPath, fold_contains};
 use crate::git::index::{Extension, HEADER, IndexFile, unreadable};
 use crate::git::layer::Handover;
 use crate::git::source::Source;
@@ -12,8 +12,9 @@ const SEARCHED: usize = 8 * 1024;
 const OVERLAP: usize = 512;
 
 impl<S: Source> IndexFile<S> {
-    /// Whether an entry may be wanted whose name begins with `start`, in any case; never wrongly
-    /// `false`. The bytes are searched, which takes a fraction of the time of reading the entries.
+    /// Whether an entry may be wanted whose name begins with `start`, with case folded; never
+    /// wrongly `false`. The bytes are searched, which takes a fraction of the time of reading the
+    /// entries.
     pub(in crate::git) fn may_have(
         &self,
         start: &[u8],
@@ -59,17 +60,39 @@ impl<S: Source> IndexFile<S> {
 }
 
 /// The strings up to a zero that begin with `start`, in any case, with their places; `None` for one
-/// whose zero is missing.
+/// whose zero is missing, or that begins with `start` only if characters beyond ASCII are folded:
+/// it is at the start of the bytes, wherever it is.
 fn ends<'a>(bytes: &'a [u8], start: &'a [u8]) -> impl Iterator<Item = (usize, Option<&'a [u8]>)> {
     // Letters are frequent, and have two cases.
     let rare = start.iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(0);
     let (lower, upper) = (start[rare].to_ascii_lowercase(), start[rare].to_ascii_uppercase());
-    memchr::memchr2_iter(lower, upper, bytes).filter_map(move |at| {
-        let at = at.checked_sub(rare)?;
+    memchr::memchr2_iter(lower, upper, bytes).filter_map(move |middle| {
+        if begins_beyond_ascii(bytes, middle, start, rare) {
+            return Some((0, None));
+        }
+        let at = middle.checked_sub(rare)?;
         let rest = bytes.get(at..)?;
         let begins = rest.get(..start.len())?.eq_ignore_ascii_case(start);
         begins.then(|| (at, memchr::memchr(0, rest).map(|zero| &rest[..zero])))
     })
+}
+
+/// The maximum number of bytes of a name on most file systems.
+const NAME: usize = 255;
+
+/// Whether a character beyond ASCII is folded where a name begins with `start`, whose byte `rare`
+/// is at `middle`. Ids and times are searched as well, so the cheap comparisons come first.
+fn begins_beyond_ascii(bytes: &[u8], middle: usize, start: &[u8], rare: usize) -> bool {
+    let differing =
+        |(known, byte): (&u8, &u8)| (!known.eq_ignore_ascii_case(byte)).then_some(*byte);
+    let mut after = start[rare..].iter().zip(&bytes[middle..]);
+    let mut before = start[..rare].iter().rev().zip(bytes[..middle].iter().rev());
+    let (after, before) = (after.find_map(differing), before.find_map(differing));
+    let may_fold = (after.is_some() || before.is_some())
+        && after.is_none_or(|byte| FOLDED_BY.contains(&byte))
+        && before.is_none_or(|byte| !byte.is_ascii());
+    let around = middle.saturating_sub(NAME)..bytes.len().min(middle + NAME);
+    may_fold && fold_contains(&bytes[around], start)
 }
 
 #[cfg(test)]
@@ -95,7 +118,13 @@ mod tests {
             assert!(!may_have(&index(&[&text(&none), &root])));
             assert!(may_have(&index(&[&text(&none)])), "without a cache-tree");
             assert!(may_have(&index(&[&text(&none), &root, &sparse])));
-            for name in ["x-lock.docker", "a/X-Lock.docker", "b-c/x-x-lock.a.Docker"] {
+            for name in [
+                "x-lock.docker",
+                "a/X-Lock.docker",
+                "b-c/x-x-lock.a.Docker",
+                "a/x-loc\u{212a}.docker",
+                "a/x\u{200b}-lo\u{200c}ck\u{200d}.docker",
+            ] {
                 // On both sides of the border of a piece, and on it.
                 for before in (5..60).step_by(2) {
                     let drafts = [&others[..before], &[(name, 0)], &others[before..]].concat();

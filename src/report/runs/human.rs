@@ -21,7 +21,7 @@ const COLUMNS: usize = 24;
 pub(crate) fn human(runs: &[Run], paint: Paint, charts: bool) -> String {
     let tables: Vec<String> =
         labels(runs).into_iter().map(|label| table(label, runs, paint, charts)).collect();
-    if tables.is_empty() { "bakstop: no run is recorded\n".into() } else { tables.join("\n") }
+    if tables.is_empty() { "bakstop: no run to show\n".into() } else { tables.join("\n") }
 }
 
 /// The last successful runs as bars, from 0 to the longest; `None` for fewer than two.
@@ -111,7 +111,7 @@ mod tests {
              \x20 2026-05-02 10:11       12.00 s    +9 %  changed    abababababab\n\
              \x20 2026-05-02 10:11       75.00 s          unchanged  no commit  exit code 143\n"
         );
-        assert_eq!(human(&[], Paint::PLAIN, false), "bakstop: no run is recorded\n");
+        assert_eq!(human(&[], Paint::PLAIN, false), "bakstop: no run to show\n");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::base::debris::Debris;
 use crate::base::finding::Severity;
+use crate::base::path::RepoPath;
 use crate::builds::caches::{CacheEntry, image_name, may_be};
 use crate::builds::{Builds, CacheUser, shown_name};
 use crate::rule::{Check, Findings, Rule, RuleGroup};
@@ -28,35 +29,57 @@ struct ExportedCache<'b> {
     name: Option<String>,
 }
 
-fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
-    let is_unknown = |entry: &CacheEntry| entry.kind.is_none() || entry.is_open;
-    let written: Vec<ExportedCache<'_>> = builds
-        .exports()
-        .map(|(user, entry)| ExportedCache { user, entry, name: entry.name() })
-        .collect();
-    if builds.has_remote_steps || written.iter().any(|export| is_unknown(export.entry)) {
-        return;
+/// What the builds of a repository write: exported caches, and names of images.
+struct WrittenCaches<'b> {
+    caches: Vec<ExportedCache<'b>>,
+    images: Vec<String>,
+}
+
+impl<'b> WrittenCaches<'b> {
+    /// `None` if anything may be written.
+    fn by(builds: &'b Builds) -> Option<Self> {
+        let is_unknown = |entry: &CacheEntry| entry.kind.is_none() || entry.is_open;
+        if builds.has_remote_steps || builds.exports().any(|(_, entry)| is_unknown(entry)) {
+            return None;
+        }
+        let caches = builds
+            .exports()
+            .map(|(user, entry)| ExportedCache { user, entry, name: entry.name() })
+            .collect();
+        let images = builds.cache_users().flat_map(|user| &user.given.caches.images);
+        Some(Self { caches, images: images.map(|image| image_name(image)).collect() })
     }
-    let images: Vec<String> = builds
-        .cache_users()
-        .flat_map(|user| &user.given.caches.images)
-        .map(|image| image_name(image))
-        .collect();
-    let names = written.iter().filter_map(|export| export.name.as_deref());
-    let compared: usize =
-        names.chain(images.iter().map(String::as_str)).map(|it| it.len() + 1).sum();
+
+    /// With how many imported names all of it is compared.
+    fn room(&self) -> usize {
+        let names = self.caches.iter().filter_map(|export| export.name.as_deref());
+        let names = names.chain(self.images.iter().map(String::as_str));
+        let size: usize = names.map(|name| name.len() + 1).sum();
+        MAX_COMPARED.checked_div(size).unwrap_or(usize::MAX)
+    }
+}
+
+/// The imports that may be reported, each once.
+fn imports(builds: &Builds) -> impl Iterator<Item = (CacheUser<'_>, &CacheEntry)> {
     let mut seen = BTreeSet::new();
-    for user in builds.cache_users().filter(|user| !user.may_be_replaced()) {
-        for entry in &user.given.caches.imports {
-            let is_new = seen.insert((user.origin.file, user.place(entry).start));
-            if seen.len().saturating_mul(compared) > MAX_COMPARED {
-                return;
-            }
-            let name = entry.name().filter(|name| is_new && !name.contains(['$', '`']));
-            let Some(name) = name else { continue };
-            if let Some(other) = other(&images, &written, entry, &name) {
-                report(builds, user, entry, &name, other, findings);
-            }
+    let users = builds.cache_users().filter(|user| !user.may_be_replaced());
+    let all = users.flat_map(|user| user.given.caches.imports.iter().map(move |it| (user, it)));
+    all.filter(move |(user, entry)| seen.insert((user.origin.file, user.place(entry).start)))
+}
+
+/// The file of the first import that is one too many to be compared with all exports.
+pub(crate) fn unjudged(builds: &Builds) -> Option<RepoPath> {
+    let (user, _) = imports(builds).nth(WrittenCaches::by(builds)?.room())?;
+    Some(builds.file(user.origin.file).path.clone())
+}
+
+fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
+    let Some(written) = WrittenCaches::by(builds) else { return };
+    for (user, entry) in imports(builds).take(written.room()) {
+        let name = entry.name().filter(|name| !name.contains(['$', '`']));
+        let Some(name) = name else { continue };
+        if let Some(other) = other(&written.images, &written.caches, entry, &name) {
+            report(builds, user, entry, &name, other, findings);
         }
     }
 }
@@ -111,6 +134,8 @@ fn report(
 #[cfg(test)]
 mod tests {
     use super::RULE;
+    use crate::config::Config;
+    use crate::engine::Engine;
     use crate::engine::tests::{Fake, judged_by, transcript};
 
     /// A workflow with a step for each pair of imports and exports.
@@ -191,7 +216,13 @@ mod tests {
         let export = format!("type=registry,ref=a/b:buildcache\n          tags: {tags:?}");
         let steps = vec![(imports.as_str(), export.as_str()); 40];
         let started = std::time::Instant::now();
-        assert!(judged(&steps).len() > 10);
+        let change = Fake::default()
+            .file("Dockerfile", "FROM x")
+            .file(".github/workflows/a.yml", &workflow(&steps));
+        let judgement = Engine::of(&[&RULE], &Config::default()).judge(&change).unwrap();
+        assert!(judgement.findings.len() > 10);
+        let doubts = judgement.builds.unwrap().doubts;
+        assert!(doubts.iter().any(|doubt| doubt.reason.contains("too many caches")), "{doubts:?}");
         assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     }
 

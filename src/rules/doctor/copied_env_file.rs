@@ -19,7 +19,7 @@ use crate::rule::{Check, Findings, Rule, RuleGroup};
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "copied-env-file",
-    summary: "COPY of a directory with the .env of the machine",
+    summary: "COPY that brings the .env of the machine into the image",
     severity: Severity::Warning,
     manual: include_str!("../../../docs/rules/copied-env-file.md"),
     check: Check::Builds(judge),
@@ -39,12 +39,13 @@ fn judge(builds: &Builds, _: &Debris, findings: &mut Findings) {
             continue;
         }
         let path = beside(example);
-        let message =
-            format!("the image gets {path}, with the settings of the machine that builds it");
+        let message = format!(
+            "COPY takes {path} along if there is one: the image gets the settings of the machine"
+        );
         let (help, edit) = builds.exclusion(context, "**/.env");
         let mut draft = findings.place(file, &source.span, message);
         if let Some(number) = builds.project.number(example.as_bytes()) {
-            draft = draft.label(builds.file(number), &(0..0), "an example of it");
+            draft = draft.label(builds.file(number), &(0..0), "people write one from this example");
         }
         let draft = draft.help(help, &[]);
         if let (Some(edit), Some(ignore)) = (edit, &context.ignore) {
@@ -193,8 +194,10 @@ mod tests {
             ("WORKDIR /a\nCOPY . .\nFROM alpine\nCOPY --from=0 /a/.next/standalone .", "", ".env"),
         ] {
             let found = judged_by(&RULE, &change(line, ignore));
-            let message =
-                format!("the image gets {path}, with the settings of the machine that builds it");
+            let message = format!(
+                "COPY takes {path} along if there is one: the image gets the settings of the \
+                     machine"
+            );
             assert_eq!((found.len(), &*found[0].message), (1, &*message), "{line}");
             let (edit, _) = &found[0].fix.as_ref().unwrap().edits[0];
             assert_eq!((edit.span.end, edit.text.trim()), (ignore.len(), "**/.env"));

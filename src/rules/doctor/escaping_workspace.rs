@@ -83,7 +83,8 @@ fn judge_patterns(
             draft = draft.label(file, &span, text);
         }
     }
-    let help = "publish the packages to a registry, or move them into the repository";
+    let help = "publish the packages to a registry, move them into the repository, or pack them \
+                for builds with `bakstop prep`";
     draft.help(help, &[]).severity(severity);
 }
 

@@ -121,8 +121,12 @@ fn report(
     );
     let lines: Vec<String> =
         missing.iter().map(|line| format!("`{}`", Escaped(line.as_bytes()))).collect();
-    let help = format!("add to .gitignore the lines {}", lines.join(", "));
+    let lines = lines.join(", ");
     let top = files.iter().find(|(home, _)| home.is_empty()).map(|(_, file)| *file);
+    let help = match top {
+        Some(_) => format!("add to .gitignore the lines {lines}"),
+        None => format!("create a .gitignore with the lines {lines}; what is shown here can stay"),
+    };
     // Where the lines go, or else what shows that there is a preparation.
     let Some(file) = top else {
         match (copy, script) {

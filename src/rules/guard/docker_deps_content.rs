@@ -7,7 +7,7 @@ use crate::rule::{Check, Findings, Rule, RuleGroup};
 
 pub(crate) const RULE: Rule = Rule {
     id: "docker-deps-content",
-    summary: "packed packages: anything in a .docker-deps directory",
+    summary: "anything in .docker-deps, except .gitkeep and .gitignore",
     manual: include_str!("../../../docs/rules/docker-deps-content.md"),
     check: Check::Entry(judge),
     ..Rule::base(RuleGroup::Guard)

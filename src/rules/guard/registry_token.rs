@@ -12,7 +12,7 @@ use crate::rule::{Check, Findings, Rule, RuleGroup, Subject};
 
 pub(crate) const RULE: Rule = Rule {
     id: "registry-token",
-    summary: "a registry token or password written out in an npmrc or yarnrc file",
+    summary: "a literal token or password in .npmrc or a similar file",
     subject: Subject::Secret,
     manual: include_str!("../../../docs/rules/registry-token.md"),
     check: Check::File { wants: |path| dialect(path).is_some(), judge },

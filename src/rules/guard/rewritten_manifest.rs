@@ -18,7 +18,7 @@ mod spellings;
 
 pub(crate) const RULE: Rule = Rule {
     id: "rewritten-manifest",
-    summary: "a manifest whose dependency points into .docker-deps",
+    summary: "a manifest with a dependency that points into .docker-deps",
     subject: Subject::Manifest,
     manual: include_str!("../../../docs/rules/rewritten-manifest.md"),
     check: Check::File { wants: |path| kind(path).is_some(), judge },

@@ -7,7 +7,7 @@ use crate::rule::{Check, Findings, Rule, RuleGroup};
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "bypassed-corepack",
-    summary: "a package manager that npm installs although the project uses corepack",
+    summary: "a package manager installed by npm in a project with corepack",
     severity: Severity::Warning,
     // Whether to use corepack everywhere is a policy.
     on_by_default: false,

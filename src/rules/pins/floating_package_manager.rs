@@ -8,7 +8,7 @@ use crate::rule::{Check, Findings, Rule, RuleGroup};
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "floating-package-manager",
-    summary: "a package manager installed without the exact version that is pinned",
+    summary: "a package manager installed without the exact pinned version",
     manual: include_str!("../../../docs/rules/floating-package-manager.md"),
     check: Check::Pins(judge),
     ..Rule::base(RuleGroup::Pins)

@@ -8,7 +8,7 @@ use crate::rule::{Check, Findings, Rule, RuleGroup};
 /// The row of the rule table.
 pub(crate) const RULE: Rule = Rule {
     id: "missing-corepack",
-    summary: "corepack used in an image that does not contain it",
+    summary: "corepack in an image that does not contain it",
     manual: include_str!("../../../docs/rules/missing-corepack.md"),
     check: Check::Pins(judge),
     ..Rule::base(RuleGroup::Pins)

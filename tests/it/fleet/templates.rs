@@ -219,5 +219,5 @@ fn a_directory_at_the_path_of_a_template_is_no_file() {
     assert_eq!(of(&document, "fleet.json")["error"]["cause"], "it is not a directory");
     // A name that begins like an option.
     let command = of(&document, "-same")["state"]["hook"]["command"].as_str().unwrap();
-    assert_eq!(command, "bakstop -C ./-same status");
+    assert_eq!(command, "bakstop -C ./-same install");
 }

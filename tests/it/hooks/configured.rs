@@ -128,7 +128,7 @@ fn an_older_git_is_refused_with_the_reason() {
     let sandbox = Sandbox::workspace();
     let modern = Modern::new(sandbox, Path::new("/nonexistent"));
     let before = snapshot(&modern.sandbox.top.join(".git"));
-    for flag in ["--config", "--global"] {
+    for flag in ["--local", "--global"] {
         let ran = modern.bakstop(&["install", flag]);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{ran:?}");
         assert!(ran.err.contains("ignores them: it takes git 2.54"), "{ran:?}");
@@ -143,7 +143,7 @@ fn a_configuration_is_restored_byte_for_byte() {
     let file = modern.sandbox.top.join(".git/config");
     fs::write(modern.global(), "# mine\n[user]\n\tname = A # B\n").unwrap();
     for (file, install, uninstall) in [
-        (&file, &["install", "--config"][..], &["uninstall"][..]),
+        (&file, &["install", "--local"][..], &["uninstall"][..]),
         (&modern.global(), &["install", "--global"], &["uninstall", "--global"]),
     ] {
         let before = text(file);
@@ -176,10 +176,10 @@ fn a_killed_run_leaves_a_configuration_that_git_accepts() {
     let modern = Modern::stand_in(Sandbox::workspace());
     let file = modern.sandbox.top.join(".git/config");
     let before = text(&file);
-    must(modern.bakstop(&["install", "--config"]));
+    must(modern.bakstop(&["install", "--local"]));
     let installed = text(&file);
     for (verb, from, to) in
-        [(&["install", "--config"][..], &before, &installed), (&["uninstall"], &installed, &before)]
+        [(&["install", "--local"][..], &before, &installed), (&["uninstall"], &installed, &before)]
     {
         let mut kills = 0;
         loop {
@@ -207,7 +207,7 @@ fn a_killed_run_leaves_a_configuration_that_git_accepts() {
 #[test]
 fn what_is_not_in_force_is_reported_with_its_next_step() {
     let modern = Modern::stand_in(Sandbox::workspace());
-    must(modern.bakstop(&["install", "--config"]));
+    must(modern.bakstop(&["install", "--local"]));
     // An older git, perhaps that of a graphical client.
     let old = finish(modern.sandbox.command(&modern.program).arg("status"));
     assert_eq!(old.code, Some(1), "{old:?}");
@@ -217,7 +217,7 @@ fn what_is_not_in_force_is_reported_with_its_next_step() {
     assert_eq!(off.code, Some(1), "{off:?}");
     let help = "`git config hook.bakstop-pre-commit.enabled true`";
     assert!(off.out.contains(help), "{off:?}");
-    assert_eq!(modern.bakstop(&["install", "--config"]).code, Some(1));
+    assert_eq!(modern.bakstop(&["install", "--local"]).code, Some(1));
     must(modern.git(&["config", "hook.bakstop-pre-commit.enabled", "true"]));
     must(modern.bakstop(&["status"]));
     fs::rename(&modern.program, modern.sandbox.home().join("away")).unwrap();
@@ -253,11 +253,11 @@ fn every_hook_that_judges_a_commit_is_off_after_the_printed_command() {
 fn the_guard_is_installed_once_in_a_clone() {
     let modern = Modern::stand_in(Sandbox::workspace());
     must(modern.bakstop(&["install"]));
-    let refused = modern.bakstop(&["install", "--config"]);
+    let refused = modern.bakstop(&["install", "--local"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.err.contains("pre-commit runs the guard already"), "{refused:?}");
     must(modern.bakstop(&["uninstall"]));
-    must(modern.bakstop(&["install", "--config"]));
+    must(modern.bakstop(&["install", "--local"]));
     let refused = modern.bakstop(&["install"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     // A script of package.json must not fail because of it.
@@ -284,7 +284,7 @@ fn a_program_that_a_repository_brings_is_not_named() {
     let link = modern.sandbox.home().join("bakstop");
     std::os::unix::fs::symlink(&inside, &link).unwrap();
     for program in [&inside, &link] {
-        for flag in ["--config", "--global"] {
+        for flag in ["--local", "--global"] {
             let ran = modern.run(program, &["install", flag]);
             assert_eq!(ran.code, Some(2), "{ran:?}");
             assert!(ran.err.contains("which may replace it"), "{ran:?}");
@@ -296,11 +296,11 @@ fn a_program_that_a_repository_brings_is_not_named() {
 #[test]
 fn what_somebody_edited_stays() {
     let modern = Modern::stand_in(Sandbox::workspace());
-    must(modern.bakstop(&["install", "--config"]));
+    must(modern.bakstop(&["install", "--local"]));
     must(modern.git(&["config", "hook.bakstop-pre-push.command", "make test"]));
     let file = modern.sandbox.top.join(".git/config");
     let before = text(&file);
-    for verb in [&["install", "--config"][..], &["uninstall"]] {
+    for verb in [&["install", "--local"][..], &["uninstall"]] {
         let ran = modern.bakstop(verb);
         assert_eq!(ran.code, Some(2), "{ran:?}");
         assert!(ran.err.contains("--local --remove-section hook.bakstop-pre-push"), "{ran:?}");
@@ -330,7 +330,7 @@ fn a_device_is_not_taken_for_a_configuration() {
 fn real_configured_hooks_guard_every_kind_of_work_tree() {
     let modern = Modern::real(Sandbox::workspace());
     let sandbox = &modern.sandbox;
-    must(modern.bakstop(&["install", "--config"]));
+    must(modern.bakstop(&["install", "--local"]));
     modern.assert_guarded_in(&sandbox.top);
     // A linked work tree.
     let linked = sandbox.outside().join("linked");
@@ -346,9 +346,9 @@ fn real_configured_hooks_guard_every_kind_of_work_tree() {
     let (bare_name, tree_name) = (bare.to_str().unwrap(), tree.to_str().unwrap());
     must(modern.git(&["clone", "-q", "--bare", ".", bare_name]));
     must(modern.git(&["-C", bare_name, "worktree", "add", "-q", "-b", "tree", tree_name]));
-    let refused = modern.run_in(&bare, &modern.program, &["install", "--config"]);
+    let refused = modern.run_in(&bare, &modern.program, &["install", "--local"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
-    must(modern.run_in(&tree, &modern.program, &["install", "--config"]));
+    must(modern.run_in(&tree, &modern.program, &["install", "--local"]));
     modern.assert_guarded_in(&tree);
     // A submodule has a configuration of its own.
     let outer = sandbox.outside().join("outer");
@@ -357,7 +357,7 @@ fn real_configured_hooks_guard_every_kind_of_work_tree() {
     must(modern.run_in(&outer, Path::new("git"), &add));
     let sub = outer.join("sub");
     assert_eq!(modern.run_in(&sub, &modern.program, &["status"]).code, Some(1));
-    must(modern.run_in(&sub, &modern.program, &["install", "--config"]));
+    must(modern.run_in(&sub, &modern.program, &["install", "--local"]));
     modern.assert_guarded_in(&sub);
 }
 
@@ -372,7 +372,7 @@ fn real_configured_hooks_judge_merges_and_pushes() {
     must(modern.git(&["checkout", "-q", "main"]));
     modern.sandbox.write("web/index.js", "export default 1;\n");
     must(modern.git(&["commit", "-q", "-a", "-m", "x"]));
-    must(modern.bakstop(&["install", "--config"]));
+    must(modern.bakstop(&["install", "--local"]));
     let merge = modern.git(&["merge", "--no-ff", "-m", "x", "side"]);
     assert!(merge.code != Some(0) && merge.err.contains("error[rewritten-manifest]"), "{merge:?}");
     must(modern.git(&["merge", "--abort"]));
@@ -412,11 +412,11 @@ fn assert_judged_after_a_formatter(modern: &Modern) {
 fn real_configured_hooks_judge_what_a_hook_file_stages() {
     let modern = Modern::real(Sandbox::workspace());
     script(&modern.sandbox, ".git/hooks/pre-commit", &format!("#!/bin/sh\n{}", formatter()));
-    must(modern.bakstop(&["install", "--config"]));
+    must(modern.bakstop(&["install", "--local"]));
     assert_judged_after_a_formatter(&modern);
     must(modern.git(&["reset", "-q", "--hard"]));
     must(modern.bakstop(&["uninstall"]));
-    must(modern.bakstop(&["install", "--config", "--strict"]));
+    must(modern.bakstop(&["install", "--local", "--strict"]));
     assert_judged_after_a_formatter(&modern);
 }
 
@@ -429,7 +429,7 @@ fn real_configured_hooks_and_husky() {
     modern.sandbox.write(".husky/pre-commit", "echo from husky\n");
     must(modern.git(&["add", "-A"]));
     must(modern.git(&["commit", "-q", "-m", "husky"]));
-    must(modern.bakstop(&["install", "--config"]));
+    must(modern.bakstop(&["install", "--local"]));
     modern.assert_guarded_in(&modern.sandbox.top);
     // Husky's own switch does not reach a hook that it does not run.
     let mut status = modern.sandbox.command(&modern.program);
@@ -454,7 +454,7 @@ fn real_configured_hooks_and_lefthook() {
     must(modern.git(&["commit", "-q", "-m", "lefthook"]));
     must(modern.run(&tools.join("lefthook"), &["install"]));
     assert_eq!(modern.bakstop(&["install"]).code, Some(2));
-    must(modern.bakstop(&["install", "--config"]));
+    must(modern.bakstop(&["install", "--local"]));
     modern.assert_guarded_in(&modern.sandbox.top);
     let job = modern.sandbox.outside().join("format.sh");
     fs::write(&job, formatter()).unwrap();

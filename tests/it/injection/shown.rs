@@ -214,7 +214,7 @@ fn output_of_verify_and_pins() {
 }
 
 /// Arguments that hostile text follows.
-const BEFORE_TEXT: [&[&str]; 38] = [
+const BEFORE_TEXT: [&[&str]; 37] = [
     &["explain"],
     &["completions"],
     &["hook"],
@@ -230,7 +230,6 @@ const BEFORE_TEXT: [&[&str]; 38] = [
     &["check", "--verbose", "--output", "."],
     &["verify", "--budget"],
     &["verify", "--baseline"],
-    &["verify", "--history"],
     &["verify", "--label"],
     &["verify", "--record", "../runs", "--max-regression"],
     &["verify", "--"],
@@ -286,14 +285,14 @@ fn text_from_arguments() {
         }
         let label = between("label", text, "");
         let label = os(&label);
-        let mut arguments = words(&["verify", "--history", "../runs", "--label"]);
+        let mut arguments = words(&["trend", "../runs", "--label"]);
         arguments.push(&label);
         harmless(&sandbox, &arguments, &nothing);
     }
     for format in ["human", "json"] {
         harmless(
             &sandbox,
-            &words(&["--color", "always", "verify", "--history", "../runs", "--format", format]),
+            &words(&["--color", "always", "trend", "../runs", "--format", format]),
             &nothing,
         );
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::printed_commands::{Row, Scene, Take, edit, odd_names, run, stage, with_ending};
+use crate::printed_commands::{Row, Scene, Take, edit, lines, odd_names, run, stage, with_ending};
 use crate::support::{Sandbox, rewritten_spec};
 
 /// Backups with odd names, all staged.
@@ -23,6 +23,32 @@ fn in_linked_work_tree() -> Scene {
     sandbox.write("web/a b.bak", "");
     stage(&sandbox);
     Scene::below(sandbox, "web")
+}
+
+/// With `-C`, the commands are for another directory than the one where they are printed.
+#[test]
+fn commands_for_another_directory_follow_a_change_to_it() {
+    for spelled in ["shop", "shop/web", "'a b'"] {
+        let sandbox = Sandbox::workspace();
+        sandbox.write("web/a b.bak", "");
+        stage(&sandbox);
+        let outside = sandbox.outside().to_owned();
+        if spelled == "'a b'" {
+            fs::rename(&sandbox.top, outside.join("a b")).unwrap();
+        }
+        let scene = Scene { directory: outside, ..Scene::at_top(sandbox) };
+        let question = format!("bakstop -C {spelled} check");
+        let asked = scene.shell(&question);
+        let (_, change) = asked.err.split_once("; first: ").unwrap_or_else(|| panic!("{asked:?}"));
+        assert_eq!(change, format!("cd {spelled}\n"));
+        let commands = [vec![change.to_owned()], lines(&asked.out)].concat();
+        scene.paste(spelled, &commands, &asked.out);
+        let again = scene.shell(&question);
+        assert!(again.code == Some(0) && !again.err.contains("; first: "), "{again:?}");
+        // A document is for a program.
+        let document = scene.shell(&format!("{question} --tree HEAD --format json"));
+        assert!(!document.err.contains("; first: "), "{document:?}");
+    }
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn more_is_read_about_a_rule() {
             Scene::at_top(sandbox)
         },
         take: Take::After("more: "),
-        again: Some("bakstop explain"),
+        again: Some("bakstop rules"),
         says: "more: bakstop explain rewritten-manifest stray-backup\n",
         ..Row::NEW
     }]);

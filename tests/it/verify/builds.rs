@@ -251,9 +251,14 @@ fn a_record_is_shown_in_every_format_or_not_at_all() {
         let written = fs::read_to_string(lab.answer("report")).unwrap();
         assert!(ran.code == Some(0) && written.starts_with(start), "{format}: {ran:?}");
     }
-    assert!(trend(&[RECORD, "--label", "x"]).out.contains("no run is recorded"));
+    let ran = trend(&[RECORD, "--label", "x"]);
+    assert!(
+        ran.code == Some(2) && ran.err.contains("no recorded run has the label \"x\""),
+        "{ran:?}"
+    );
+    assert!(ran.err.contains("\nhelp: the record has: \"sh -c "), "{ran:?}");
     assert!(trend(&[RECORD, "--since", "2000-01-01"]).out.contains(": 1 run, "));
-    assert!(trend(&[RECORD, "--since", "2999-01-01"]).out.contains("no run is recorded"));
+    assert!(trend(&[RECORD, "--since", "2999-01-01"]).out.contains("no run to show"));
     let ran = trend(&[RECORD, "--format", "markdown", "--before", RECORD]);
     assert!(ran.code == Some(0) && ran.out.contains("; before: "), "{ran:?}");
     // Errors print nothing else.
