@@ -21,6 +21,7 @@ pub(crate) mod install;
 mod paths;
 mod restoring;
 mod docker;
+mod pnpm;
 mod recording;
 pub(crate) mod journaling;
 mod replacing;

@@ -1,7 +1,6 @@
 //! `bakstop lockfile`: makes the lockfiles for images with the pinned pnpm, or judges them without
 //! a network.
 
-mod tool;
 mod making;
 mod setting;
 mod targets;

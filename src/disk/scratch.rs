@@ -6,7 +6,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signal_hook::iterator::{Handle, Signals};
@@ -47,8 +47,8 @@ struct Shared {
     directory: Mutex<Option<PathBuf>>,
     /// Set by the first signal.
     stop: AtomicBool,
-    /// Whether work is running that returns soon after `stop` is set.
-    deferred: AtomicBool,
+    /// How many threads do work that returns soon after `stop` is set.
+    deferred: AtomicUsize,
 }
 
 /// A signal interrupted the work.
@@ -65,7 +65,7 @@ impl Scratch {
         std::thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
                 waiting.stop.store(true, Ordering::SeqCst);
-                if !waiting.deferred.load(Ordering::SeqCst) {
+                if waiting.deferred.load(Ordering::SeqCst) == 0 {
                     waiting.end(signal);
                 }
             }
@@ -149,9 +149,9 @@ impl Scratch {
         work: impl FnOnce(&AtomicBool) -> T,
     ) -> Result<T, Interrupted> {
         let shared = &self.shared;
-        shared.deferred.store(true, Ordering::SeqCst);
+        shared.deferred.fetch_add(1, Ordering::SeqCst);
         let done = work(&shared.stop);
-        shared.deferred.store(false, Ordering::SeqCst);
+        shared.deferred.fetch_sub(1, Ordering::SeqCst);
         if shared.stop.load(Ordering::SeqCst) { Err(Interrupted) } else { Ok(done) }
     }
 }
