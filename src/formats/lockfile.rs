@@ -189,7 +189,9 @@ impl LockText {
             })?,
         };
         if offset > 0 {
-            nodes.iter_mut().for_each(|node| node.shift(offset));
+            for node in &mut nodes {
+                node.shift(offset);
+            }
         }
         if let Some(second) = nodes.get(1) {
             let message = "there is a second document".into();

@@ -21,12 +21,15 @@ const PATHS: [&str; 6] = [
 /// lockfiles read a text alike, and a judgement is safe to print and stays the same.
 pub(super) fn locks(data: &[u8]) {
     let texts: Vec<&[u8]> = data.split(|&byte| byte == 0x1e).collect();
-    texts.iter().take(2).for_each(|text| _ = is_read_by_lines(text));
+    for text in texts.iter().take(2) {
+        is_read_by_lines(text);
+    }
     let found = judged(&texts);
     for lock in &found {
         let remarks = &lock.judged.remarks;
-        remarks.iter().for_each(|remark| safe(&remark.message));
-        lock.judged.doubts.iter().for_each(|doubt| safe(doubt));
+        for message in remarks.iter().map(|remark| &remark.message).chain(&lock.judged.doubts) {
+            safe(message);
+        }
         let text = &lock.view.lock.file.text;
         for place in remarks.iter().filter_map(|remark| remark.place.as_ref()) {
             within(place, text.len());
