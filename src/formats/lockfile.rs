@@ -419,6 +419,7 @@ impl LockReader<'_> {
         let mut dependencies = Vec::new();
         for ((key, _), node) in into_entries(node) {
             if matches!(key.as_str(), "dependencies" | "optionalDependencies") {
+                dependencies.reserve_exact(node.entries().count());
                 let of_field = into_entries(node);
                 dependencies.extend(
                     of_field.filter_map(|((name, _), node)| Some((name, self.owned(node)?))),

@@ -86,7 +86,8 @@ impl Lines<'_> {
     /// The map that begins in this line.
     fn map(&mut self, depth: usize) -> Option<Node> {
         let (start, indent) = (self.at, self.indent);
-        let mut entries = Vec::new();
+        // Most have one or two, for which a vector that grows takes the memory of four.
+        let mut entries = Vec::with_capacity(2);
         while !self.is_over() && self.indent == indent {
             let (key, colon) = self.key(self.at)?;
             let value = match self.text.get(colon + 1..self.end)? {
@@ -228,7 +229,8 @@ impl Lines<'_> {
     fn flow(&self, start: usize) -> Option<Node> {
         let is_map = self.byte(start)? == b'{';
         let close = if is_map { b'}' } else { b']' };
-        let (mut entries, mut items) = (Vec::new(), Vec::new());
+        let has_entries = is_map && self.byte(start + 1)? != close;
+        let (mut entries, mut items) = (Vec::with_capacity(has_entries.into()), Vec::new());
         let mut at = start + 1;
         while self.byte(at)? != close {
             if at > start + 1 {
