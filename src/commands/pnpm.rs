@@ -114,7 +114,7 @@ impl<'s> Pnpm<'s> {
         let limits = AnswerLimits { time, bytes: PRINTED };
         let answered =
             |stop: &AtomicBool| child::answered(&call, limits, || stop.load(Ordering::SeqCst));
-        match self.scratch.defer_signals(answered) {
+        match self.scratch.delay_signals(answered) {
             Ok(answered) => answered.map_err(|error| error.to_string()),
             Err(Interrupted) => Err("it was interrupted".to_owned()),
         }
