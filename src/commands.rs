@@ -22,6 +22,7 @@ mod sources;
 mod paths;
 mod restoring;
 mod docker;
+mod pnpm;
 mod recording;
 pub(crate) mod journaling;
 mod replacing;

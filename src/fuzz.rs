@@ -8,6 +8,7 @@ mod asserts;
 mod builds;
 mod formats;
 mod judging;
+mod locks;
 mod pins;
 mod preparing;
 
@@ -29,6 +30,7 @@ pub const TARGETS: &[FuzzTarget] = &[
     ("pins", pins::read),
     ("edit", pins::edit),
     ("overlay", preparing::overlay),
+    ("locks", locks::locks),
     ("config", judging::config),
     ("records", judging::records),
     ("escape", judging::escape),

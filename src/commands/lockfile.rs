@@ -1,7 +1,6 @@
 //! `bakstop lockfile`: makes the lockfiles for images with the pinned pnpm, or judges them without
 //! a network.
 
-mod tool;
 mod making;
 mod setting;
 mod targets;
@@ -33,6 +32,8 @@ use crate::report::{HumanOrJson, View, fixes, lockfile as report};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Only a workspace that links packages of another repository needs one: in any other, an image \
+installs with the pnpm-lock.yaml that is there. `bakstop lockfile --check` prints which it is.\n\n\
 Exit codes: 0 every lockfile fits, and is written or has these bytes already; 1 one does not fit, \
 or pnpm wants a setting in the image; 2 could not judge or make one.\n\n\
 Example: bakstop lockfile backend && git add backend/pnpm-lock.docker.yaml")]

@@ -268,6 +268,7 @@ impl Gathered {
             sibling: &self.sibling,
             keys: &self.keys,
             cache: &cache,
+            env: &context.env,
             directory: &self.directory,
             record: record.as_ref(),
             force: args.force,

@@ -4,7 +4,6 @@
 pub(super) mod request;
 pub(super) mod product;
 pub(super) mod sibling;
-pub(super) mod tool;
 pub(super) mod cache;
 pub(super) mod directory;
 pub(super) mod dockerfiles;

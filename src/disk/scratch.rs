@@ -6,7 +6,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signal_hook::iterator::{Handle, Signals};
@@ -47,8 +47,10 @@ struct Shared {
     directory: Mutex<Option<PathBuf>>,
     /// Set by the first signal.
     stop: AtomicBool,
-    /// Whether work is running that returns soon after `stop` is set.
-    deferred: AtomicBool,
+    /// The last signal.
+    signal: AtomicI32,
+    /// How many threads do work that returns soon after `stop` is set.
+    deferred: AtomicUsize,
 }
 
 /// A signal interrupted the work.
@@ -64,8 +66,9 @@ impl Scratch {
         let waiting = Arc::clone(&shared);
         std::thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
+                waiting.signal.store(signal, Ordering::SeqCst);
                 waiting.stop.store(true, Ordering::SeqCst);
-                if !waiting.deferred.load(Ordering::SeqCst) {
+                if waiting.deferred.load(Ordering::SeqCst) == 0 {
                     waiting.end(signal);
                 }
             }
@@ -149,10 +152,23 @@ impl Scratch {
         work: impl FnOnce(&AtomicBool) -> T,
     ) -> Result<T, Interrupted> {
         let shared = &self.shared;
-        shared.deferred.store(true, Ordering::SeqCst);
+        shared.deferred.fetch_add(1, Ordering::SeqCst);
         let done = work(&shared.stop);
-        shared.deferred.store(false, Ordering::SeqCst);
+        shared.deferred.fetch_sub(1, Ordering::SeqCst);
         if shared.stop.load(Ordering::SeqCst) { Err(Interrupted) } else { Ok(done) }
+    }
+
+    /// [`Self::defer_signals`], after which a signal terminates the program, once no thread does
+    /// such work.
+    pub(crate) fn delay_signals<T>(
+        &self,
+        work: impl FnOnce(&AtomicBool) -> T,
+    ) -> Result<T, Interrupted> {
+        let done = self.defer_signals(work);
+        if done.is_err() && self.shared.deferred.load(Ordering::SeqCst) == 0 {
+            self.shared.end(self.shared.signal.load(Ordering::SeqCst));
+        }
+        done
     }
 }
 

@@ -4,6 +4,8 @@
 //! pnpm itself and of configuration dependencies. A file has one if it begins with `---` and a
 //! later line is `---`: see <https://pnpm.io/git#lockfiles>.
 
+mod lines;
+
 use std::collections::{BTreeMap, HashSet};
 
 use crate::base::finding::Span;
@@ -179,12 +181,17 @@ impl LockText {
         }
         let (start, offset) = project_document(text);
         let project = text.get(offset..).unwrap_or_default();
-        let mut nodes = yaml::documents(project).map_err(|mut error| {
-            error.span = error.span.start + offset..error.span.end + offset;
-            LockFault::Syntax(error)
-        })?;
-        for node in &mut nodes {
-            node.shift(offset);
+        let mut nodes = match lines::document(project) {
+            Some(root) => vec![root],
+            None => yaml::documents(project).map_err(|mut error| {
+                error.span = error.span.start + offset..error.span.end + offset;
+                LockFault::Syntax(error)
+            })?,
+        };
+        if offset > 0 {
+            for node in &mut nodes {
+                node.shift(offset);
+            }
         }
         if let Some(second) = nodes.get(1) {
             let message = "there is a second document".into();
@@ -197,6 +204,12 @@ impl LockText {
         }
         Ok(Self { start, offset, root })
     }
+}
+
+/// Whether a text is read line by line. Panics if the parser of all YAML reads it in another way.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn is_read_by_lines(text: &[u8]) -> bool {
+    str::from_utf8(text).is_ok_and(lines::is_certain)
 }
 
 /// The version of pnpm that an environment document records.
@@ -224,6 +237,7 @@ fn project_document(text: &str) -> (LockStart, usize) {
 
 /// The first marker of a merge conflict, if the others follow.
 fn conflict(text: &str) -> Option<Span> {
+    memchr::memmem::find(text.as_bytes(), b"<<<<<<<")?;
     let mut at = 0;
     let mut first = None;
     for line in text.split_inclusive('\n') {
@@ -249,6 +263,9 @@ fn duplicate(node: &Node) -> Option<Span> {
                     entries.iter().take(*at).any(|(other, _)| other.text == key.text)
                 };
                 entries.iter().enumerate().find(is_before).map(|(_, entry)| entry)
+            } else if entries.windows(2).all(|pair| pair[0].0.text < pair[1].0.text) {
+                // Sorted, as pnpm writes them.
+                None
             } else {
                 let mut seen = HashSet::with_capacity(entries.len());
                 entries.iter().find(|(key, _)| !seen.insert(key.text.as_str()))
@@ -309,14 +326,20 @@ impl LockReader<'_> {
     }
 
     fn scalar(&self, node: &Node) -> Option<LockScalar> {
-        let span = node.span.clone();
+        self.owned(Node { span: node.span.clone(), value: Value::Text(node.text()?.to_owned()) })
+    }
+
+    fn owned(&self, Node { span, value }: Node) -> Option<LockScalar> {
         let is_plain = is_plain(self.text, &span);
-        Some(LockScalar { text: node.text()?.to_owned(), span, is_plain })
+        match value {
+            Value::Text(text) => Some(LockScalar { text, span, is_plain }),
+            _ => None,
+        }
     }
 
     fn scalars(&self, node: Node) -> BTreeMap<String, LockScalar> {
         let entries = into_entries(node);
-        map_of(entries.filter_map(|((key, _), node)| Some((key, self.scalar(&node)?))))
+        map_of(entries.filter_map(|((key, _), node)| Some((key, self.owned(node)?))))
     }
 
     fn catalogs(&self, node: Node) -> BTreeMap<(String, String), CatalogEntry> {
@@ -396,9 +419,10 @@ impl LockReader<'_> {
         let mut dependencies = Vec::new();
         for ((key, _), node) in into_entries(node) {
             if matches!(key.as_str(), "dependencies" | "optionalDependencies") {
+                dependencies.reserve_exact(node.entries().count());
                 let of_field = into_entries(node);
                 dependencies.extend(
-                    of_field.filter_map(|((name, _), node)| Some((name, self.scalar(&node)?))),
+                    of_field.filter_map(|((name, _), node)| Some((name, self.owned(node)?))),
                 );
             }
         }

@@ -10,6 +10,7 @@ use semver::Version;
 use serde_json::Value;
 
 use crate::base::change::File;
+use crate::formats::lockfile::is_read_by_lines;
 use crate::locks::gate::LockJudgement;
 use crate::locks::generation::Generation;
 use crate::locks::remark::Weight;
@@ -99,6 +100,8 @@ fn view(state: &RecordedState, version: &Version) -> Option<ImageView> {
         Rc::new(SourceFile::new(File { path, text, fresh: true, replaces: false }))
     };
     let lock = state.files.get_key_value(FileKind::LOCKFILE_OF_PNPM).map(source)?;
+    // Panics if the two readers differ.
+    is_read_by_lines(&lock.file.text);
     let files = state.files.iter().filter(|(path, _)| *path != FileKind::LOCKFILE_OF_PNPM);
     Some(ImageView {
         lock,

@@ -1,6 +1,6 @@
 //! Whether a lockfile has every package that it names, and where the packages come from.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 
 use crate::base::escape::Escaped;
 use crate::base::finding::Span;
@@ -12,7 +12,7 @@ use crate::locks::remark::Weight;
 
 impl Gate<'_> {
     pub(super) fn graph(&mut self, lock: &Lockfile) {
-        let mut reached = BTreeSet::new();
+        let mut reached: HashSet<&str> = HashSet::new();
         let mut open = VecDeque::new();
         for importer in lock.importers.values() {
             for locked in &importer.dependencies {
@@ -20,20 +20,19 @@ impl Gate<'_> {
             }
         }
         while let Some(id) = open.pop_front() {
-            let Some(snapshot) = lock.snapshots.get(&id).filter(|_| !reached.contains(&id)) else {
+            let Some(snapshot) = lock.snapshots.get(id).filter(|_| reached.insert(id)) else {
                 continue;
             };
             for (name, version) in &snapshot.dependencies {
                 open.extend(self.snapshot(lock, name, version));
             }
-            if !lock.packages.contains_key(bare(&id)) {
-                let shown = Escaped(bare(&id).as_bytes());
+            if !lock.packages.contains_key(bare(id)) {
+                let shown = Escaped(bare(id).as_bytes());
                 let message = format!("`packages` has no {shown}, which is needed");
                 self.add_lock(Weight::Wrong, &snapshot.span, message);
             }
-            reached.insert(id);
         }
-        let needed: BTreeSet<&str> = reached.iter().map(|id| bare(id)).collect();
+        let needed: HashSet<&str> = reached.into_iter().map(bare).collect();
         let mut orphans = lock.packages.iter().filter(|(id, _)| !needed.contains(id.as_str()));
         if let Some((id, package)) = orphans.next() {
             let (shown, more) = (Escaped(id.as_bytes()), orphans.count());
@@ -47,10 +46,15 @@ impl Gate<'_> {
     }
 
     /// The snapshot of a dependency; reports it if it is missing.
-    fn snapshot(&mut self, lock: &Lockfile, name: &str, version: &LockScalar) -> Option<String> {
+    fn snapshot<'l>(
+        &mut self,
+        lock: &'l Lockfile,
+        name: &str,
+        version: &LockScalar,
+    ) -> Option<&'l str> {
         let id = package_id(name, &version.text)?;
-        if lock.snapshots.contains_key(&id) {
-            return Some(id);
+        if let Some((known, _)) = lock.snapshots.get_key_value(&id) {
+            return Some(known);
         }
         let weight = match self.generation {
             Generation::Twelve => Weight::Refused,
@@ -142,24 +146,25 @@ pub(super) fn package_id(name: &str, version: &str) -> Option<String> {
         return None;
     }
     // `other@1.0.0` is the package behind an alias; `1.0.0(peer@2.0.0)` and `file:a@b` are not.
-    let at = version.find('@');
-    let end = [version.find('('), version.find(':')].into_iter().flatten().min();
-    let is_id = at.is_some_and(|at| end.is_none_or(|end| at < end));
-    Some(if is_id { version.to_owned() } else { format!("{name}@{version}") })
+    let first = version.bytes().find(|byte| matches!(byte, b'@' | b'(' | b':'));
+    let is_id = first == Some(b'@');
+    Some(if is_id { version.to_owned() } else { [name, "@", version].concat() })
 }
 
 /// Whether a text is a hash as npm writes it.
 fn is_hash(text: &str) -> bool {
-    text.split_whitespace().any(|hash| {
-        let length = match hash.split_once('-') {
+    let is_one = |hash: &str| {
+        let (hash, length) = match hash.split_once('-') {
             Some(("sha512", hash)) => (hash, 88),
             Some(("sha384", hash)) => (hash, 64),
             Some(("sha256", hash)) => (hash, 44),
             Some(("sha1", hash)) => (hash, 28),
             _ => return false,
         };
-        length.0.split('?').next().is_some_and(|hash| hash.len() == length.1)
-    })
+        hash.split('?').next().is_some_and(|hash| hash.len() == length)
+    };
+    // Most are one, and to split at the white space of Unicode takes longer than all else.
+    is_one(text) || text.split_whitespace().any(is_one)
 }
 
 /// The host of a URL, with its port.

@@ -240,19 +240,6 @@ pub(crate) struct Captured {
     pub errors: Vec<u8>,
 }
 
-/// Runs a tool without input, and keeps its output. There is no time limit: a tool may build. A
-/// process that it leaves running may hold the streams open: what that prints is not waited for.
-pub(crate) fn captured(call: &ToolCall<'_>) -> io::Result<Captured> {
-    let mut command = call.command();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn()?;
-    let (out, errors) =
-        (start_of(child.stdout.take(), PRINTED), start_of(child.stderr.take(), PRINTED));
-    let ended = how_ended(child.wait()?);
-    let deadline = Instant::now() + OPEN;
-    Ok(Captured { ended, out: rest(&out, deadline), errors: rest(&errors, deadline) })
-}
-
 /// Reads a stream in a thread, which may outlive us, and passes its first bytes on. The rest is
 /// read as well: a tool could not write it otherwise.
 fn start_of(pipe: Option<impl Read + Send + 'static>, limit: u64) -> Receiver<Vec<u8>> {
@@ -536,20 +523,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_a_tool_leaves_is_not_waited_for() {
-        let script = "head -c 2000000 /dev/zero; sleep 60 & echo $! >&2".to_owned();
-        let arguments = ["-c".to_owned(), script];
-        let directory = Path::new("/");
-        let program = OsStr::new("sh");
-        let call =
-            ToolCall { program, arguments: &arguments, directory, variables: &[], removed: &[] };
-        let start = Instant::now();
-        let captured = captured(&call).unwrap();
-        assert!(start.elapsed() < Duration::from_secs(30));
-        let id = String::from_utf8(captured.errors).unwrap();
-        assert!(Command::new("kill").arg(id.trim()).status().unwrap().success());
+    fn a_process_that_a_tool_leaves_is_ended_and_a_slow_one_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let answered = |script: &str, time| {
+            let call = ToolCall {
+                program: OsStr::new("sh"),
+                arguments: &["-c".to_owned(), script.to_owned()],
+                directory: directory.path(),
+                variables: &[],
+                removed: &[],
+            };
+            let start = Instant::now();
+            let answered = answered(&call, AnswerLimits { time, bytes: PRINTED }, || false);
+            assert!(start.elapsed() < Duration::from_secs(30));
+            answered
+        };
+        let script = "head -c 2000000 /dev/zero; sleep 60 &";
+        let captured = answered(script, Duration::from_secs(20)).unwrap();
         assert_eq!(captured.ended, Ended::Code(0));
         assert!((PRINTED..PRINTED + 8192).contains(&(captured.out.len() as u64)));
+        let slow = answered("sleep 60", Duration::from_millis(200)).unwrap_err();
+        assert_eq!(slow.to_string(), "it did not exit in 0.2 seconds");
     }
 
     #[test]

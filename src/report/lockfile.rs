@@ -78,13 +78,17 @@ impl MadeLock {
 }
 
 /// A line for each lockfile, the findings, what was not judged, and cheaper ways: these come
-/// first if lockfiles were made.
+/// first if lockfiles were made, or if there is none.
 pub(crate) fn human(
     judged: &Judgement,
     unlinked: &[Unlinked],
     more: &More<'_>,
     view: View<'_>,
 ) -> String {
+    let has_none = more.making.is_none_or(|making| making.wants.is_empty());
+    if judged.locks.is_empty() && judged.findings.is_empty() && has_none && !unlinked.is_empty() {
+        return unlinked.iter().map(|known| not_needed(known, view)).collect();
+    }
     let hints = unlinked.iter().filter(|known| known.member.is_some());
     let cheaper: Vec<String> = hints.map(|known| cheaper(known, view)).collect();
     match more.making {
@@ -132,8 +136,8 @@ fn table(judged: &Judgement, making: Option<&Making>, view: View<'_>) -> String 
         );
         if making.is_none() {
             text += &format!(
-                "{} only a workspace that links packages of another repository needs one: \
-                 bakstop lockfile DIR makes one for the member in DIR\n",
+                "{} a workspace that links packages of another repository needs one: bakstop \
+                 lockfile DIR makes one for the member in DIR\n",
                 view.paint.strong("help:"),
             );
         }
@@ -274,18 +278,40 @@ fn state(lock: &JudgedLock) -> &'static str {
     }
 }
 
-/// The lines of a Dockerfile that installs with the lockfile of the workspace.
-fn cheaper(known: &Unlinked, view: View<'_>) -> String {
-    if !known.has_members {
-        return String::new();
-    }
-    let can = format!(
-        "{} {} links nothing outside of the repository: an image can install with it, and needs \
-         no other lockfile",
-        view.paint.strong("help:"),
-        known.path
+/// Who needs no lockfile for an image, and who may.
+fn not_needed(known: &Unlinked, view: View<'_>) -> String {
+    let help = view.paint.strong("help:");
+    let mut text = format!(
+        "{} no lockfile for an image is needed: {} links nothing outside of the repository\n\
+         {help} an image with the same directories can install with it{}",
+        view.paint.strong("bakstop:"),
+        known.path,
+        lines(known),
     );
-    let Some(member) = &known.member else { return format!("{can}\n") };
+    if known.has_members {
+        text += &format!(
+            "{help} only an image with the manifest of a member at its top needs another: bakstop \
+             lockfile DIR makes one for the member in DIR\n"
+        );
+    }
+    text
+}
+
+/// What an image may install with instead of a lockfile of its own.
+fn cheaper(known: &Unlinked, view: View<'_>) -> String {
+    format!(
+        "{} {} links nothing outside of the repository: an image with the same directories can \
+         install with it, and needs no other lockfile{}",
+        view.paint.strong("help:"),
+        known.path,
+        lines(known),
+    )
+}
+
+/// The lines of a Dockerfile that installs with the lockfile of the workspace, if a member needs
+/// no other, after a colon.
+fn lines(known: &Unlinked) -> String {
+    let Some(member) = &known.member else { return "\n".to_owned() };
     let home = known.path.parent();
     let home = if home.is_empty() { String::new() } else { format!("{}/", Escaped(home)) };
     let (lock, workspace) = (FileKind::LOCKFILE_OF_PNPM, FileKind::WORKSPACE_OF_PNPM);
@@ -293,7 +319,7 @@ fn cheaper(known: &Unlinked, view: View<'_>) -> String {
     let member = shell_quote(member.as_bytes());
     let member = Escaped(member.as_bytes());
     format!(
-        "{can}:\n  COPY {home}{lock} {home}{workspace} {home}{manifest} ./\n  \
+        ":\n  COPY {home}{lock} {home}{workspace} {home}{manifest} ./\n  \
          COPY {home}{member}/{manifest} {member}/\n  \
          RUN pnpm install --frozen-lockfile --filter ./{member}\n"
     )

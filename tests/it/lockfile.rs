@@ -122,6 +122,33 @@ fn a_lockfile_that_links_nothing_outside_needs_no_other() {
     sandbox.write("pnpm-lock.yaml", text.replace("version: 2.1.3", "version: link:../../plat/ms"));
     let ran = sandbox.bakstop(&["lockfile", "--check"]);
     assert!(!ran.out.contains("COPY"), "{}", ran.out);
+    // Without a lockfile for an image, that none is needed comes first.
+    sandbox.git(&["rm", "-qf", PATH]);
+    let needs_one = "a workspace that links packages of another repository needs one";
+    let ran = sandbox.bakstop(&["lockfile", "--check"]);
+    assert!(ran.out.contains(needs_one), "{}", ran.out);
+    sandbox.write("pnpm-lock.yaml", text);
+    for arguments in [&["lockfile", "--check"][..], &["lockfile"]] {
+        let ran = sandbox.bakstop(arguments);
+        assert_eq!(
+            ran.out,
+            "bakstop: no lockfile for an image is needed: pnpm-lock.yaml links nothing outside of \
+             the repository\n\
+             help: an image with the same directories can install with it:\n  \
+             COPY pnpm-lock.yaml pnpm-workspace.yaml package.json ./\n  \
+             COPY api/package.json api/\n  \
+             RUN pnpm install --frozen-lockfile --filter ./api\n\
+             help: only an image with the manifest of a member at its top needs another: bakstop \
+             lockfile DIR makes one for the member in DIR\n"
+        );
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+    sandbox.write("pnpm-lock.yaml", lock("^2.1.0"));
+    assert_eq!(
+        sandbox.bakstop(&["lockfile", "--check"]).out,
+        "bakstop: no lockfile for an image is needed: pnpm-lock.yaml links nothing outside of the \
+         repository\nhelp: an image with the same directories can install with it\n"
+    );
 }
 
 /// A stand-in for pnpm 10.6.5, first in PATH, which logs its calls and runs a script to lock.
@@ -264,7 +291,7 @@ fn fresh_reports_what_pnpm_would_make_today() {
         (moves, "`--update` moves ms 2.1.3 to 2.1.4\n"),
         (newer, "made again today, it differs: ms 2.1.3 to 2.1.4\n"),
         ("echo >>pnpm-lock.yaml".to_owned(), "it has the same packages, but other bytes\n"),
-        ("echo no such host; exit 1".to_owned(), "  pnpm ended with exit code 1\n  no such host\n"),
+        ("echo no such host; exit 1".to_owned(), "` ended with exit code 1\n  no such host\n"),
         (
             "echo x >pnpm-workspace.yaml".to_owned(),
             "  these files were written as well: pnpm-workspace.yaml\n",
@@ -362,6 +389,70 @@ fn pnpm_gets_what_the_dockerfile_copies() {
         fs::read_to_string(seen).unwrap(),
         "package.json\npnpm-lock.yaml\n@acme:registry=http://${HOST}:4873/\n"
     );
+}
+
+/// The steps of the job for branches of bots, as docs/lockfile.md has them.
+fn steps_of_the_job() -> String {
+    let page = include_str!("../../docs/lockfile.md");
+    let (_, steps) = page.split_once("      - run: |\n").unwrap();
+    let lines = steps.lines().map_while(|line| line.strip_prefix("          "));
+    let steps: String = lines.map(|line| format!("{line}\n")).collect();
+    assert!(steps.contains("git push"), "{steps}");
+    steps.replace("backend", "api")
+}
+
+#[test]
+fn the_job_for_branches_of_bots_pushes_what_it_makes() {
+    let sandbox = in_step();
+    let server = sandbox.outside().join("server.git");
+    let server = server.to_str().unwrap();
+    sandbox.git(&["init", "-q", "--bare", server]);
+    sandbox.git(&["checkout", "-q", "-b", "renovate/ms"]);
+    sandbox.write("api/package.json", manifest("^2.1.1"));
+    sandbox.commit_all("Update ms");
+    sandbox.git(&["push", "-q", server, "HEAD:refs/heads/renovate/ms"]);
+    // As actions/checkout does with `ref`.
+    let runner = sandbox.outside().join("runner");
+    let at = |arguments: &[&str]| {
+        let ran = finish(sandbox.command("git").arg("-C").arg(&runner).args(arguments));
+        assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
+        ran.out
+    };
+    let checkout = || {
+        let _ = fs::remove_dir_all(&runner);
+        sandbox.git(&["init", "-q", runner.to_str().unwrap()]);
+        at(&["remote", "add", "origin", &format!("file://{server}")]);
+        let branch = "+refs/heads/renovate/ms*:refs/remotes/origin/renovate/ms*";
+        at(&["fetch", "-q", "--no-tags", "--depth=1", "origin", branch]);
+        let from = "refs/remotes/origin/renovate/ms";
+        at(&["checkout", "-q", "--progress", "--force", "-B", "renovate/ms", from]);
+    };
+    let mut path = with_pnpm(&sandbox, &locking("^2.1.1"));
+    let own = std::path::Path::new(BAKSTOP).parent().unwrap().to_owned();
+    path = std::env::join_paths([own].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    let run = || {
+        let mut bash = sandbox.command("bash");
+        bash.args(["-e", "-c", &steps_of_the_job()]).env("PATH", &path).current_dir(&runner);
+        // A runner has nobody's name.
+        for who in ["AUTHOR", "COMMITTER"] {
+            bash.env_remove(format!("GIT_{who}_NAME")).env_remove(format!("GIT_{who}_EMAIL"));
+        }
+        finish(&mut bash)
+    };
+    checkout();
+    let ran = run();
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    checkout();
+    assert_eq!(at(&["log", "-1", "--format=%an: %s"]), "bot: Update the lockfiles for images\n");
+    let changes = ["--git-dir", server, "diff", "--name-only", "renovate/ms~1", "renovate/ms"];
+    assert_eq!(sandbox.git(&changes), format!("{PATH}\n"));
+    let ran = finish(sandbox.command(BAKSTOP).args(["lockfile", "--check"]).current_dir(&runner));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    // The push starts the job again, which has nothing to do.
+    let tip = at(&["rev-parse", "HEAD"]);
+    let ran = run();
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(at(&["rev-parse", "HEAD"]), tip);
 }
 
 /// A registry on the loopback interface, with what is published there; ended when dropped.

@@ -403,7 +403,8 @@ fn nothing_is_written_if_something_fails() {
     let (ran, pair) = change("package.json", r#"{"packageManager": "pnpm@10.7.0"}"#);
     must_fail(
         &ran,
-        "could not run pnpm@10.7.0, which the sibling pins: the pnpm on PATH is 10.6.5",
+        "could not run the pnpm that ../plat pins: it needs pnpm 10.7.0\n  the pnpm in PATH gives \
+         pnpm 10.6.5",
     );
     must_fail(&pair.prep(&["--from", "../nope"]), "could not find the sibling ../nope");
     must_fail(&pair.prep(&["--package", "@acme/nope"]), "--package needs @acme/nope");

@@ -9,7 +9,7 @@ use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::{RepoPath, shell_quote};
 use crate::commands::Context;
-use crate::commands::lockfile::tool::{Pnpm, PnpmPlaces};
+use crate::commands::pnpm::{Downloads, IGNORE_PIN, Pnpm};
 use crate::disk::read::{self, FinalLink};
 use crate::disk::scratch::Scratch;
 use crate::engine::LIMIT;
@@ -88,7 +88,7 @@ impl Order {
         };
         let failed = |error| Error::new(doing, error).help("it needs a temporary directory");
         let scratch = Scratch::new().map_err(failed)?;
-        let pnpm = Pnpm::find(version, doing, &scratch, context)?;
+        let pnpm = Pnpm::find(version, Downloads::Never, doing, &scratch, &context.env)?;
         let place = Path::new(PLACE);
         for (path, text) in &self.layout.files {
             scratch.put(&place.join(path), text).map_err(failed)?;
@@ -100,16 +100,19 @@ impl Order {
         if let Some(source) = &self.layout.user_npmrc {
             scratch.put(Path::new(NPMRC), &source.file.text).map_err(failed)?;
         }
-        let places = PnpmPlaces {
-            is_pinned: version.major >= 12
-                && !view.ignores_pin
-                && view.pinned_by_manifest().as_deref() == Some(&*version.to_string()),
-            has_workspace: self.layout.files.contains_key(FileKind::WORKSPACE_OF_PNPM),
-            npmrc: self.layout.user_npmrc.is_some().then(|| scratch.path().join(NPMRC)),
-            cache: (known == RegistryKnowledge::Nothing).then(|| scratch.path().join(CACHE)),
-        };
+        // pnpm may record its version in the lockfile if the manifest pins it.
+        let is_pinned = version.major >= 12
+            && !view.ignores_pin
+            && view.pinned_by_manifest().as_deref() == Some(&*version.to_string());
         let directory = scratch.path().join(place);
-        pnpm.lock(doing, &directory, &places)?;
+        let variables = self.variables(scratch.path(), known, is_pinned);
+        let variables: Vec<_> = variables.iter().map(|(name, it)| (*name, it.as_str())).collect();
+        pnpm.run(doing, &self.arguments(), &directory, &variables).map_err(|error| {
+            error.help(
+                "nothing was written; pnpm had the files of the image alone, and the registries \
+                 and tokens of this user or of the image's .npmrc",
+            )
+        })?;
         let others = self.changed(&scratch).map_err(failed)?;
         if !others.is_empty() {
             return Ok(Made::Wants(others));
@@ -120,6 +123,40 @@ impl Order {
                     .help("nothing was written; does a manifest of the image have dependencies?")
             },
         )
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments =
+            vec!["install", "--lockfile-only", "--ignore-scripts", "--no-frozen-lockfile"];
+        if !self.layout.files.contains_key(FileKind::WORKSPACE_OF_PNPM) {
+            // Not even one in a directory above.
+            arguments.push("--ignore-workspace");
+        }
+        arguments.into_iter().map(str::to_owned).collect()
+    }
+
+    /// What pnpm reads beside the files of its directory: the `.npmrc` instead of that of the user,
+    /// and what it keeps of registries.
+    fn variables(
+        &self,
+        scratch: &Path,
+        known: RegistryKnowledge,
+        is_pinned: bool,
+    ) -> Vec<(&'static str, String)> {
+        let path = |name| scratch.join(name).to_string_lossy().into_owned();
+        let mut variables = Vec::new();
+        if self.layout.user_npmrc.is_some() {
+            variables.push(("NPM_CONFIG_USERCONFIG", path(NPMRC)));
+        }
+        if known == RegistryKnowledge::Nothing {
+            // pnpm 10 reads the first, pnpm 11 the second name.
+            variables.push(("npm_config_cache_dir", path(CACHE)));
+            variables.push(("pnpm_config_cache_dir", path(CACHE)));
+        }
+        if !is_pinned {
+            variables.push((IGNORE_PIN.0, IGNORE_PIN.1.to_owned()));
+        }
+        variables
     }
 
     /// The files but the lockfile that pnpm wrote or changed.

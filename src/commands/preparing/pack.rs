@@ -12,17 +12,18 @@ use semver::Version;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::path::RepoPath;
+use crate::commands::pnpm::{Downloads, IGNORE_PIN, Pnpm};
 use crate::commands::preparing::cache::{self, Cache};
 use crate::commands::preparing::directory::LeftoverDirectory;
 use crate::commands::preparing::product::parsed;
 use crate::commands::preparing::request::Request;
 use crate::commands::preparing::sibling::{Package, Sibling};
-use crate::commands::preparing::tool::Pnpm;
 use crate::disk::lock::{Busy, DirectoryLock};
 use crate::disk::read::{self, FinalLink};
 use crate::disk::scratch::Scratch;
 use crate::disk::tarball;
 use crate::formats::document::Node;
+use crate::os::env::Environment;
 use crate::os::progress::Progress;
 use crate::prepare::key::sha256;
 use crate::prepare::plan::{Reason, TarballSource, clash, stem};
@@ -60,6 +61,7 @@ pub(in crate::commands) struct Packing<'a> {
     /// The keys of all packages.
     pub keys: &'a BTreeMap<String, String>,
     pub cache: &'a Cache,
+    pub env: &'a Environment,
     pub directory: &'a LeftoverDirectory,
     /// The last preparation.
     pub record: Option<&'a Record>,
@@ -157,7 +159,9 @@ impl Packing<'_> {
         let scratch = Scratch::new().map_err(|error| {
             Error::new("create a temporary directory", error).help("set TMPDIR to a directory")
         })?;
-        let pnpm = Pnpm::find(&self.sibling.pnpm, root)?;
+        let finding = format!("run the pnpm that {} pins", self.sibling.shown);
+        let version = &self.sibling.pnpm;
+        let pnpm = Pnpm::find(version, Downloads::IfMissing, &finding, &scratch, self.env)?;
         self.build(&pnpm, missing)?;
         let paths = self.run(&pnpm, missing, scratch.path())?;
         let mut tarballs = Vec::new();
@@ -180,7 +184,7 @@ impl Packing<'_> {
         Ok(tarballs)
     }
 
-    fn build(&self, pnpm: &Pnpm, missing: &BTreeMap<String, Reason>) -> Result<(), Error> {
+    fn build(&self, pnpm: &Pnpm<'_>, missing: &BTreeMap<String, Reason>) -> Result<(), Error> {
         let build = &self.request.settings.build;
         let has_scripts = || self.sibling.packages.values().any(|package| package.has_build);
         if *build == SiblingBuild::Scripts && !has_scripts() {
@@ -195,7 +199,7 @@ impl Packing<'_> {
     /// Runs pnpm, which writes into directories below `scratch`; returns the tarballs.
     fn run(
         &self,
-        pnpm: &Pnpm,
+        pnpm: &Pnpm<'_>,
         missing: &BTreeMap<String, Reason>,
         scratch: &Path,
     ) -> Result<Vec<PathBuf>, Error> {
@@ -208,7 +212,7 @@ impl Packing<'_> {
             arguments.extend(missing.keys().map(|name| format!("--filter={name}")));
             arguments.extend(pack_arguments(scratch));
             let doing = format!("pack {}", self.sibling.shown);
-            pnpm.run(&doing, &arguments, &self.sibling.root)
+            pnpm.run(&doing, &arguments, &self.sibling.root, &[IGNORE_PIN])
                 .map_err(|error| error.or_help(help))?;
             return listed(scratch);
         }
@@ -219,7 +223,7 @@ impl Packing<'_> {
             let target = scratch.join(number.to_string());
             let place = self.place(&self.sibling.packages[*name]);
             let doing = format!("pack {}", shown(name));
-            pnpm.run(&doing, &pack_arguments(&target), &place)
+            pnpm.run(&doing, &pack_arguments(&target), &place, &[IGNORE_PIN])
                 .map_err(|error| error.or_help(help))?;
             progress.lock().unwrap_or_else(PoisonError::into_inner).step();
             listed(&target)
