@@ -111,30 +111,39 @@ fn any_line(text: &[u8], next: impl Fn(&[u8]) -> Option<usize>, debris: &Debris)
     false
 }
 
-/// The letters, the rarest in source texts first. A name is searched for by its rarest letter.
-const RAREST_FIRST: &[u8] = b"qzjxkvywbhgfupmdlcnorsitae";
-
 fn find_component(text: &[u8], name: &[u8], packed: bool) -> Option<Span> {
     let part_of_name =
         |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte) || !byte.is_ascii();
     let dotted = name.starts_with(b".");
-    let rarity =
-        |byte: u8| RAREST_FIRST.iter().position(|letter| *letter == byte.to_ascii_lowercase());
-    let mark = (0..name.len()).min_by_key(|&at| rarity(name[at]).unwrap_or(usize::MAX))?;
-    let (lower, upper) = (name[mark].to_ascii_lowercase(), name[mark].to_ascii_uppercase());
-    for at in memchr::memchr2_iter(lower, upper, text) {
-        let Some(start) = at.checked_sub(mark) else { continue };
+    let is_name = |start: usize| {
         let end = start + name.len();
         let same = text.get(start..end).is_some_and(|found| found.eq_ignore_ascii_case(name));
         let begins = packed || start == 0 || !part_of_name(&text[start - 1]);
         let ends = |next: Option<&u8>| {
             if dotted { packed || !next.is_some_and(part_of_name) } else { next == Some(&b'/') }
         };
-        if same && begins && ends(text.get(end)) {
-            return Some(start..end);
-        }
-    }
-    None
+        (same && begins && ends(text.get(end))).then_some(start..end)
+    };
+    let (mark, pair) = mark(name, dotted)?;
+    // A search for each letter case is faster than one that ignores it.
+    let found = [pair.to_ascii_lowercase(), pair.to_ascii_uppercase()].map(|pair| {
+        let starts = memchr::memmem::find_iter(text, &pair).filter_map(|at| at.checked_sub(mark));
+        starts.into_iter().find_map(is_name)
+    });
+    found.into_iter().flatten().min_by_key(|span| span.start)
+}
+
+/// The place in a name, and the two bytes there, by which it is searched for: a letter and
+/// something that has no case. The last such place is taken: many names begin with a dot, which is
+/// frequent in texts.
+fn mark(name: &[u8], dotted: bool) -> Option<(usize, [u8; 2])> {
+    // A name without a dot only counts before a slash.
+    let end = if dotted { &b""[..] } else { b"/" };
+    let bytes: Vec<u8> = name.iter().chain(end).copied().collect();
+    let has_case = |at: usize| bytes[at].is_ascii_alphabetic();
+    let places = || (0..bytes.len().saturating_sub(1)).rev();
+    let at = places().find(|&at| has_case(at) != has_case(at + 1)).or_else(|| places().next())?;
+    Some((at, [bytes[at], bytes[at + 1]]))
 }
 
 /// The text with its escapes decoded: see [`characters`].
@@ -229,6 +238,31 @@ mod tests {
             "%",
         ] {
             assert_eq!(traced(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_name_is_found_wherever_it_is(
+            name in "[.]?[ab1_-]{1,4}",
+            text in "[aAbB1_./-]{0,40}",
+            packed in proptest::bool::ANY,
+        ) {
+            let text = text.as_bytes();
+            let part = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+            let is_name = |start: &usize| {
+                let rest = &text[*start..];
+                let after = rest.get(name.len()).copied();
+                let ends = match name.starts_with('.') {
+                    true => packed || !after.is_some_and(part),
+                    false => after == Some(b'/'),
+                };
+                rest.get(..name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()))
+                    && (packed || *start == 0 || !part(text[start - 1]))
+                    && ends
+            };
+            let found = find_component(text, name.as_bytes(), packed).map(|span| span.start);
+            proptest::prop_assert_eq!(found, (0..text.len()).find(is_name));
         }
     }
 }
