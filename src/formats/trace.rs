@@ -142,7 +142,9 @@ fn mark(name: &[u8], dotted: bool) -> Option<(usize, [u8; 2])> {
     let bytes: Vec<u8> = name.iter().chain(end).copied().collect();
     let has_case = |at: usize| bytes[at].is_ascii_alphabetic();
     let places = || (0..bytes.len().saturating_sub(1)).rev();
-    let at = places().find(|&at| has_case(at) != has_case(at + 1)).or_else(|| places().next())?;
+    // Two equal bytes may overlap with themselves.
+    let differ = || places().find(|&at| bytes[at] != bytes[at + 1]);
+    let at = places().find(|&at| has_case(at) != has_case(at + 1)).or_else(differ)?;
     Some((at, [bytes[at], bytes[at + 1]]))
 }
 
