@@ -255,9 +255,10 @@ mod tests {
             let is_name = |start: &usize| {
                 let rest = &text[*start..];
                 let after = rest.get(name.len()).copied();
-                let ends = match name.starts_with('.') {
-                    true => packed || !after.is_some_and(part),
-                    false => after == Some(b'/'),
+                let ends = if name.starts_with('.') {
+                    packed || !after.is_some_and(part)
+                } else {
+                    after == Some(b'/')
                 };
                 rest.get(..name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()))
                     && (packed || *start == 0 || !part(text[start - 1]))

@@ -101,13 +101,13 @@ enum SeedValue {
     Map(Vec<(String, SeedValue)>),
 }
 
-type Entries = Vec<(String, SeedValue)>;
+type SeedFields = Vec<(String, SeedValue)>;
 
 /// The entries of a part of the lockfile, by their keys.
 type Part = BTreeMap<String, SeedValue>;
 
 /// The fields of an importer, and the ids of the snapshots that it needs.
-type Taken = (Entries, Vec<String>);
+type Taken = (SeedFields, Vec<String>);
 
 struct Seed<'v> {
     view: &'v ImageView,
@@ -144,7 +144,7 @@ impl Seed<'_> {
                 fields.push((key.text.clone(), workspace.copied(node)));
                 continue;
             }
-            let mut kept = Entries::new();
+            let mut kept = SeedFields::new();
             for (dependency, locked) in node.entries() {
                 let version = version_of(locked);
                 let taken = match version.strip_prefix("link:") {

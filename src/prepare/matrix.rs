@@ -48,7 +48,7 @@ mod tests {
     }
 
     /// A product.
-    struct Case {
+    struct MatrixCase {
         name: &'static str,
         manifest: Json,
         /// The overrides of its own, written where the package manager reads them.
@@ -67,7 +67,7 @@ mod tests {
         only: &'static str,
     }
 
-    impl Case {
+    impl MatrixCase {
         fn new(
             name: &'static str,
             manifest: Json,
@@ -93,26 +93,26 @@ mod tests {
     const HTTP: &[&str] = &["http", "config", "log"];
 
     /// Products that differ in what they ask for.
-    fn cases() -> Vec<Case> {
+    fn cases() -> Vec<MatrixCase> {
         let react = json!({"dependencies": {"@acme/react": "^1.0.0"}});
         let own_peer = || json!({"peerDependencies": {"@acme/log": "^1.0.0"}});
         vec![
-            Case::new(
+            MatrixCase::new(
                 "direct",
                 json!({"dependencies": {"@acme/http": "^1.0.0"}}),
                 HTTP,
                 &["@acme/http"],
             ),
-            Case::new(
+            MatrixCase::new(
                 "workspace",
                 json!({"dependencies": {"@acme/http": "workspace:^", "@acme/log": "workspace:*"}}),
                 HTTP,
                 &["@acme/http", "@acme/log"],
             ),
-            Case {
+            MatrixCase {
                 top: Some("packages: [backend]\ncatalog: {ms: 2.1.2, '@acme/log': ^1.0.0}\n"),
                 only: "pnpm",
-                ..Case::new(
+                ..MatrixCase::new(
                     "catalog",
                     json!({"dependencies": {"@acme/log": "catalog:", "ms": "catalog:"}}),
                     &["log"],
@@ -120,31 +120,31 @@ mod tests {
                 )
             },
             // Yarn does not install peers.
-            Case {
+            MatrixCase {
                 only: "pnpm npm",
-                ..Case::new("peer", react.clone(), &["react", "log"], &["@acme/react"])
+                ..MatrixCase::new("peer", react.clone(), &["react", "log"], &["@acme/react"])
             },
-            Case {
+            MatrixCase {
                 only: "pnpm npm",
                 workspace: Some("autoInstallPeers: false\n"),
-                ..Case::new("peer, not automatic", react, &["react", "log"], &["@acme/react"])
+                ..MatrixCase::new("peer, not automatic", react, &["react", "log"], &["@acme/react"])
             },
-            Case {
+            MatrixCase {
                 only: "pnpm npm",
-                ..Case::new("own peer", own_peer(), &["log"], &["@acme/log"])
+                ..MatrixCase::new("own peer", own_peer(), &["log"], &["@acme/log"])
             },
-            Case {
+            MatrixCase {
                 only: "pnpm npm",
                 is_production: true,
-                ..Case::new("own peer, production", own_peer(), &["log"], &["@acme/log"])
+                ..MatrixCase::new("own peer, production", own_peer(), &["log"], &["@acme/log"])
             },
-            Case::new(
+            MatrixCase::new(
                 "alias",
                 json!({"dependencies": {"logger": "npm:@acme/log@*"}}),
                 &["log"],
                 &["logger"],
             ),
-            Case::new(
+            MatrixCase::new(
                 "optional",
                 json!({"optionalDependencies": {"@acme/opt": "*"}}),
                 &["opt"],
@@ -154,51 +154,51 @@ mod tests {
     }
 
     /// Products that install in another way.
-    fn other_cases() -> Vec<Case> {
+    fn other_cases() -> Vec<MatrixCase> {
         let both = || {
             json!({"dependencies": {"@acme/http": "*"},
             "devDependencies": {"@acme/cli": "workspace:*"}})
         };
         let cli: &[&str] = &["cli", "http", "config", "log", "opt"];
         vec![
-            Case::new("development", both(), cli, &["@acme/http", "@acme/cli"]),
-            Case {
+            MatrixCase::new("development", both(), cli, &["@acme/http", "@acme/cli"]),
+            MatrixCase {
                 is_production: true,
                 lacks: &["@acme/cli"],
-                ..Case::new("production", both(), cli, &["@acme/http"])
+                ..MatrixCase::new("production", both(), cli, &["@acme/http"])
             },
-            Case::new(
+            MatrixCase::new(
                 "local",
                 json!({"dependencies": {"@acme/http": "file:./h.tgz", "@acme/log": "link:../log"}}),
                 HTTP,
                 &["@acme/http", "@acme/log"],
             ),
-            Case {
+            MatrixCase {
                 overrides: json!({"@acme/log": "^1.0.0", "ms": "2.1.2"}),
-                ..Case::new(
+                ..MatrixCase::new(
                     "own overrides",
                     json!({"dependencies": {"@acme/log": "^1.0.0", "@acme/config": "*"}}),
                     &["config", "log"],
                     &["@acme/log", "@acme/config", "@acme/log>ms=2.1.2"],
                 )
             },
-            Case::new(
+            MatrixCase::new(
                 "out of range",
                 json!({"dependencies": {"@acme/log": "^2.0.0"}}),
                 &["log"],
                 &["@acme/log"],
             ),
-            Case {
+            MatrixCase {
                 top: Some("packages: [backend]\n"),
                 is_at_top: true,
                 is_production: true,
                 lacks: &["@acme/cli"],
-                ..Case::new("at the top, production", both(), cli, &["@acme/http"])
+                ..MatrixCase::new("at the top, production", both(), cli, &["@acme/http"])
             },
-            Case {
+            MatrixCase {
                 top: Some("packages: [backend]\n"),
                 is_at_top: true,
-                ..Case::new(
+                ..MatrixCase::new(
                     "at the top",
                     json!({"dependencies": {"@acme/http": "*", "logger": "npm:@acme/log@*"}}),
                     HTTP,
@@ -287,7 +287,7 @@ mod tests {
         }
 
         /// The manifest with the overrides of the product.
-        fn manifest(&self, case: &Case) -> Json {
+        fn manifest(&self, case: &MatrixCase) -> Json {
             let mut manifest = case.manifest.clone();
             manifest["name"] = json!("backend");
             manifest["version"] = json!("1.0.0");
@@ -301,7 +301,7 @@ mod tests {
             manifest
         }
 
-        fn workspace(&self, case: &Case) -> Option<String> {
+        fn workspace(&self, case: &MatrixCase) -> Option<String> {
             let since = (self.version.major, self.version.minor);
             let is_pnpm = self.name() == "pnpm" && since >= (10, 5);
             if self.version.major > 10 && !case.overrides.is_null() && is_pnpm {
@@ -311,7 +311,7 @@ mod tests {
         }
 
         /// Installs a product in an image, as it were; the reason if that fails.
-        fn run(&self, case: &Case) -> Result<(), String> {
+        fn run(&self, case: &MatrixCase) -> Result<(), String> {
             let image = tempfile::tempdir().unwrap();
             let (top, backend) = (image.path(), image.path().join("backend"));
             fs::create_dir_all(&backend).unwrap();
@@ -369,7 +369,7 @@ mod tests {
             command
         }
 
-        fn install(&self, case: &Case, directory: &Path) -> Result<(), String> {
+        fn install(&self, case: &MatrixCase, directory: &Path) -> Result<(), String> {
             let settings = format!("@acme:registry={DEAD}\nfetch-retries=0\n");
             fs::write(directory.join(".npmrc"), settings).unwrap();
             let mut line = match (self.name(), self.version.major) {
@@ -411,7 +411,7 @@ mod tests {
         }
 
         /// Whether the product has what it must.
-        fn look(&self, case: &Case, backend: &Path) -> Result<(), String> {
+        fn look(&self, case: &MatrixCase, backend: &Path) -> Result<(), String> {
             for wanted in case.has {
                 let (path, version) = wanted.split_once('=').unwrap_or((wanted, ""));
                 let script = "const [path, version] = process.argv.slice(1);\n\

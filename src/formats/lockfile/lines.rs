@@ -23,7 +23,7 @@ pub(super) fn document(text: &str) -> Option<Node> {
     {
         return None;
     }
-    let mut lines = Lines { text, at: 0, indent: 0, end: 0 };
+    let mut lines = LockfileLines { text, at: 0, indent: 0, end: 0 };
     lines.go(0)?;
     if lines.is_over() {
         return None;
@@ -43,7 +43,7 @@ fn is_expected(sign: char) -> bool {
 
 /// Where a scalar is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Scope {
+enum ScalarStyle {
     /// In a line of its own, or after the key of a line.
     Block,
     /// In `{…}` or `[…]`.
@@ -51,7 +51,7 @@ enum Scope {
 }
 
 /// The lines from one on. Places are bytes from the start of the text.
-struct Lines<'t> {
+struct LockfileLines<'t> {
     text: &'t str,
     /// Where this line begins, after its indentation. After the last line, the end of the text.
     at: usize,
@@ -61,7 +61,7 @@ struct Lines<'t> {
     end: usize,
 }
 
-impl Lines<'_> {
+impl LockfileLines<'_> {
     /// Goes to the first line from a place on that is not empty. pnpm writes none of spaces.
     fn go(&mut self, mut start: usize) -> Option<()> {
         let bytes = self.text.as_bytes();
@@ -135,7 +135,7 @@ impl Lines<'_> {
     fn last(&mut self, at: usize) -> Option<Node> {
         let value = match self.byte(at)? {
             b'{' | b'[' => self.flow(at)?,
-            _ => self.scalar(at, Scope::Block)?,
+            _ => self.scalar(at, ScalarStyle::Block)?,
         };
         let is_last = value.span.end == self.end;
         self.go(self.end)?;
@@ -201,13 +201,13 @@ impl Lines<'_> {
         Some((if has_quotes { text.replace("''", "'") } else { text.to_owned() }, end))
     }
 
-    fn scalar(&self, at: usize, scope: Scope) -> Option<Node> {
+    fn scalar(&self, at: usize, style: ScalarStyle) -> Option<Node> {
         if self.byte(at)? == b'\'' {
             let (text, end) = self.quoted(at)?;
             return Some(Node { span: at..end, value: Value::Text(text) });
         }
         let mut text = self.text.get(at..self.end)?;
-        if scope == Scope::Flow {
+        if style == ScalarStyle::Flow {
             let ends = |byte| matches!(byte, b',' | b'[' | b']' | b'{' | b'}');
             text = text.get(..text.bytes().position(ends)?)?;
         }
@@ -239,11 +239,11 @@ impl Lines<'_> {
             }
             if is_map {
                 let (key, colon) = self.key(at)?;
-                let value = self.scalar(colon + 2, Scope::Flow)?;
+                let value = self.scalar(colon + 2, ScalarStyle::Flow)?;
                 at = value.span.end;
                 entries.push((key, value));
             } else {
-                let value = self.scalar(at, Scope::Flow)?;
+                let value = self.scalar(at, ScalarStyle::Flow)?;
                 at = value.span.end;
                 items.push(value);
             }
