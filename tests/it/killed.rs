@@ -603,7 +603,7 @@ fn a_partial_line_of_a_record_does_not_matter() {
     }
     let ran = limited(&["strace", "-o", "/dev/null", "-e", "inject=ftruncate:signal=KILL:when=1"]);
     assert_eq!((ran.code, fs::read(&file).unwrap().len()), (None, 512), "{ran:?}");
-    let history = must(sandbox.bakstop(&["verify", "--history", "../runs", "--format", "json"]));
+    let history = must(sandbox.bakstop(&["trend", "../runs", "--format", "json"]));
     let history: Value = serde_json::from_str(&history.out).unwrap();
     assert_eq!(history["runs"].as_array().unwrap().len(), 1, "{history}");
     must(sandbox.bakstop(&record(&label)));

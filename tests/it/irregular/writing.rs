@@ -159,7 +159,7 @@ fn no_command_overwrites_its_own_input() {
         (&["verify", "--record", "../record"][..], "../record", &["--", "touch", "built"][..]),
         (&["verify", "--record", "../absent"], "../absent", &["--", "touch", "built"]),
         (&["verify", "--baseline", "../baseline"], "web/../../baseline", &[]),
-        (&["verify", "--history", "../record"], "../record", &[]),
+        (&["trend", "../record"], "../record", &[]),
         (&["check", "--tree", "HEAD", "--config", "../config"], "../link", &[]),
         (&["check", "--tree", "HEAD", "--config", "../link"], "../config", &[]),
     ] {
