@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::base::change::Mode;
 use crate::base::debris::Debris;
 use crate::base::finding::Step;
-use crate::base::path::{RepoPath, shell_quote};
+use crate::base::path::{RepoPath, shell_argument, shell_quote};
 use crate::config::Config;
 use crate::project::kinds::FileKind;
 use crate::restore::plan::{Plan, Remaining};
@@ -304,15 +304,11 @@ pub(crate) fn commands(step: &Step, paths: &[&RepoPath], from_anywhere: bool) ->
 fn making(path: &RepoPath) -> String {
     let is_of_member = FileKind::is_docker_lockfile(path) && !path.parent().is_empty();
     let named = if is_of_member { path.parent() } else { path.as_bytes() };
-    let mark = if named.starts_with(b"-") { "./" } else { "" };
-    format!("bakstop lockfile {}", shell_quote(&[mark.as_bytes(), named].concat()))
+    format!("bakstop lockfile {}", shell_argument(named))
 }
 
 fn removal(paths: &[&RepoPath]) -> String {
-    let word = |path: &&RepoPath| match path.as_bytes() {
-        option @ [b'-', ..] => format!(" {}", shell_quote(&[b"./", option].concat())),
-        path => format!(" {}", shell_quote(path)),
-    };
+    let word = |path: &&RepoPath| format!(" {}", shell_argument(path.as_bytes()));
     format!("rm{}", paths.iter().map(word).collect::<String>())
 }
 

@@ -13,7 +13,7 @@ use signal_hook::consts::SIGXFSZ;
 use crate::base::error::Error;
 use crate::base::escape::Escaped;
 use crate::base::finding::Verdict;
-use crate::base::path::{RepoPath, shell_quote};
+use crate::base::path::{RepoPath, shell_argument};
 use crate::cli::{Cli, Verb, tips};
 use crate::commands::destination::must_be_untracked;
 use crate::commands::{self, Context, Outcome};
@@ -229,9 +229,7 @@ fn place_of_commands(cli: &Cli, texts: &[&str]) -> String {
     if !texts.any(|text| has_command(&text)) {
         return String::new();
     }
-    let directory = directory.as_os_str().as_encoded_bytes();
-    let mark = if directory.starts_with(b"-") { "./" } else { "" };
-    let directory = shell_quote(&[mark.as_bytes(), directory].concat()).into_owned();
+    let directory = shell_argument(directory.as_os_str().as_encoded_bytes());
     format!("bakstop: the commands below are for another directory; first: cd {directory}\n")
 }
 

@@ -158,6 +158,12 @@ impl From<&Path> for RepoPath {
     }
 }
 
+/// Quotes a path as an argument of a command: one that begins like an option has `./` before it.
+pub(crate) fn shell_argument(path: &[u8]) -> String {
+    let mark: &[u8] = if path.starts_with(b"-") { b"./" } else { b"" };
+    shell_quote(&[mark, path].concat()).into_owned()
+}
+
 /// Quotes bytes as one word of a POSIX shell: bare, in single quotes, or, for bytes that must not
 /// be printed, in `$'…'` (POSIX 2024; bash, zsh and busybox support it).
 pub(crate) fn shell_quote(word: &[u8]) -> Cow<'_, str> {

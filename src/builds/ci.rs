@@ -82,7 +82,8 @@ fn may_build(text: &[u8]) -> bool {
     let ends = memchr::memchr_iter(b'\n', text).filter(is_end).chain([text.len()]);
     let mut begin = 0;
     let mut lines = ends.map(|end| &text[std::mem::replace(&mut begin, end)..end]);
-    ACTIONS.iter().any(|name| has(text, name)) || lines.any(is_command)
+    ACTIONS.iter().any(|name| has(text, name))
+        || SUBCOMMANDS.iter().any(|name| has(text, name)) && lines.any(is_command)
 }
 
 /// Whether a job is a workflow of another repository: `uses: owner/name/.github/workflows/a.yml`.

@@ -542,4 +542,16 @@ mod tests {
             }
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_spec_that_is_one_name_is_read_as_any_other(
+            spec in "[ .a-c0-9^~*|-]{0,6}(\\.Docker-deps|\\.docker-dep\u{17f})?[ .1-]{0,2}",
+            directory in "(|a|a/\\.docker-deps|\\.docker-deps/a)",
+        ) {
+            let debris = Debris::default();
+            let by_path = leads_into(spec.trim(), &directory, &debris);
+            proptest::prop_assert_eq!(installs_from(&spec, &directory, &debris), by_path);
+        }
+    }
 }

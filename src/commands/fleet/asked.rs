@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::base::error::Error;
-use crate::base::path::{RepoPath, shell_quote};
+use crate::base::path::{RepoPath, shell_argument};
 use crate::commands::Context;
 use crate::commands::recording::record;
 use crate::disk::read::{self, FinalLink, ReadError};
@@ -100,13 +100,6 @@ impl FleetQuestion {
     }
 }
 
-/// A path as an argument in a shell. One that begins like an option has `./` before it.
-fn shown_argument(path: &Path) -> String {
-    let bytes = path.as_os_str().as_encoded_bytes();
-    let start: &[u8] = if bytes.starts_with(b"-") { b"./" } else { b"" };
-    shell_quote(&[start, bytes].concat()).into_owned()
-}
-
 /// A clone; or else every clone directly in a directory, sorted by name.
 fn clones(directory: &Path) -> Vec<FleetClone> {
     let is_clone = |directory: &Path| directory.join(".git").symlink_metadata().is_ok();
@@ -136,7 +129,7 @@ fn clones(directory: &Path) -> Vec<FleetClone> {
 impl FleetClone {
     /// The path as an argument of `-C` in a shell: no option.
     pub(super) fn argument(&self) -> String {
-        shown_argument(&self.path)
+        shell_argument(self.path.as_os_str().as_encoded_bytes())
     }
 
     fn at(path: PathBuf) -> Self {

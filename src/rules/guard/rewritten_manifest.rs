@@ -101,9 +101,12 @@ fn judge(known: &SourceFile, debris: &Debris, findings: &mut Findings) {
 /// for most. In other syntaxes, a string may go on in the next line.
 fn names_no_debris(file: &File, debris: &Debris) -> bool {
     let has = |part: &[u8]| memchr::memmem::find(&file.text, part).is_some();
-    // Each of these may hide a second layer of escapes.
-    !has(b"%")
-        && !has(b"${")
+    // A second layer of escapes, or variables, which JSON may escape itself.
+    let may_hide = has(b"%") || has(b"${") || has(b"\\u");
+    // A name without a dot is found in a text only before a slash; a spec may end with it.
+    let are_dotted = debris.directories().iter().all(|directory| directory.name.starts_with('.'));
+    !may_hide
+        && are_dotted
         && !could_hold_debris(&file.text, debris)
         && !file.path.components().any(|part| debris.directory(part).is_some())
 }
@@ -187,7 +190,8 @@ mod tests {
     use super::RULE;
     use crate::base::change::{Content, Mode};
     use crate::base::finding::Severity;
-    use crate::engine::tests::{Fake, judged_by, transcript};
+    use crate::engine::Engine;
+    use crate::engine::tests::{Fake, configured, judged_by, messages, transcript};
 
     /// The spec that docker-prep writes, assembled so that this file passes the guard.
     fn spec() -> String {
@@ -228,6 +232,26 @@ mod tests {
                 "{fields}"
             );
         }
+    }
+
+    #[test]
+    fn a_name_that_a_search_of_the_text_misses() {
+        for name in [
+            r"..\u002f\u00252edocker-deps/x.tgz",
+            r"../\u0024{A-.docker}-deps/x.tgz",
+            "../%252edocker-deps/x.tgz",
+            "../${A-.docker}-deps/x.tgz",
+            r"..\\.docker-deps\\x.tgz",
+        ] {
+            let text = format!(r#"{{"dependencies": {{"@s/x": "file:{name}"}}}}"#);
+            assert_eq!(judged("package.json", &text).len(), 1, "{text}");
+        }
+        // Without a slash after it.
+        let config = configured(r#"{"debris": {"packed": {}}}"#);
+        let text = r#"{"dependencies": {"@s/x": "file:../packed"}}"#;
+        let change = Fake::default().file("package.json", text);
+        let found = Engine::of(&[&RULE], &config).judge(&change).unwrap().findings;
+        assert_eq!(messages(&found), ["package.json:1:27: this dependency points into packed"]);
     }
 
     #[test]
